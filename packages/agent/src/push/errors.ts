@@ -1,0 +1,25 @@
+/** The link or this host was refused: all work of the link stops, the journal is kept. Final. */
+export class LinkRefusedError extends Error {
+  override readonly name = 'LinkRefusedError';
+}
+
+/** The migration has ended at the server, or a newer session of it was opened elsewhere. Final. */
+export class MigrationEndedError extends Error {
+  override readonly name = 'MigrationEndedError';
+}
+
+/** The server's cursor of a verification walk is gone: begin the collection again. */
+export class DigestCursorLostError extends Error {
+  override readonly name = 'DigestCursorLostError';
+}
+
+/** The server or destination refused a request for good; the message says what and why. */
+export class PushRefusedError extends Error {
+  override readonly name = 'PushRefusedError';
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
+}

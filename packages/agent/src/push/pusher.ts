@@ -1,0 +1,50 @@
+import type { DestinationListing, StructureRequest } from '@linkspan/contract/push/structure.ts';
+import type { DigestReply, DigestRequest } from '@linkspan/contract/push/digest.ts';
+import type { WriteOperation } from '@linkspan/contract/push/batch.ts';
+import type {
+  Complete,
+  CutoverFailed,
+  DocumentsReply,
+  Progress,
+  StructureReply,
+} from '@linkspan/contract/push/messages.ts';
+
+/** Documents of one namespace for one operation, raw, in the order to be written. Never empty. */
+export interface DocumentBatch {
+  readonly op: WriteOperation;
+  readonly db: string;
+  readonly coll: string;
+  /** The caller has one batch of a lane under way at most (rule D13). */
+  readonly lane: number;
+  /** Raw BSON: documents, or document keys for `delete`. At most MAX_BATCH_BYTES plus one document. */
+  readonly documents: readonly Uint8Array[];
+}
+
+/**
+ * What a migration pushes through. It hides connections, retries, a server that restarted and push
+ * sessions: a call comes back when the destination has acknowledged, or it rejects with one of the
+ * final errors of `errors.ts`, or with the signal's reason. Everything else is tried again for as
+ * long as it takes; `waiting` says why meanwhile.
+ *
+ * A call whose session was lost is made again in a new session, which the server opens only when no
+ * write of the older one can land any more. So a call may take effect more than once, never late.
+ */
+export interface Pusher {
+  /** Opens the first session. */
+  open(signal: AbortSignal): Promise<void>;
+  pushDocuments(batch: DocumentBatch, signal: AbortSignal): Promise<DocumentsReply>;
+  structure(request: StructureRequest, signal: AbortSignal): Promise<StructureReply>;
+  listing(signal: AbortSignal): Promise<DestinationListing>;
+  /** Rejects with {@link DigestCursorLostError} when the walk has to begin again. */
+  digest(request: DigestRequest, signal: AbortSignal): Promise<DigestReply>;
+  report(progress: Progress, signal: AbortSignal): Promise<void>;
+  complete(message: Complete, signal: AbortSignal): Promise<void>;
+  cutoverFailed(message: CutoverFailed, signal: AbortSignal): Promise<void>;
+  fail(reason: string, signal: AbortSignal): Promise<void>;
+  /** Tells the server that no more comes from this session. Never rejects. */
+  close(): Promise<void>;
+  /** Why calls are being tried again now, in words, or null. */
+  readonly waiting: string | null;
+  /** Bytes sent on the wire, after compression. */
+  readonly bytesSent: number;
+}

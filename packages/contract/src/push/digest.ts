@@ -1,0 +1,46 @@
+import { createHash } from 'node:crypto';
+
+/**
+ * `POST /sessions/{id}/digest`: walks one collection of the destination with one cursor in the order
+ * of its `_id` index, so that both sides can be compared without asking for many ranges. One BSON
+ * document each way.
+ *
+ * The agent sends the digest of its own next `limit` documents as `expect` when both sides are
+ * aligned; if the destination's next documents have the same one, the reply says `equal` and lists
+ * nothing. Otherwise the reply lists every document of the chunk.
+ */
+export interface DigestRequest {
+  readonly db: string;
+  readonly coll: string;
+  /** null opens the walk; later the `cursor` of the last reply. */
+  readonly cursor: string | null;
+  /** Documents to read, 1 to 10,000. */
+  readonly limit: number;
+  /** The `chunkDigest` of the agent's next `limit` documents, or null for a list in any case. */
+  readonly expect: Uint8Array | null;
+}
+
+export interface DigestReply {
+  /** null when the walk is at its end. */
+  readonly cursor: string | null;
+  /** Documents read for this reply. */
+  readonly count: number;
+  readonly equal: boolean;
+  /** Empty when `equal`. `id` is wrapped in a document `{_id: …}` to keep its exact type. */
+  readonly documents: readonly {
+    readonly key: { readonly _id: unknown };
+    readonly hash: Uint8Array;
+  }[];
+}
+
+/** The first 16 bytes of the SHA-256 of a document's raw bytes. */
+export function documentDigest(raw: Uint8Array): Buffer {
+  return createHash('sha256').update(raw).digest().subarray(0, 16);
+}
+
+/** One digest over a run of raw documents, in their order. Sensitive to order, bytes and count. */
+export function chunkDigest(documents: Iterable<Uint8Array>): Buffer {
+  const hash = createHash('sha256');
+  for (const document of documents) hash.update(document);
+  return hash.digest().subarray(0, 16);
+}

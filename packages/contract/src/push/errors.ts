@@ -1,0 +1,38 @@
+/**
+ * Error codes of the push protocol, sent as `errorCode` in the error body that the API uses too:
+ * `{ detail, error: <status>, errorCode, parameters, reason }`.
+ */
+export const PUSH_ERRORS = {
+  /** The link-token is unknown, expired, or was used by another migration host. Final. */
+  LINK_TOKEN_REFUSED: { status: 401, retry: false },
+  /** The host is unknown or its link was removed. Final: the agent stops all work of that link. */
+  LINK_REFUSED: { status: 401, retry: false },
+  /** The server does not speak the agent's version of the protocol. */
+  PUSH_VERSION_UNSUPPORTED: { status: 400, retry: false },
+  /** A message does not have the documented shape; the detail names the field. */
+  MESSAGE_INVALID: { status: 400, retry: false },
+  /** Namespaces that are never pushed to: admin, config, local, system.* (rule C12). */
+  NAMESPACE_REFUSED: { status: 403, retry: false },
+  /** The server did not create that collection for this migration (rule D11). */
+  NAMESPACE_NOT_CREATED: { status: 409, retry: false },
+  /** The migration has ended or is not this host's. Final for the migration. */
+  MIGRATION_NOT_ACTIVE: { status: 409, retry: false },
+  /** The server does not hold that session (it restarted): open a new one and go on. */
+  SESSION_UNKNOWN: { status: 409, retry: false },
+  /** A newer session of the migration was opened. Final for this runner (invariant I5). */
+  SESSION_FENCED: { status: 409, retry: false },
+  /** A request of a lane came after a later one of the same lane was taken. */
+  LANE_STALE: { status: 409, retry: false },
+  /** The digest cursor is gone: start the walk of that collection again. */
+  DIGEST_CURSOR_LOST: { status: 409, retry: false },
+  /** A collection or index cannot be made equal to the source's; the detail says what and why. */
+  STRUCTURE_REFUSED: { status: 409, retry: false },
+  /** The destination cluster refused for good (authorization, for example); the detail names it. */
+  DESTINATION_REFUSED: { status: 502, retry: false },
+  /** The destination cluster cannot be reached or is not ready: the same request again later. */
+  DESTINATION_UNAVAILABLE: { status: 503, retry: true },
+  /** The server's store does not answer: the same request again later. */
+  STORE_UNAVAILABLE: { status: 503, retry: true },
+} as const satisfies Record<string, { status: number; retry: boolean }>;
+
+export type PushErrorCode = keyof typeof PUSH_ERRORS;

@@ -1,0 +1,263 @@
+import Type, { type Static } from 'typebox';
+
+/** Messages with a JSON body. Those with a BSON body are in `batch.ts` and `structure.ts`. */
+
+const Id = Type.String({ pattern: '^[0-9a-f]{24}$' });
+const Count = Type.Integer({ minimum: 0 });
+const Nullable = <T extends Type.TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+const closed = { additionalProperties: false } as const;
+
+/**
+ * `POST /hosts`, authenticated by `Authorization: Bearer <link-token>`. Idempotent for the same
+ * `hostId` and `hostSecret`; uses the token up. Every later request is authenticated by
+ * `Authorization: Bearer <hostId>.<hostSecret>`.
+ */
+export const RegisterHost = Type.Object(
+  {
+    hostId: Id,
+    /** 256 random bits in hex, made by the agent; the server keeps its hash only. */
+    hostSecret: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+    hostname: Type.String({ minLength: 1, maxLength: 253 }),
+    agentVersion: Type.String({ maxLength: 64 }),
+  },
+  closed,
+);
+export type RegisterHost = Static<typeof RegisterHost>;
+
+export const RegisterHostReply = Type.Object(
+  { orgId: Id, linkId: Id, heartbeatSeconds: Type.Integer({ minimum: 1 }) },
+  closed,
+);
+export type RegisterHostReply = Static<typeof RegisterHostReply>;
+
+/** One source deployment as `availableProjects` shows it. */
+export const Deployment = Type.Object(
+  {
+    name: Type.String({ minLength: 1, maxLength: 256 }),
+    mongoDBVersion: Type.String({ maxLength: 64 }),
+    featureCompatibilityVersion: Type.String({ maxLength: 64 }),
+    managed: Type.Boolean(),
+    sharded: Type.Boolean(),
+    tlsEnabled: Type.Boolean(),
+    dbSizeBytes: Type.Optional(Count),
+    oplogSizeMB: Type.Optional(Count),
+  },
+  closed,
+);
+export type Deployment = Static<typeof Deployment>;
+
+/** `POST /inventory`: what the host can read. Sent at every heartbeat; answered 204. */
+export const Inventory = Type.Object(
+  {
+    hostname: Type.String({ minLength: 1, maxLength: 253 }),
+    agentVersion: Type.String({ maxLength: 64 }),
+    projects: Type.Array(
+      Type.Object(
+        {
+          projectId: Id,
+          name: Type.String({ minLength: 1, maxLength: 64 }),
+          deployments: Type.Array(Deployment, { maxItems: 1000 }),
+        },
+        closed,
+      ),
+      { maxItems: 1000 },
+    ),
+  },
+  closed,
+);
+export type Inventory = Static<typeof Inventory>;
+
+/** The source that a validation or a migration names; credentials were given in its request. */
+export const Source = Type.Object(
+  {
+    projectId: Id,
+    clusterName: Type.String(),
+    managedAuthentication: Type.Boolean(),
+    username: Nullable(Type.String()),
+    password: Nullable(Type.String()),
+    ssl: Type.Boolean(),
+    caCertificatePath: Nullable(Type.String()),
+  },
+  closed,
+);
+export type Source = Static<typeof Source>;
+
+/**
+ * Work is a wanted state, not a queue: the reply lists everything that this host should be doing
+ * now. What is not in the list any more is stopped.
+ */
+export const WorkItem = Type.Union([
+  Type.Object({ kind: Type.Literal('validation'), id: Id, source: Source }, closed),
+  Type.Object(
+    {
+      kind: Type.Literal('migration'),
+      id: Id,
+      source: Source,
+      /** 0 while no cutover is wanted, else the number of the attempt: a failed one is not tried again. */
+      cutoverAttempt: Count,
+    },
+    closed,
+  ),
+]);
+export type WorkItem = Static<typeof WorkItem>;
+export type ValidationWork = Extract<WorkItem, { kind: 'validation' }>;
+export type MigrationWork = Extract<WorkItem, { kind: 'migration' }>;
+
+/** `POST /work`: a long poll that answers when the list differs from the one of `knownRevision`. */
+export const WorkRequest = Type.Object(
+  {
+    knownRevision: Nullable(Type.String({ maxLength: 128 })),
+    waitSeconds: Type.Integer({ minimum: 0, maximum: 60 }),
+  },
+  closed,
+);
+export type WorkRequest = Static<typeof WorkRequest>;
+
+export const WorkReply = Type.Object(
+  { revision: Type.String(), work: Type.Array(WorkItem) },
+  closed,
+);
+export type WorkReply = Static<typeof WorkReply>;
+
+/** One thing a validation found. Codes are stable; messages are for people and hold no secret. */
+export const Finding = Type.Object(
+  {
+    code: Type.String({ pattern: '^[A-Z][A-Z0-9_]*$' }),
+    severity: Type.Union([Type.Literal('error'), Type.Literal('warning')]),
+    message: Type.String({ maxLength: 2000 }),
+  },
+  closed,
+);
+export type Finding = Static<typeof Finding>;
+
+/**
+ * `POST /validations/{id}/report`: what the source side found, and what would be written. The
+ * server checks the destination side and settles the validation. Answered 204.
+ */
+export const ValidationReport = Type.Object(
+  {
+    findings: Type.Array(Finding, { maxItems: 1000 }),
+    namespaces: Type.Array(Type.Object({ db: Type.String(), coll: Type.String() }, closed), {
+      maxItems: 100_000,
+    }),
+    dataBytes: Count,
+  },
+  closed,
+);
+export type ValidationReport = Static<typeof ValidationReport>;
+
+/**
+ * `POST /migrations/{id}/sessions`. Opens a push session and fences every older one: it is answered
+ * only when no write of an older session can still reach the destination (invariant I5). The first
+ * session of a migration that asked for it drops what the destination holds.
+ */
+export const OpenSession = Type.Object({}, closed);
+export type OpenSession = Static<typeof OpenSession>;
+
+export const OpenSessionReply = Type.Object(
+  { sessionId: Id, sessionSecret: Type.String(), epoch: Type.Integer({ minimum: 1 }) },
+  closed,
+);
+export type OpenSessionReply = Static<typeof OpenSessionReply>;
+
+/** The answer to a batch of documents, sent after `{w: "majority", j: true}` was acknowledged. */
+export const DocumentsReply = Type.Object(
+  {
+    /** Documents of the batch that the destination now holds (or no longer holds, for deletes). */
+    written: Count,
+    /** Of an insert batch: how many were there already. */
+    duplicates: Count,
+    /** Documents that were not written; their keys are still to be pushed. */
+    failures: Type.Array(
+      Type.Object({ index: Count, code: Type.Integer(), message: Type.String() }, closed),
+    ),
+  },
+  closed,
+);
+export type DocumentsReply = Static<typeof DocumentsReply>;
+
+export const StructureReply = Type.Object(
+  {
+    /** What was done at the destination, in words, for the log. Empty when it was equal already. */
+    changes: Type.Array(Type.String()),
+  },
+  closed,
+);
+export type StructureReply = Static<typeof StructureReply>;
+
+/** Phases of a running migration, in order; a failed cutover goes back to TAILING. */
+export const Phase = Type.Union([
+  Type.Literal('STARTING'),
+  Type.Literal('COPYING'),
+  Type.Literal('INDEXING'),
+  Type.Literal('TAILING'),
+  Type.Literal('DRAINING'),
+  Type.Literal('VERIFYING'),
+  Type.Literal('FINALIZING'),
+  Type.Literal('COMPLETE'),
+]);
+export type Phase = Static<typeof Phase>;
+
+/** `POST /sessions/{id}/report`: progress, counted from what the destination acknowledged (I8). 204. */
+export const Progress = Type.Object(
+  {
+    phase: Phase,
+    /** Seconds between the source's clock and the moment up to which all is at the destination. */
+    lagSeconds: Nullable(Count),
+    readyForCutover: Type.Boolean(),
+    documentsCopied: Count,
+    documentsTotal: Count,
+    bytesCopied: Count,
+    bytesTotal: Count,
+    /** Keys known to have changed at the source and not yet at the destination. */
+    keysPending: Count,
+    /** Documents pushed after the copy of their collection. */
+    documentsFlushed: Count,
+    /** What the migration is waiting for now, in words, or null. */
+    waitingFor: Nullable(Type.String({ maxLength: 500 })),
+    warnings: Type.Array(Type.String({ maxLength: 500 }), { maxItems: 100 }),
+    /** The collections with most left to do come first; at most 1,000 are listed. */
+    collections: Type.Array(
+      Type.Object(
+        {
+          db: Type.String(),
+          coll: Type.String(),
+          state: Type.Union([
+            Type.Literal('PENDING'),
+            Type.Literal('COPYING'),
+            Type.Literal('COPIED'),
+          ]),
+          documentsCopied: Count,
+          documentsTotal: Count,
+          bytesCopied: Count,
+          bytesTotal: Count,
+        },
+        closed,
+      ),
+      { maxItems: 1000 },
+    ),
+  },
+  closed,
+);
+export type Progress = Static<typeof Progress>;
+
+/** `POST /sessions/{id}/complete`: the cutover is done; the migration becomes COMPLETE. 204, idempotent. */
+export const Complete = Type.Object(
+  {
+    cutoverAttempt: Type.Integer({ minimum: 1 }),
+    verified: Type.Object({ collections: Count, documents: Count }, closed),
+  },
+  closed,
+);
+export type Complete = Static<typeof Complete>;
+
+/** `POST /sessions/{id}/cutoverFailed`: back to WORKING, with the reason. 204. */
+export const CutoverFailed = Type.Object(
+  { cutoverAttempt: Type.Integer({ minimum: 1 }), reason: Type.String({ maxLength: 2000 }) },
+  closed,
+);
+export type CutoverFailed = Static<typeof CutoverFailed>;
+
+/** `POST /sessions/{id}/fail`: the migration cannot go on; it becomes FAILED with the reason. 204. */
+export const Fail = Type.Object({ reason: Type.String({ maxLength: 2000 }) }, closed);
+export type Fail = Static<typeof Fail>;

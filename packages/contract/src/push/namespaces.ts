@@ -1,0 +1,23 @@
+/** Databases that are never read for a migration and never pushed to (rule C12). */
+const RESERVED_DATABASES = new Set(['admin', 'config', 'local']);
+
+/** A collection or view by the names of its database and itself. */
+export interface Namespace {
+  readonly db: string;
+  readonly coll: string;
+}
+
+/** True for a namespace that a migration moves: no reserved database, no `system.*` collection. */
+export function isMigratable(namespace: Namespace): boolean {
+  return !RESERVED_DATABASES.has(namespace.db) && !namespace.coll.startsWith('system.');
+}
+
+/** `db.coll`, for messages to people; not a key, since a database's name cannot be cut from it safely. */
+export function formatNamespace(namespace: Namespace): string {
+  return `${namespace.db}.${namespace.coll}`;
+}
+
+/** A map key for a namespace: no database name holds a NUL byte. */
+export function namespaceKey(namespace: Namespace): string {
+  return `${namespace.db}\0${namespace.coll}`;
+}

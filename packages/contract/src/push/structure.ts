@@ -1,0 +1,66 @@
+import type { Document } from 'bson';
+
+/**
+ * `POST /sessions/{id}/structure`: one BSON document, because options and index specifications hold
+ * values (regular expressions, decimals, int32 against double) that JSON would change.
+ * Answered with `StructureReply`.
+ */
+export type StructureRequest =
+  | ReconcileCollection
+  | ReconcileView
+  | DropNamespace
+  | RenameNamespace;
+
+/**
+ * Makes a collection equal to what is said here: creates it, alters what `collMod` can alter,
+ * builds missing indexes, drops others. `indexes` is the whole list without `_id_`; an index the
+ * agent does not want yet is left out of it.
+ */
+export interface ReconcileCollection {
+  readonly action: 'collection';
+  readonly db: string;
+  readonly coll: string;
+  /** `options` of listCollections. */
+  readonly options: Document;
+  /** Specifications of listIndexes, in its order. */
+  readonly indexes: readonly Document[];
+}
+
+/** Creates a view, or gives it another pipeline. */
+export interface ReconcileView {
+  readonly action: 'view';
+  readonly db: string;
+  readonly coll: string;
+  /** `options` of listCollections: viewOn, pipeline, collation. */
+  readonly options: Document;
+}
+
+/** Drops a collection or view that this migration created; one that is not there is no error. */
+export interface DropNamespace {
+  readonly action: 'drop';
+  readonly db: string;
+  readonly coll: string;
+}
+
+/** Renames a collection that this migration created. One already renamed is no error. */
+export interface RenameNamespace {
+  readonly action: 'rename';
+  readonly db: string;
+  readonly coll: string;
+  readonly toDb: string;
+  readonly toColl: string;
+}
+
+/**
+ * `POST /sessions/{id}/listing`: an empty BSON document. The reply is one BSON document of this
+ * shape: every namespace that the migration created and that the destination holds now (rule D5).
+ */
+export interface DestinationListing {
+  readonly namespaces: readonly {
+    readonly db: string;
+    readonly coll: string;
+    readonly type: 'collection' | 'view';
+    readonly options: Document;
+    readonly indexes: readonly Document[];
+  }[];
+}

@@ -1,0 +1,25 @@
+/**
+ * The push protocol's version and where it is served.
+ *
+ * History
+ * - 1: register host, inventory, work, validation report, session (open, documents, structure,
+ *   digest, report, complete, cutover failed, fail, close).
+ *
+ * A server speaks its own version and the one before; servers are upgraded first.
+ */
+export const PUSH_VERSION = 1;
+
+/** Every push request is a POST below this path. */
+export const PUSH_BASE = '/api/linkspan/push/v1';
+
+/** Carries `<sessionId>.<sessionSecret>` on every request below `/sessions/{sessionId}`. */
+export const SESSION_HEADER = 'linkspan-session';
+
+/** Carries {@link PUSH_VERSION}; a server that does not speak it answers PUSH_VERSION_UNSUPPORTED. */
+export const VERSION_HEADER = 'linkspan-push-version';
+
+/** The most that the documents of one batch may add up to before compression, in bytes. */
+export const MAX_BATCH_BYTES = 16 * 1024 * 1024;
+
+/** The largest body after decompression, in bytes: a batch, one more document, and its header. */
+export const MAX_BODY_BYTES = 2 * MAX_BATCH_BYTES + 64 * 1024;

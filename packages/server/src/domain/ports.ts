@@ -1,0 +1,46 @@
+/**
+ * What operations need from the side that talks to destination clusters. Implemented by the gateway
+ * and wired in `main.ts`, so that operations depend on nothing that moves data.
+ */
+export interface LinkFence {
+  /**
+   * Refuses every further write for the link at once, then waits until each write that was sent to
+   * a destination for it has been answered or is proven to be gone (rules C1 to C3).
+   * @returns null once that is proven, else the name of a cluster for which it cannot be proven now
+   */
+  settle(linkId: string, signal: AbortSignal): Promise<{ unprovenCluster: string } | null>;
+}
+
+export interface MigrationFence {
+  /** The same for one migration. */
+  settleMigration(
+    migrationId: string,
+    signal: AbortSignal,
+  ): Promise<{ unprovenCluster: string } | null>;
+}
+
+/** The result of connecting to a destination cluster. Codes are coarse (rule C13). */
+export type ConnectionTest =
+  | { readonly ok: true; readonly mongoDBVersion: string; readonly topology: string }
+  | {
+      readonly ok: false;
+      readonly code:
+        | 'HOST_NOT_FOUND'
+        | 'CONNECTION_REFUSED'
+        | 'TIMED_OUT'
+        | 'TLS_FAILED'
+        | 'AUTHENTICATION_FAILED'
+        | 'STANDALONE'
+        | 'UNREACHABLE';
+      /** For people: the host and the reason, no credentials. */
+      readonly message: string;
+    };
+
+export interface DestinationProbe {
+  test(uri: string, signal: AbortSignal): Promise<ConnectionTest>;
+}
+
+/** Wakes long polls of a link's hosts: something they should do has changed. A hint only. */
+export interface WorkSignal {
+  changed(linkId: string): void;
+}

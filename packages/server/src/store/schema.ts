@@ -1,0 +1,200 @@
+import type { Generated } from 'kysely';
+
+/**
+ * The tables of the store. Ids are 24 hex digits; times are ISO 8601 in UTC with milliseconds;
+ * sealed values are AES-256-GCM under the master key with the row's identity as associated data
+ * (rule C8); hashes are SHA-256.
+ */
+export interface Schema {
+  organizations: OrganizationRow;
+  projects: ProjectRow;
+  api_keys: ApiKeyRow;
+  api_key_roles: ApiKeyRoleRow;
+  api_key_access_list: AccessListRow;
+  clusters: ClusterRow;
+  links: LinkRow;
+  migration_hosts: MigrationHostRow;
+  validations: ValidationRow;
+  live_migrations: LiveMigrationRow;
+  migration_namespaces: MigrationNamespaceRow;
+  push_sessions: PushSessionRow;
+  events: EventRow;
+}
+
+export interface OrganizationRow {
+  id: string;
+  name: string;
+  created_at: string;
+}
+
+export interface ProjectRow {
+  id: string;
+  org_id: string;
+  name: string;
+  created_at: string;
+}
+
+export interface ApiKeyRow {
+  id: string;
+  org_id: string;
+  public_key: string;
+  /** HA1 of Digest (RFC 7616, MD5), sealed. */
+  ha1_sealed: Uint8Array;
+  /** The last 12 characters of the private key, shown in lists. */
+  private_key_suffix: string;
+  description: string;
+  /** Set on the key of an organization link, which authorises nothing in the API (rule C5). */
+  link_id: string | null;
+  created_at: string;
+}
+
+export interface ApiKeyRoleRow {
+  api_key_id: string;
+  /** Exactly one of org_id and project_id is set. */
+  org_id: string | null;
+  project_id: string | null;
+  role: string;
+}
+
+export interface AccessListRow {
+  api_key_id: string;
+  /** An address or a CIDR block, normalised. */
+  cidr: string;
+  created_at: string;
+}
+
+export interface ClusterRow {
+  id: string;
+  project_id: string;
+  name: string;
+  /** The connection string of the destination cluster, sealed. */
+  uri_sealed: Uint8Array;
+  /** JSON of what the connection test found (version, topology), or null before the first. */
+  facts: string | null;
+  created_at: string;
+}
+
+/** PENDING until a migration host has presented the token. A removed link has no row. */
+export type LinkState = 'PENDING' | 'LINKED' | 'REMOVING';
+
+export interface LinkRow {
+  id: string;
+  org_id: string;
+  /** null once the key was deleted, which is when the state became REMOVING. */
+  api_key_id: string | null;
+  state: LinkState;
+  token_hash: Uint8Array;
+  token_expires_at: string;
+  /** The host that used the token up. */
+  token_host_id: string | null;
+  /** JSON array of addresses and CIDR blocks from which hosts may come; empty: any. */
+  access_list: string;
+  created_at: string;
+}
+
+export interface MigrationHostRow {
+  id: string;
+  link_id: string;
+  hostname: string;
+  secret_hash: Uint8Array;
+  agent_version: string;
+  /** JSON of `Inventory.projects` as last reported. */
+  inventory: string;
+  registered_at: string;
+  heartbeat_at: string;
+}
+
+export type ValidationStatus = 'PENDING' | 'SUCCESS' | 'FAILED';
+
+export interface ValidationRow {
+  id: string;
+  project_id: string;
+  link_id: string | null;
+  host_id: string;
+  cluster_id: string;
+  drop_destination_data: 0 | 1;
+  /** JSON of the wire's `Source` without its password. */
+  source: string;
+  /** The password given in the request; erased when the validation is settled. */
+  password_sealed: Uint8Array | null;
+  status: ValidationStatus;
+  /** JSON array of `Finding`. */
+  findings: string;
+  error_message: string | null;
+  created_at: string;
+  finished_at: string | null;
+}
+
+export type LiveMigrationStatus = 'NEW' | 'WORKING' | 'FAILED' | 'COMPLETE' | 'EXPIRED';
+
+export interface LiveMigrationRow {
+  id: string;
+  project_id: string;
+  /** null once the link was removed. */
+  link_id: string | null;
+  host_id: string;
+  hostname: string;
+  cluster_id: string;
+  source: string;
+  /** Erased when the migration ends. */
+  password_sealed: Uint8Array | null;
+  status: LiveMigrationStatus;
+  drop_destination_data: 0 | 1;
+  /** 1 once what the destination held was dropped, or nothing had to be. */
+  destination_prepared: 0 | 1;
+  /** Number of the last cutover that was asked for; 0 before the first. */
+  cutover_attempt: number;
+  /** The attempt that failed last; a cutover is under way while it is smaller than the attempt. */
+  cutover_failed_attempt: number;
+  cutover_failure: string | null;
+  /** Why it is FAILED or EXPIRED. */
+  failure_reason: string | null;
+  /** The newest push session's epoch; grows by one with each (invariant I5). */
+  epoch: number;
+  /** JSON of the wire's `Progress` as last reported, or null. */
+  progress: string | null;
+  progress_at: string | null;
+  /** JSON `{collections, documents}` that the cutover verified, or null. */
+  verified: string | null;
+  created_at: string;
+  finished_at: string | null;
+}
+
+/** What the migration created at the destination, written before the command is sent (D11, C2). */
+export interface MigrationNamespaceRow {
+  migration_id: string;
+  db: string;
+  coll: string;
+}
+
+/** A session that may have writes under way: OPEN until each write it sent is known to be answered. */
+export interface PushSessionRow {
+  id: string;
+  migration_id: string;
+  link_id: string;
+  cluster_id: string;
+  epoch: number;
+  secret_hash: Uint8Array;
+  state: 'OPEN' | 'SETTLED';
+  /** `appName` of the connections it writes through: how its operations are found in currentOp. */
+  connection_name: string;
+  opened_at: string;
+}
+
+export interface EventRow {
+  /** Grows with time: the order of events. */
+  sequence: Generated<number>;
+  id: string;
+  event_type: string;
+  org_id: string;
+  project_id: string | null;
+  /** Who: an API key's id and public key, a migration host's id, or null for the server itself. */
+  api_key_id: string | null;
+  public_key: string | null;
+  host_id: string | null;
+  remote_address: string | null;
+  target_id: string | null;
+  /** JSON of what else is worth knowing; never a secret. */
+  detail: string;
+  created_at: string;
+}
