@@ -15,6 +15,7 @@ export default defineConfig({
         test: {
           name: 'mongo',
           include: ['packages/*/test/**/*.mongo.test.ts'],
+          globalSetup: ['packages/testkit/src/globalSetup.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
@@ -23,6 +24,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['e2e/src/**/*.test.ts'],
+          globalSetup: ['packages/testkit/src/globalSetup.ts'],
           testTimeout: 180_000,
           hookTimeout: 120_000,
           fileParallelism: false,
