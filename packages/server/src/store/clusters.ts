@@ -1,0 +1,62 @@
+import type { Executor } from './executor.ts';
+import type { Sealer } from './sealing.ts';
+import type { ClusterRow } from './schema.ts';
+
+/** The identity that a cluster's connection string is sealed with. */
+export function uriIdentity(id: string): string {
+  return `clusters.uri/${id}`;
+}
+
+/** The connection string of the destination cluster, credentials included. */
+export function openUri(sealer: Sealer, row: ClusterRow): string {
+  return sealer.open(uriIdentity(row.id), row.uri_sealed);
+}
+
+export async function insert(ex: Executor, row: ClusterRow): Promise<void> {
+  await ex.insertInto('clusters').values(row).execute();
+}
+
+/** By id alone: only for ids that come from a row of the store, never from a request (rule C9). */
+export async function find(ex: Executor, id: string): Promise<ClusterRow | undefined> {
+  return ex.selectFrom('clusters').selectAll().where('id', '=', id).executeTakeFirst();
+}
+
+export async function findByName(
+  ex: Executor,
+  projectId: string,
+  name: string,
+): Promise<ClusterRow | undefined> {
+  return ex
+    .selectFrom('clusters')
+    .selectAll()
+    .where('project_id', '=', projectId)
+    .where('name', '=', name)
+    .executeTakeFirst();
+}
+
+export async function listByProject(ex: Executor, projectId: string): Promise<ClusterRow[]> {
+  return ex
+    .selectFrom('clusters')
+    .selectAll()
+    .where('project_id', '=', projectId)
+    .orderBy('created_at')
+    .orderBy('id')
+    .execute();
+}
+
+export async function setUri(
+  ex: Executor,
+  id: string,
+  change: Pick<ClusterRow, 'uri_sealed' | 'facts'>,
+): Promise<void> {
+  await ex.updateTable('clusters').set(change).where('id', '=', id).execute();
+}
+
+/** @param facts JSON of what the last connection test found */
+export async function setFacts(ex: Executor, id: string, facts: string): Promise<void> {
+  await ex.updateTable('clusters').set({ facts }).where('id', '=', id).execute();
+}
+
+export async function remove(ex: Executor, id: string): Promise<void> {
+  await ex.deleteFrom('clusters').where('id', '=', id).execute();
+}

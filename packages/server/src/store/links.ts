@@ -1,0 +1,78 @@
+import type { Executor } from './executor.ts';
+import type { LinkRow, LinkState } from './schema.ts';
+
+export async function insert(ex: Executor, row: LinkRow): Promise<void> {
+  await ex.insertInto('links').values(row).execute();
+}
+
+export async function find(ex: Executor, id: string): Promise<LinkRow | undefined> {
+  return ex.selectFrom('links').selectAll().where('id', '=', id).executeTakeFirst();
+}
+
+export async function findByOrganization(
+  ex: Executor,
+  orgId: string,
+): Promise<LinkRow | undefined> {
+  return ex.selectFrom('links').selectAll().where('org_id', '=', orgId).executeTakeFirst();
+}
+
+/** @param tokenHash SHA-256 of the whole link-token */
+export async function findByTokenHash(
+  ex: Executor,
+  tokenHash: Uint8Array,
+): Promise<LinkRow | undefined> {
+  return ex.selectFrom('links').selectAll().where('token_hash', '=', tokenHash).executeTakeFirst();
+}
+
+export async function listByState(ex: Executor, state: LinkState): Promise<LinkRow[]> {
+  return ex.selectFrom('links').selectAll().where('state', '=', state).orderBy('id').execute();
+}
+
+/**
+ * Uses the token up for a host: PENDING becomes LINKED (rule C5).
+ * @returns false if the link is not PENDING any more
+ */
+export async function useToken(ex: Executor, id: string, hostId: string): Promise<boolean> {
+  const result = await ex
+    .updateTable('links')
+    .set({ state: 'LINKED', token_host_id: hostId })
+    .where('id', '=', id)
+    .where('state', '=', 'PENDING')
+    .where('token_host_id', 'is', null)
+    .executeTakeFirst();
+  return result.numUpdatedRows > 0n;
+}
+
+/**
+ * Begins the removal: the link has no key from here on (rule C1).
+ * @returns false if it is being removed already
+ */
+export async function setRemoving(ex: Executor, id: string): Promise<boolean> {
+  const result = await ex
+    .updateTable('links')
+    .set({ state: 'REMOVING', api_key_id: null })
+    .where('id', '=', id)
+    .where('state', '!=', 'REMOVING')
+    .executeTakeFirst();
+  return result.numUpdatedRows > 0n;
+}
+
+/**
+ * Ends the removal: link and migration hosts are gone, migrations and validations lose them.
+ * @returns false if the link is not REMOVING, or is gone
+ */
+export async function removeRemoving(ex: Executor, id: string): Promise<boolean> {
+  const result = await ex
+    .deleteFrom('links')
+    .where('id', '=', id)
+    .where('state', '=', 'REMOVING')
+    .executeTakeFirst();
+  if (result.numDeletedRows === 0n) return false;
+  await ex
+    .updateTable('live_migrations')
+    .set({ link_id: null })
+    .where('link_id', '=', id)
+    .execute();
+  await ex.updateTable('validations').set({ link_id: null }).where('link_id', '=', id).execute();
+  return true;
+}

@@ -1,0 +1,220 @@
+import type { Executor } from './executor.ts';
+import type { Sealer } from './sealing.ts';
+import type { LiveMigrationRow, LiveMigrationStatus } from './schema.ts';
+
+/** A migration that has not ended. */
+export const ACTIVE: readonly LiveMigrationStatus[] = ['NEW', 'WORKING'];
+
+/** The identity that the source password of a migration is sealed with. */
+export function passwordIdentity(id: string): string {
+  return `live_migrations.password/${id}`;
+}
+
+/** The password given in the request, or null if there was none or it is erased. */
+export function openPassword(sealer: Sealer, row: LiveMigrationRow): string | null {
+  return row.password_sealed === null
+    ? null
+    : sealer.open(passwordIdentity(row.id), row.password_sealed);
+}
+
+export async function insert(ex: Executor, row: LiveMigrationRow): Promise<void> {
+  await ex.insertInto('live_migrations').values(row).execute();
+}
+
+export async function findInProject(
+  ex: Executor,
+  projectId: string,
+  id: string,
+): Promise<LiveMigrationRow | undefined> {
+  return ex
+    .selectFrom('live_migrations')
+    .selectAll()
+    .where('project_id', '=', projectId)
+    .where('id', '=', id)
+    .executeTakeFirst();
+}
+
+/** A migration that this host was given. */
+export async function findOfHost(
+  ex: Executor,
+  hostId: string,
+  id: string,
+): Promise<LiveMigrationRow | undefined> {
+  return ex
+    .selectFrom('live_migrations')
+    .selectAll()
+    .where('host_id', '=', hostId)
+    .where('id', '=', id)
+    .executeTakeFirst();
+}
+
+/** By id alone: only for ids that come from a row of the store, never from a request (rule C9). */
+export async function find(ex: Executor, id: string): Promise<LiveMigrationRow | undefined> {
+  return ex.selectFrom('live_migrations').selectAll().where('id', '=', id).executeTakeFirst();
+}
+
+/** All of the project, the newest first. */
+export async function listByProject(ex: Executor, projectId: string): Promise<LiveMigrationRow[]> {
+  return ex
+    .selectFrom('live_migrations')
+    .selectAll()
+    .where('project_id', '=', projectId)
+    .orderBy('created_at', 'desc')
+    .orderBy('id', 'desc')
+    .execute();
+}
+
+/** Migrations that have not ended, of one host, link, cluster or project. */
+export async function listActive(
+  ex: Executor,
+  of: Partial<Pick<LiveMigrationRow, 'host_id' | 'link_id' | 'cluster_id' | 'project_id'>>,
+): Promise<LiveMigrationRow[]> {
+  let query = ex.selectFrom('live_migrations').selectAll().where('status', 'in', ACTIVE);
+  if (of.host_id !== undefined) query = query.where('host_id', '=', of.host_id);
+  if (of.link_id !== undefined) query = query.where('link_id', '=', of.link_id);
+  if (of.cluster_id !== undefined) query = query.where('cluster_id', '=', of.cluster_id);
+  if (of.project_id !== undefined) query = query.where('project_id', '=', of.project_id);
+  return query.orderBy('created_at').orderBy('id').execute();
+}
+
+/** Migrations that have not ended, of all projects of the organization. */
+export async function listActiveOfOrganization(
+  ex: Executor,
+  orgId: string,
+): Promise<LiveMigrationRow[]> {
+  const projects = ex.selectFrom('projects').select('id').where('org_id', '=', orgId);
+  return ex
+    .selectFrom('live_migrations')
+    .selectAll()
+    .where('project_id', 'in', projects)
+    .where('status', 'in', ACTIVE)
+    .orderBy('created_at')
+    .orderBy('id')
+    .execute();
+}
+
+/**
+ * Takes the next epoch, for a session that is about to open; NEW becomes WORKING.
+ * @returns the epoch, or null if the migration has ended
+ */
+export async function nextEpoch(ex: Executor, id: string): Promise<number | null> {
+  const row = await ex
+    .updateTable('live_migrations')
+    .set((eb) => ({ epoch: eb('epoch', '+', 1), status: 'WORKING' as const }))
+    .where('id', '=', id)
+    .where('status', 'in', ACTIVE)
+    .returning('epoch')
+    .executeTakeFirst();
+  return row?.epoch ?? null;
+}
+
+/** What the destination held was dropped, or nothing had to be. */
+export async function setPrepared(ex: Executor, id: string): Promise<void> {
+  await ex
+    .updateTable('live_migrations')
+    .set({ destination_prepared: 1 })
+    .where('id', '=', id)
+    .execute();
+}
+
+/**
+ * Keeps the last report of the session with this epoch.
+ * @param progress JSON of the wire's `Progress`
+ * @returns false if the migration has ended or a newer session was opened
+ */
+export async function setProgress(
+  ex: Executor,
+  id: string,
+  epoch: number,
+  progress: string,
+  at: string,
+): Promise<boolean> {
+  const result = await ex
+    .updateTable('live_migrations')
+    .set({ progress, progress_at: at })
+    .where('id', '=', id)
+    .where('epoch', '=', epoch)
+    .where('status', '=', 'WORKING')
+    .executeTakeFirst();
+  return result.numUpdatedRows > 0n;
+}
+
+/**
+ * Asks for a cutover: the next attempt, unless one is under way.
+ * @returns the number of the attempt, or null if the migration is not WORKING or is cutting over
+ */
+export async function requestCutover(ex: Executor, id: string): Promise<number | null> {
+  const row = await ex
+    .updateTable('live_migrations')
+    .set((eb) => ({ cutover_attempt: eb('cutover_attempt', '+', 1), cutover_failure: null }))
+    .where('id', '=', id)
+    .where('status', '=', 'WORKING')
+    .whereRef('cutover_failed_attempt', '=', 'cutover_attempt')
+    .returning('cutover_attempt')
+    .executeTakeFirst();
+  return row?.cutover_attempt ?? null;
+}
+
+/**
+ * Ends the attempt without success; the migration goes on.
+ * @returns false if that attempt is not the one under way
+ */
+export async function setCutoverFailed(
+  ex: Executor,
+  id: string,
+  attempt: number,
+  reason: string,
+): Promise<boolean> {
+  const result = await ex
+    .updateTable('live_migrations')
+    .set({ cutover_failed_attempt: attempt, cutover_failure: reason })
+    .where('id', '=', id)
+    .where('status', '=', 'WORKING')
+    .where('cutover_attempt', '=', attempt)
+    .where('cutover_failed_attempt', '<', attempt)
+    .executeTakeFirst();
+  return result.numUpdatedRows > 0n;
+}
+
+/**
+ * Ends the migration well and erases its password.
+ * @param verified JSON of what the cutover verified
+ * @returns false if that attempt is not the one under way
+ */
+export async function setComplete(
+  ex: Executor,
+  id: string,
+  attempt: number,
+  verified: string,
+  at: string,
+): Promise<boolean> {
+  const result = await ex
+    .updateTable('live_migrations')
+    .set({ status: 'COMPLETE', verified, finished_at: at, password_sealed: null })
+    .where('id', '=', id)
+    .where('status', '=', 'WORKING')
+    .where('cutover_attempt', '=', attempt)
+    .where('cutover_failed_attempt', '<', attempt)
+    .executeTakeFirst();
+  return result.numUpdatedRows > 0n;
+}
+
+/**
+ * Ends an active migration without success and erases its password.
+ * @returns false if it has ended already
+ */
+export async function setEnded(
+  ex: Executor,
+  id: string,
+  status: 'FAILED' | 'EXPIRED',
+  reason: string,
+  at: string,
+): Promise<boolean> {
+  const result = await ex
+    .updateTable('live_migrations')
+    .set({ status, failure_reason: reason, finished_at: at, password_sealed: null })
+    .where('id', '=', id)
+    .where('status', 'in', ACTIVE)
+    .executeTakeFirst();
+  return result.numUpdatedRows > 0n;
+}

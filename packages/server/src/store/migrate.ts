@@ -1,0 +1,43 @@
+import { type Kysely, sql } from 'kysely';
+import { timestamp } from '../domain/time.ts';
+import type { Executor } from './executor.ts';
+import * as initial from './migrations/0001-initial.ts';
+
+interface Migration {
+  readonly name: string;
+  readonly up: (db: Kysely<unknown>) => Promise<void>;
+}
+
+/** In order; the schema's version is the number of those applied. */
+const MIGRATIONS: readonly Migration[] = [{ name: '0001-initial', up: initial.up }];
+
+/** The store was written by a newer server than this one (rule C15). */
+export class StoreTooNewError extends Error {
+  override readonly name = 'StoreTooNewError';
+}
+
+/**
+ * Brings the store's tables to this server's version, in one transaction.
+ * @throws {StoreTooNewError} if the store is newer than this server knows
+ */
+export async function migrate(db: Executor): Promise<void> {
+  await db.transaction().execute(async (tx) => {
+    await sql`create table if not exists schema_migrations
+      (version integer primary key, name text not null, applied_at text not null)`.execute(tx);
+    const { rows } = await sql<{
+      version: number | null;
+    }>`select max(version) as version from schema_migrations`.execute(tx);
+    const current = rows[0]?.version ?? 0;
+    if (current > MIGRATIONS.length) {
+      throw new StoreTooNewError(
+        `the store has schema version ${current}, this server knows up to ${MIGRATIONS.length}: start a newer server`,
+      );
+    }
+    for (const [index, migration] of MIGRATIONS.entries()) {
+      if (index < current) continue;
+      await migration.up(tx as unknown as Kysely<unknown>);
+      await sql`insert into schema_migrations (version, name, applied_at)
+        values (${index + 1}, ${migration.name}, ${timestamp()})`.execute(tx);
+    }
+  });
+}

@@ -1,0 +1,35 @@
+import type { Executor } from './executor.ts';
+import type { MigrationHostRow } from './schema.ts';
+
+export async function insert(ex: Executor, row: MigrationHostRow): Promise<void> {
+  await ex.insertInto('migration_hosts').values(row).execute();
+}
+
+/** By the id that the host authenticates with. */
+export async function find(ex: Executor, id: string): Promise<MigrationHostRow | undefined> {
+  return ex.selectFrom('migration_hosts').selectAll().where('id', '=', id).executeTakeFirst();
+}
+
+export async function listByLink(ex: Executor, linkId: string): Promise<MigrationHostRow[]> {
+  return ex
+    .selectFrom('migration_hosts')
+    .selectAll()
+    .where('link_id', '=', linkId)
+    .orderBy('registered_at')
+    .orderBy('id')
+    .execute();
+}
+
+/** A heartbeat. @returns false if the host is gone */
+export async function report(
+  ex: Executor,
+  id: string,
+  change: Pick<MigrationHostRow, 'hostname' | 'agent_version' | 'inventory' | 'heartbeat_at'>,
+): Promise<boolean> {
+  const result = await ex
+    .updateTable('migration_hosts')
+    .set(change)
+    .where('id', '=', id)
+    .executeTakeFirst();
+  return result.numUpdatedRows > 0n;
+}

@@ -1,0 +1,75 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { Kysely, SqliteDialect } from 'kysely';
+import type { Executor } from './executor.ts';
+import { loadMasterKey } from './masterKey.ts';
+import { migrate } from './migrate.ts';
+import type { Schema } from './schema.ts';
+import { Sealer } from './sealing.ts';
+import { openSqlite } from './sqlite.ts';
+import type { Store } from './store.ts';
+
+export interface StoreOptions {
+  /** Holds `linkspan.db` and, unless another is named, `master.key`. Made if missing, mode 0700. */
+  readonly dataDirectory: string;
+  /** null: `master.key` in the data directory, made on first use. */
+  readonly masterKeyFile: string | null;
+}
+
+/**
+ * Opens the embedded store for this process alone and brings its tables up to date.
+ * @throws {StoreLockedError} while another process has it open
+ * @throws {StoreTooNewError} if a newer server wrote it
+ * @throws {MasterKeyError} if the key that its secrets are sealed under is not there
+ */
+export async function openStore(options: StoreOptions): Promise<Store> {
+  mkdirSync(options.dataDirectory, { recursive: true, mode: 0o700 });
+  const database = openSqlite(join(options.dataDirectory, 'linkspan.db'));
+  const db = new Kysely<Schema>({ dialect: new SqliteDialect({ database }) });
+  try {
+    await migrate(db);
+    const path = options.masterKeyFile ?? join(options.dataDirectory, 'master.key');
+    const key = await loadMasterKey(path, options.masterKeyFile === null, db);
+    return new EmbeddedStore(db, new Sealer(key));
+  } catch (error) {
+    await db.destroy();
+    throw error;
+  }
+}
+
+class EmbeddedStore implements Store {
+  readonly sealer: Sealer;
+  readonly #db: Kysely<Schema>;
+  readonly #inTransaction = new AsyncLocalStorage<boolean>();
+
+  constructor(db: Kysely<Schema>, sealer: Sealer) {
+    this.#db = db;
+    this.sealer = sealer;
+  }
+
+  get db(): Executor {
+    this.#refuseInTransaction();
+    return this.#db;
+  }
+
+  async transaction<T>(work: (tx: Executor) => Promise<T>): Promise<T> {
+    this.#refuseInTransaction();
+    return this.#db.transaction().execute((tx) => this.#inTransaction.run(true, () => work(tx)));
+  }
+
+  async close(): Promise<void> {
+    await this.#db.destroy();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** There is one connection: waiting for it inside of its own transaction would never end. */
+  #refuseInTransaction(): void {
+    if (this.#inTransaction.getStore() === true) {
+      throw new Error('the store is used beside the open transaction: pass the transaction on');
+    }
+  }
+}

@@ -1,0 +1,23 @@
+import type { Executor } from './executor.ts';
+import type { OrganizationRow } from './schema.ts';
+
+export async function insert(ex: Executor, row: OrganizationRow): Promise<void> {
+  await ex.insertInto('organizations').values(row).execute();
+}
+
+export async function find(ex: Executor, id: string): Promise<OrganizationRow | undefined> {
+  return ex.selectFrom('organizations').selectAll().where('id', '=', id).executeTakeFirst();
+}
+
+export async function list(ex: Executor): Promise<OrganizationRow[]> {
+  return ex.selectFrom('organizations').selectAll().orderBy('created_at').orderBy('id').execute();
+}
+
+export async function rename(ex: Executor, id: string, name: string): Promise<void> {
+  await ex.updateTable('organizations').set({ name }).where('id', '=', id).execute();
+}
+
+/** Its projects, keys and link have to be gone. */
+export async function remove(ex: Executor, id: string): Promise<void> {
+  await ex.deleteFrom('organizations').where('id', '=', id).execute();
+}
