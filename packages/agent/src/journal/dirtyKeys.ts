@@ -1,0 +1,128 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { comparableKey, hasString, laneOf } from '@linkspan/contract/bson/comparableKey.ts';
+import { type ClusterTime, decodeTime, encodeTime } from './clusterTime.ts';
+
+/** Keys are spread over this many lanes; a key is always in the same one (rule D13). */
+export const FLUSH_LANES = 4;
+
+/** In a collated collection strings that differ may be one key, so all of them share a lane. */
+const COLLATED_LANE = 0;
+
+/** A key that changed at the source and is not known to be equal at the destination. */
+export interface DirtyKey {
+  /** The key as MongoDB compares it: its identity in the journal. */
+  readonly comparable: Buffer;
+  /** The key as the source last named it, raw. */
+  readonly documentKey: Buffer;
+  /** What happened to it last (rule D3). */
+  readonly operation: 'write' | 'delete';
+  /** Its bytes changed while its value did not: delete, then insert (rule D15). */
+  readonly recreate: boolean;
+  /** Of its last mark: a key that was marked again has another one. */
+  readonly sequence: number;
+  readonly markedAt: ClusterTime;
+}
+
+export interface Mark {
+  readonly incarnation: number;
+  readonly collated: boolean;
+  readonly documentKey: Buffer;
+  readonly operation: 'write' | 'delete';
+  readonly time: ClusterTime;
+}
+
+export interface DirtyKeys {
+  mark(mark: Mark): void;
+  /** The oldest keys of one collection in one lane, in the order of their last marks. */
+  take(lane: number, incarnation: number, limit: number): DirtyKey[];
+  /** Which collections have keys in the lane. */
+  incarnationsIn(lane: number): number[];
+  /** True if the key still has that sequence: it was not marked again and not dropped (rule D8). */
+  isUnchanged(incarnation: number, key: DirtyKey): boolean;
+  /**
+   * Removes keys that are at the destination as they were at `readAt`, save those marked again
+   * since (rule D13).
+   */
+  evict(incarnation: number, keys: readonly DirtyKey[], readAt: ClusterTime): void;
+  count(): number;
+  countOf(incarnation: number): number;
+  /** The cluster time before which all of these keys are at the destination, or null if there are none. */
+  behindSince(): ClusterTime | null;
+  clear(incarnation: number): void;
+}
+
+export function openDirtyKeys(db: DatabaseSync): DirtyKeys {
+  const upsert = db.prepare(
+    `INSERT INTO dirty_key
+       (incarnation, comparable, document_key, operation, recreate, sequence, lane, marked_at,
+        behind_since)
+     VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?)
+     ON CONFLICT (incarnation, comparable) DO UPDATE SET
+       recreate = recreate OR (document_key <> excluded.document_key),
+       document_key = excluded.document_key, operation = excluded.operation,
+       sequence = excluded.sequence, marked_at = excluded.marked_at`,
+  );
+  const take = db.prepare(
+    'SELECT * FROM dirty_key WHERE lane = ? AND incarnation = ? ORDER BY sequence LIMIT ?',
+  );
+  const incarnationsIn = db.prepare('SELECT DISTINCT incarnation FROM dirty_key WHERE lane = ?');
+  const sequenceOf = db.prepare(
+    'SELECT sequence FROM dirty_key WHERE incarnation = ? AND comparable = ?',
+  );
+  const evict = db.prepare(
+    'DELETE FROM dirty_key WHERE incarnation = ? AND comparable = ? AND sequence = ?',
+  );
+  const count = db.prepare('SELECT count(*) AS n FROM dirty_key');
+  const countOf = db.prepare('SELECT count(*) AS n FROM dirty_key WHERE incarnation = ?');
+  const caughtUp = db.prepare(
+    `UPDATE dirty_key SET behind_since = max(behind_since, ?)
+     WHERE incarnation = ? AND comparable = ?`,
+  );
+  const behindSince = db.prepare('SELECT min(behind_since) AS t FROM dirty_key');
+  const clear = db.prepare('DELETE FROM dirty_key WHERE incarnation = ?');
+  let sequence = Number(db.prepare('SELECT max(sequence) AS n FROM dirty_key').get()?.['n'] ?? 0);
+
+  return {
+    mark({ incarnation, collated, documentKey, operation, time }) {
+      const comparable = comparableKey(documentKey);
+      const lane =
+        collated && hasString(documentKey) ? COLLATED_LANE : laneOf(comparable, FLUSH_LANES);
+      sequence += 1;
+      upsert.run(
+        incarnation,
+        comparable,
+        documentKey,
+        operation === 'write' ? 'w' : 'd',
+        sequence,
+        lane,
+        encodeTime(time),
+        encodeTime(time),
+      );
+    },
+    take: (lane, incarnation, limit) =>
+      take.all(lane, incarnation, limit).map((row) => ({
+        comparable: Buffer.from(row['comparable'] as Uint8Array),
+        documentKey: Buffer.from(row['document_key'] as Uint8Array),
+        operation: row['operation'] === 'w' ? 'write' : 'delete',
+        recreate: row['recreate'] === 1,
+        sequence: Number(row['sequence']),
+        markedAt: decodeTime(String(row['marked_at'])),
+      })),
+    incarnationsIn: (lane) => incarnationsIn.all(lane).map((row) => Number(row['incarnation'])),
+    isUnchanged: (incarnation, key) =>
+      sequenceOf.get(incarnation, key.comparable)?.['sequence'] === key.sequence,
+    evict(incarnation, keys, readAt) {
+      for (const key of keys) {
+        const { changes } = evict.run(incarnation, key.comparable, key.sequence);
+        if (Number(changes) === 0) caughtUp.run(encodeTime(readAt), incarnation, key.comparable);
+      }
+    },
+    count: () => Number(count.get()?.['n']),
+    countOf: (incarnation) => Number(countOf.get(incarnation)?.['n']),
+    behindSince() {
+      const time = behindSince.get()?.['t'];
+      return typeof time === 'string' ? decodeTime(time) : null;
+    },
+    clear: (incarnation) => void clear.run(incarnation),
+  };
+}

@@ -1,0 +1,162 @@
+import type { DatabaseSync } from 'node:sqlite';
+import type { Namespace } from '@linkspan/contract/push/namespaces.ts';
+import { type ClusterTime, decodeTime, encodeTime } from './clusterTime.ts';
+
+export type CopyState = 'PENDING' | 'COPYING' | 'COPIED' | 'ENDED';
+
+/** One life of a collection or view, from create to drop, across renames (rule D2). */
+export interface Incarnation {
+  readonly id: number;
+  /** Its name at the source, as far as the stream has been read. */
+  readonly source: Namespace;
+  readonly type: 'collection' | 'view';
+  /** Hex, or null where it is not known for sure. */
+  readonly uuid: string | null;
+  /** What happened to its name up to this time is reflected in it. */
+  readonly knownSince: ClusterTime;
+  readonly state: CopyState;
+  /** It has a collation: strings that differ may be one key. */
+  readonly collated: boolean;
+  /** Why it cannot be moved, in words, or null. */
+  readonly unsupported: string | null;
+  readonly toReconcile: boolean;
+  readonly toRepair: boolean;
+  /** Its name at the destination, or null while it was not created there. */
+  readonly destination: Namespace | null;
+  readonly documentsTotal: number;
+  readonly bytesTotal: number;
+  readonly documentsCopied: number;
+  readonly bytesCopied: number;
+}
+
+export type NewIncarnation = Pick<Incarnation, 'source' | 'type' | 'uuid' | 'knownSince'> & {
+  /** COPIED where every document of it came after tracking began, so that events name them all. */
+  readonly state: 'PENDING' | 'COPIED';
+};
+
+type Changes = Partial<Omit<Incarnation, 'id'>>;
+
+export interface Incarnations {
+  add(incarnation: NewIncarnation): Incarnation;
+  update(id: number, changes: Changes): void;
+  get(id: number): Incarnation | undefined;
+  /** The one that has this name at the source now. */
+  byName(name: Namespace): Incarnation | undefined;
+  byUuid(uuid: string): Incarnation | undefined;
+  /** Those that have not ended. */
+  live(): Incarnation[];
+  /** Forgets one that has ended and left nothing to do at the destination. */
+  remove(id: number): void;
+  addCopied(id: number, documents: number, bytes: number): void;
+}
+
+export function openIncarnations(db: DatabaseSync): Incarnations {
+  const insert = db.prepare(
+    `INSERT INTO incarnation (db, coll, type, uuid, known_since, state, to_reconcile)
+     VALUES (?, ?, ?, ?, ?, ?, 1)`,
+  );
+  const get = db.prepare('SELECT * FROM incarnation WHERE id = ?');
+  const byName = db.prepare(
+    `SELECT * FROM incarnation WHERE db = ? AND coll = ? AND state <> 'ENDED'`,
+  );
+  const byUuid = db.prepare(`SELECT * FROM incarnation WHERE uuid = ? AND state <> 'ENDED'`);
+  const live = db.prepare(`SELECT * FROM incarnation WHERE state <> 'ENDED' ORDER BY id`);
+  const remove = db.prepare('DELETE FROM incarnation WHERE id = ?');
+  const addCopied = db.prepare(
+    `UPDATE incarnation SET documents_copied = documents_copied + ?,
+       bytes_copied = bytes_copied + ? WHERE id = ?`,
+  );
+  const one = (row: Row | undefined): Incarnation | undefined =>
+    row === undefined ? undefined : decode(row);
+
+  const incarnations: Incarnations = {
+    add({ source, type, uuid, knownSince, state }) {
+      const { lastInsertRowid } = insert.run(
+        source.db,
+        source.coll,
+        type,
+        uuid === null ? null : Buffer.from(uuid, 'hex'),
+        encodeTime(knownSince),
+        state,
+      );
+      return decode(get.get(lastInsertRowid) as Row);
+    },
+    update(id, changes) {
+      const columns = encode(changes);
+      const names = Object.keys(columns);
+      if (names.length === 0) return;
+      db.prepare(
+        `UPDATE incarnation SET ${names.map((name) => `${name} = ?`).join(', ')} WHERE id = ?`,
+      ).run(...Object.values(columns), id);
+    },
+    get: (id) => one(get.get(id)),
+    byName: (name) => one(byName.get(name.db, name.coll)),
+    byUuid: (uuid) => one(byUuid.get(Buffer.from(uuid, 'hex'))),
+    live: () => live.all().map(decode),
+    remove: (id) => void remove.run(id),
+    addCopied: (id, documents, bytes) => void addCopied.run(documents, bytes, id),
+  };
+  return incarnations;
+}
+
+type Row = Record<string, null | number | bigint | string | Uint8Array>;
+
+function decode(row: Row): Incarnation {
+  const namespace = (db: unknown, coll: unknown): Namespace => ({
+    db: String(db),
+    coll: String(coll),
+  });
+  const uuid = row['uuid'];
+  return {
+    id: Number(row['id']),
+    source: namespace(row['db'], row['coll']),
+    type: row['type'] as Incarnation['type'],
+    uuid: uuid instanceof Uint8Array ? Buffer.from(uuid).toString('hex') : null,
+    knownSince: decodeTime(String(row['known_since'])),
+    state: row['state'] as CopyState,
+    collated: row['collated'] === 1,
+    unsupported: row['unsupported'] === null ? null : String(row['unsupported']),
+    toReconcile: row['to_reconcile'] === 1,
+    toRepair: row['to_repair'] === 1,
+    destination: row['dest_db'] === null ? null : namespace(row['dest_db'], row['dest_coll']),
+    documentsTotal: Number(row['documents_total']),
+    bytesTotal: Number(row['bytes_total']),
+    documentsCopied: Number(row['documents_copied']),
+    bytesCopied: Number(row['bytes_copied']),
+  };
+}
+
+type Column = null | number | string | Uint8Array;
+
+function encode(changes: Changes): Record<string, Column> {
+  const columns: Record<string, Column> = {};
+  const flag = (name: string, value: boolean | undefined): void => {
+    if (value !== undefined) columns[name] = value ? 1 : 0;
+  };
+  const plain = (name: string, value: number | string | null | undefined): void => {
+    if (value !== undefined) columns[name] = value;
+  };
+  if (changes.source !== undefined) {
+    columns['db'] = changes.source.db;
+    columns['coll'] = changes.source.coll;
+  }
+  if (changes.destination !== undefined) {
+    columns['dest_db'] = changes.destination?.db ?? null;
+    columns['dest_coll'] = changes.destination?.coll ?? null;
+  }
+  if (changes.uuid !== undefined) {
+    columns['uuid'] = changes.uuid === null ? null : Buffer.from(changes.uuid, 'hex');
+  }
+  if (changes.knownSince !== undefined) columns['known_since'] = encodeTime(changes.knownSince);
+  plain('type', changes.type);
+  plain('state', changes.state);
+  plain('unsupported', changes.unsupported);
+  flag('collated', changes.collated);
+  flag('to_reconcile', changes.toReconcile);
+  flag('to_repair', changes.toRepair);
+  plain('documents_total', changes.documentsTotal);
+  plain('bytes_total', changes.bytesTotal);
+  plain('documents_copied', changes.documentsCopied);
+  plain('bytes_copied', changes.bytesCopied);
+  return columns;
+}

@@ -1,0 +1,162 @@
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { type ClusterTime, decodeTime, encodeTime } from './clusterTime.ts';
+import { type DirtyKeys, openDirtyKeys } from './dirtyKeys.ts';
+import { type Incarnations, openIncarnations } from './incarnations.ts';
+import { type CopyRanges, openCopyRanges } from './copyRanges.ts';
+import { JOURNAL_SCHEMA, JOURNAL_VERSION } from './schema.ts';
+import { type StructuralChanges, openStructuralChanges } from './structuralChanges.ts';
+
+/** How far the stream has been read: everything before `time`, and everything at it if `through`. */
+export interface TrackedPosition {
+  readonly time: ClusterTime;
+  readonly through: boolean;
+}
+
+/** Which of a collection's indexes the destination is to have: see `migration/indexes.ts`. */
+export type IndexStage = 'tail' | 'unique' | 'final';
+
+export interface MigrationState {
+  readonly sourceIdentity: string;
+  /** A BSON document, as the server gave it. */
+  readonly resumeToken: Buffer;
+  readonly position: TrackedPosition;
+  readonly trackingSince: ClusterTime;
+  readonly listedAt: ClusterTime | null;
+  readonly stage: IndexStage;
+  readonly documentsFlushed: number;
+  readonly finishedCutover: number;
+}
+
+/** A journal that is of another version, or of another migration. */
+export class JournalError extends Error {
+  override readonly name = 'JournalError';
+}
+
+/**
+ * The durable state of one migration. Every method is synchronous; `transaction` makes several of
+ * them one. The tables are in `schema.ts`, one module a table beside this one.
+ */
+export interface Journal extends Disposable {
+  readonly incarnations: Incarnations;
+  readonly ranges: CopyRanges;
+  readonly dirty: DirtyKeys;
+  readonly structural: StructuralChanges;
+  /** null until {@link begin}. */
+  state(): MigrationState | null;
+  begin(state: { sourceIdentity: string; resumeToken: Buffer; position: TrackedPosition }): void;
+  saveToken(resumeToken: Buffer, position: TrackedPosition): void;
+  saveListedAt(time: ClusterTime): void;
+  saveStage(stage: IndexStage): void;
+  addFlushed(documents: number): void;
+  saveFinishedCutover(attempt: number): void;
+  /** Runs `work` in one transaction; what it throws is thrown, and nothing of it is kept. */
+  transaction<T>(work: () => T): T;
+}
+
+/**
+ * Opens or makes the journal of a migration.
+ * @throws {JournalError} if the file belongs to another migration or a newer Linkspan wrote it
+ */
+export function openJournal(path: string, migrationId: string): Journal {
+  const db = new DatabaseSync(path);
+  try {
+    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;');
+    prepareSchema(db, path);
+    return makeJournal(db, path, migrationId);
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+function prepareSchema(db: DatabaseSync, path: string): void {
+  const version = Number(db.prepare('PRAGMA user_version').get()?.['user_version']);
+  if (version === JOURNAL_VERSION) return;
+  if (version !== 0) {
+    throw new JournalError(
+      `the journal ${path} has version ${version}, this agent knows ${JOURNAL_VERSION}: run the newer agent that wrote it`,
+    );
+  }
+  db.exec(`BEGIN IMMEDIATE; ${JOURNAL_SCHEMA} PRAGMA user_version = ${JOURNAL_VERSION}; COMMIT;`);
+}
+
+function makeJournal(db: DatabaseSync, path: string, migrationId: string): Journal {
+  const read = db.prepare('SELECT * FROM migration');
+  const existing = read.get();
+  if (existing !== undefined && existing['id'] !== migrationId) {
+    throw new JournalError(`the journal ${path} belongs to the live migration ${existing['id']}`);
+  }
+  const update = (column: string): StatementSync =>
+    db.prepare(`UPDATE migration SET ${column} = ?`);
+  const insert = db.prepare(
+    `INSERT INTO migration (id, source_identity, resume_token, tracked_to, tracked_through,
+       tracking_since, stage) VALUES (?, ?, ?, ?, ?, ?, 'tail')`,
+  );
+  const token = db.prepare(
+    'UPDATE migration SET resume_token = ?, tracked_to = ?, tracked_through = ?',
+  );
+  const listedAt = update('listed_at');
+  const stage = update('stage');
+  const finished = update('finished_cutover');
+  const flushed = db.prepare('UPDATE migration SET documents_flushed = documents_flushed + ?');
+  let depth = 0;
+
+  return {
+    incarnations: openIncarnations(db),
+    ranges: openCopyRanges(db),
+    dirty: openDirtyKeys(db),
+    structural: openStructuralChanges(db),
+    state() {
+      const row = read.get();
+      if (row === undefined) return null;
+      return {
+        sourceIdentity: String(row['source_identity']),
+        resumeToken: Buffer.from(row['resume_token'] as Uint8Array),
+        position: {
+          time: decodeTime(String(row['tracked_to'])),
+          through: row['tracked_through'] === 1,
+        },
+        trackingSince: decodeTime(String(row['tracking_since'])),
+        listedAt: row['listed_at'] === null ? null : decodeTime(String(row['listed_at'])),
+        stage: row['stage'] as IndexStage,
+        documentsFlushed: Number(row['documents_flushed']),
+        finishedCutover: Number(row['finished_cutover']),
+      };
+    },
+    begin({ sourceIdentity, resumeToken, position }) {
+      insert.run(
+        migrationId,
+        sourceIdentity,
+        resumeToken,
+        encodeTime(position.time),
+        position.through ? 1 : 0,
+        encodeTime(position.time),
+      );
+    },
+    saveToken(resumeToken, position) {
+      token.run(resumeToken, encodeTime(position.time), position.through ? 1 : 0);
+    },
+    saveListedAt: (time) => void listedAt.run(encodeTime(time)),
+    saveStage: (value) => void stage.run(value),
+    addFlushed: (documents) => void flushed.run(documents),
+    saveFinishedCutover: (attempt) => void finished.run(attempt),
+    transaction(work) {
+      if (depth > 0) return work();
+      db.exec('BEGIN IMMEDIATE');
+      depth += 1;
+      try {
+        const result = work();
+        db.exec('COMMIT');
+        return result;
+      } catch (error) {
+        db.exec('ROLLBACK');
+        throw error;
+      } finally {
+        depth -= 1;
+      }
+    },
+    [Symbol.dispose]() {
+      db.close();
+    },
+  };
+}

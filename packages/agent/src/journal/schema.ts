@@ -1,0 +1,82 @@
+/**
+ * The journal of one migration: one SQLite file, the only state that the engine keeps.
+ *
+ * `synchronous=NORMAL` with a write-ahead log: kill -9 loses nothing; a power cut may lose the last
+ * transactions, all of them after some point in time. An older journal is a valid one: its resume
+ * token is older too, so what was lost is tracked, read and pushed again.
+ */
+export const JOURNAL_VERSION = 1;
+
+export const JOURNAL_SCHEMA = `
+-- One row. Times of the source ("cluster times") are 16 hex digits: seconds, then increment.
+CREATE TABLE migration (
+  id TEXT PRIMARY KEY,
+  source_identity TEXT NOT NULL,
+  resume_token BLOB NOT NULL,          -- a BSON document
+  tracked_to TEXT NOT NULL,            -- the stream has delivered everything before this time …
+  tracked_through INTEGER NOT NULL,    -- … and, if 1, everything at it
+  tracking_since TEXT NOT NULL,
+  listed_at TEXT,                      -- end of the last full listing; NULL before the first
+  stage TEXT NOT NULL,                 -- which indexes the destination has now: see indexes.ts
+  documents_flushed INTEGER NOT NULL DEFAULT 0,
+  finished_cutover INTEGER NOT NULL DEFAULT 0
+);
+
+-- One life of a collection or view, from create to drop, across renames (rule D2).
+CREATE TABLE incarnation (
+  id INTEGER PRIMARY KEY,
+  db TEXT NOT NULL,                    -- its name at the source, as tracked
+  coll TEXT NOT NULL,
+  type TEXT NOT NULL,                  -- collection | view
+  uuid BLOB,                           -- NULL where not known for sure
+  known_since TEXT NOT NULL,           -- events on its name up to this time are older lives' or are reflected
+  state TEXT NOT NULL,                 -- PENDING | COPYING | COPIED | ENDED
+  collated INTEGER NOT NULL DEFAULT 0,
+  unsupported TEXT,                    -- why it cannot be moved, or NULL
+  to_reconcile INTEGER NOT NULL,       -- its structure may differ from the source's
+  to_repair INTEGER NOT NULL DEFAULT 0,-- changes were missed: compare all of it
+  dest_db TEXT,                        -- its name at the destination; NULL while not created there
+  dest_coll TEXT,
+  documents_total INTEGER NOT NULL DEFAULT 0,
+  bytes_total INTEGER NOT NULL DEFAULT 0,
+  documents_copied INTEGER NOT NULL DEFAULT 0,
+  bytes_copied INTEGER NOT NULL DEFAULT 0
+);
+CREATE UNIQUE INDEX incarnation_name ON incarnation (db, coll) WHERE state <> 'ENDED';
+
+CREATE TABLE copy_range (
+  incarnation INTEGER NOT NULL REFERENCES incarnation (id) ON DELETE CASCADE,
+  number INTEGER NOT NULL,
+  lower BLOB,                          -- inclusive; NULL: from the first
+  upper BLOB,                          -- exclusive; NULL: to the last
+  position BLOB,                       -- key of the last document up to which all were acknowledged
+  done INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (incarnation, number)
+) WITHOUT ROWID;
+
+-- Keys that changed at the source and are not known to be equal at the destination (rule D3).
+CREATE TABLE dirty_key (
+  incarnation INTEGER NOT NULL REFERENCES incarnation (id) ON DELETE CASCADE,
+  comparable BLOB NOT NULL,            -- the key as MongoDB compares it
+  document_key BLOB NOT NULL,          -- the key as the source last named it
+  operation TEXT NOT NULL,             -- w: written, d: deleted
+  recreate INTEGER NOT NULL,           -- 1: the key's bytes changed while its value did not (rule D15)
+  sequence INTEGER NOT NULL,           -- of the last mark
+  lane INTEGER NOT NULL,
+  marked_at TEXT NOT NULL,             -- cluster time of the last mark
+  behind_since TEXT NOT NULL,          -- what the destination holds of it is older than this time
+  PRIMARY KEY (incarnation, comparable)
+) WITHOUT ROWID;
+CREATE INDEX dirty_key_order ON dirty_key (lane, incarnation, sequence);
+CREATE INDEX dirty_key_age ON dirty_key (behind_since);
+
+-- Drops and renames, to be repeated at the destination in their order (rules D2, D16).
+CREATE TABLE structural_change (
+  sequence INTEGER PRIMARY KEY,
+  token BLOB UNIQUE,                   -- the event's resume token; NULL where a listing found it
+  kind TEXT NOT NULL,                  -- drop | rename
+  incarnation INTEGER NOT NULL REFERENCES incarnation (id),
+  to_db TEXT,
+  to_coll TEXT
+);
+`;
