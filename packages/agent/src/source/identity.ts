@@ -1,0 +1,44 @@
+import type { SourceConnection } from './connection.ts';
+
+/** What the engine must know of a source before it reads it. */
+export interface SourceFacts {
+  /**
+   * Names the deployment across restarts and elections: a resume token is good for no other. The
+   * replica set's id where the user may read it, else its name alone.
+   */
+  readonly identity: string;
+  readonly topology: 'replicaSet' | 'sharded' | 'standalone';
+  readonly mongoDBVersion: string;
+  /** False if a majority write may be acknowledged before it is on disk (rule D24). */
+  readonly majorityJournaled: boolean;
+}
+
+/** @throws the driver's errors */
+export async function describeSource(source: SourceConnection): Promise<SourceFacts> {
+  const admin = source.client.db('admin');
+  const hello = await admin.command({ hello: 1 });
+  const build = await admin.command({ buildInfo: 1 });
+  const setName: unknown = hello['setName'];
+  const topology =
+    hello['msg'] === 'isdbgrid'
+      ? 'sharded'
+      : typeof setName === 'string'
+        ? 'replicaSet'
+        : 'standalone';
+  const config = await admin.command({ replSetGetConfig: 1 }).catch(() => null);
+  const replicaSetId: unknown = config?.['config']?.['settings']?.['replicaSetId'];
+  return {
+    identity: `${topology}:${String(setName ?? '')}:${replicaSetId === undefined ? '' : String(replicaSetId)}`,
+    topology,
+    mongoDBVersion: String(build['version']),
+    majorityJournaled: config?.['config']?.['writeConcernMajorityJournalDefault'] !== false,
+  };
+}
+
+/** True if both were read from one deployment; an id that only one of them knows does not count. */
+export function isSameSource(a: string, b: string): boolean {
+  const [topologyA, nameA, idA] = a.split(':');
+  const [topologyB, nameB, idB] = b.split(':');
+  if (topologyA !== topologyB || nameA !== nameB) return false;
+  return idA === idB || idA === '' || idB === '';
+}

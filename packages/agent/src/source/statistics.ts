@@ -1,0 +1,22 @@
+import type { Namespace } from '@linkspan/contract/push/namespaces.ts';
+import type { SourceConnection } from './connection.ts';
+
+/** Sizes by the server's own bookkeeping: good for progress and for planning, not for proof. */
+export interface CollectionStatistics {
+  readonly documents: number;
+  /** Bytes of BSON, uncompressed. */
+  readonly bytes: number;
+}
+
+/** Zeros where the collection is not there or the server does not say. */
+export async function measureCollection(
+  source: SourceConnection,
+  { db, coll }: Namespace,
+): Promise<CollectionStatistics> {
+  try {
+    const stats = await source.client.db(db).command({ collStats: coll });
+    return { documents: Number(stats['count'] ?? 0), bytes: Number(stats['size'] ?? 0) };
+  } catch {
+    return { documents: 0, bytes: 0 };
+  }
+}
