@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { Socket } from 'node:net';
 
 export interface GuardedOptions {
   readonly command: string;
@@ -64,6 +65,7 @@ export async function spawnGuarded(options: GuardedOptions): Promise<Guarded> {
     { stdio: ['pipe', 'ignore', 'ignore'], detached: true },
   );
   guard.unref();
+  if (guard.stdin instanceof Socket) guard.stdin.unref();
   let running = true;
   const ended = exited.then((code) => {
     running = false;
@@ -89,10 +91,12 @@ export async function spawnGuarded(options: GuardedOptions): Promise<Guarded> {
       return running;
     },
     async kill() {
+      child.ref();
       signal('SIGKILL');
       await ended;
     },
     async terminate(graceMs) {
+      child.ref();
       signal('SIGTERM');
       const timer = setTimeout(() => signal('SIGKILL'), graceMs);
       await ended;

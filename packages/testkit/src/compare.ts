@@ -1,0 +1,168 @@
+import { createHash } from 'node:crypto';
+
+import { keyOf } from '@linkspan/contract/bson/raw.ts';
+import { deserialize, EJSON, type Document } from 'bson';
+import { MongoClient } from 'mongodb';
+
+const SYSTEM_DATABASES = new Set(['admin', 'config', 'local']);
+const MAX_DIFFERENCES = 50;
+
+/** Keeps int32, int64 and double apart. */
+const EXACT = { promoteValues: false } as const;
+
+export interface Comparison {
+  /** In words, at most 50; empty when both sides are equal. */
+  readonly differences: readonly string[];
+  /** Collections and documents of the source, and their size in bytes. */
+  readonly collections: number;
+  readonly documents: number;
+  readonly bytes: number;
+}
+
+interface Side {
+  readonly name: string;
+  readonly client: MongoClient;
+}
+
+/**
+ * Compares two clusters in full: databases, collections, views, options, indexes, and every document
+ * byte for byte. Memory holds one digest for each document of one collection.
+ */
+export async function compareClusters(
+  sourceUri: string,
+  destinationUri: string,
+): Promise<Comparison> {
+  await using source = new MongoClient(sourceUri);
+  await using destination = new MongoClient(destinationUri);
+  const sides = [
+    { name: 'source', client: source },
+    { name: 'destination', client: destination },
+  ] as const;
+  const differences: string[] = [];
+  const differ = (text: string): void => {
+    if (differences.length < MAX_DIFFERENCES) differences.push(text);
+  };
+  let collections = 0;
+  let documents = 0;
+  let bytes = 0;
+
+  const [left, right] = [await listNamespaces(sides[0]), await listNamespaces(sides[1])];
+  for (const name of new Set([...left.keys(), ...right.keys()])) {
+    const [a, b] = [left.get(name), right.get(name)];
+    if (a === undefined || b === undefined) {
+      differ(`${name} is at the ${a === undefined ? 'destination' : 'source'} only`);
+      continue;
+    }
+    if (a.type !== b.type) differ(`${name} is a ${a.type} at the source, a ${b.type} there`);
+    if (text(a.options) !== text(b.options)) {
+      differ(`${name} options: ${text(a.options)} at the source, ${text(b.options)} there`);
+    }
+    if (a.type === 'view') continue;
+    compareLists(name, await listIndexes(sides[0], a), await listIndexes(sides[1], b), differ);
+    const counted = await compareDocuments(sides, a, name, differ);
+    collections += 1;
+    documents += counted.documents;
+    bytes += counted.bytes;
+  }
+  return { differences, collections, documents, bytes };
+}
+
+interface Listed {
+  readonly db: string;
+  readonly coll: string;
+  readonly type: string;
+  readonly options: Document;
+}
+
+async function listNamespaces(side: Side): Promise<Map<string, Listed>> {
+  const listed = new Map<string, Listed>();
+  const { databases } = await side.client.db('admin').admin().listDatabases({ nameOnly: true });
+  for (const { name: db } of databases) {
+    if (SYSTEM_DATABASES.has(db)) continue;
+    const cursor = side.client.db(db).listCollections({}, EXACT);
+    for (const info of await cursor.toArray()) {
+      const { name: coll, type = 'collection', options = {} } = info as Document;
+      if (typeof coll !== 'string' || coll.startsWith('system.')) continue;
+      listed.set(`${db}.${coll}`, { db, coll, type: String(type), options: options as Document });
+    }
+  }
+  return listed;
+}
+
+async function listIndexes(side: Side, { db, coll }: Listed): Promise<Map<string, string>> {
+  const indexes = await side.client.db(db).collection(coll).listIndexes(EXACT).toArray();
+  return new Map(
+    indexes.map((index: Document) => {
+      // `ns` and the version are the server's own business.
+      const { ns: _ns, v: _v, ...rest } = index;
+      return [String(rest['name']), text(rest)];
+    }),
+  );
+}
+
+function compareLists(
+  name: string,
+  a: ReadonlyMap<string, string>,
+  b: ReadonlyMap<string, string>,
+  differ: (text: string) => void,
+): void {
+  for (const index of new Set([...a.keys(), ...b.keys()])) {
+    if (a.get(index) === b.get(index)) continue;
+    differ(
+      `${name} index ${index}: ${a.get(index) ?? 'none'} at the source, ${b.get(index) ?? 'none'} there`,
+    );
+  }
+}
+
+async function compareDocuments(
+  sides: readonly [Side, Side],
+  { db, coll }: Listed,
+  name: string,
+  differ: (text: string) => void,
+): Promise<{ documents: number; bytes: number }> {
+  const digests = new Map<string, string>();
+  let bytes = 0;
+  for await (const raw of rawDocuments(sides[0], db, coll)) {
+    digests.set(idOf(raw), digest(raw));
+    bytes += raw.length;
+  }
+  const documents = digests.size;
+  for await (const raw of rawDocuments(sides[1], db, coll)) {
+    const id = idOf(raw);
+    const expected = digests.get(id);
+    digests.delete(id);
+    if (expected === undefined) differ(`${name}: ${readable(id)} is at the destination only`);
+    else if (expected !== digest(raw)) differ(`${name}: ${readable(id)} differs`);
+  }
+  for (const id of digests.keys()) differ(`${name}: ${readable(id)} is at the source only`);
+  return { documents, bytes };
+}
+
+function rawDocuments(side: Side, db: string, coll: string): AsyncIterable<Buffer> {
+  return side.client
+    .db(db)
+    .collection(coll)
+    .find(
+      {},
+      { raw: true, readConcern: 'majority', batchSize: 1000 },
+    ) as unknown as AsyncIterable<Buffer>;
+}
+
+/** The `_id` with its type, as its bytes in hex. */
+function idOf(raw: Buffer): string {
+  return keyOf(raw).toString('hex');
+}
+
+function readable(id: string): string {
+  return EJSON.stringify(deserialize(Buffer.from(id, 'hex'), EXACT), { relaxed: false });
+}
+
+function digest(raw: Buffer): string {
+  return createHash('sha256').update(raw).digest('base64');
+}
+
+/** With types; the order of the fields at the top is the server's own business. */
+function text(document: Document): string {
+  const sorted = Object.entries(document).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return EJSON.stringify(Object.fromEntries(sorted), { relaxed: false });
+}
