@@ -1,0 +1,121 @@
+import {
+  MongoError,
+  MongoServerError,
+  MongoServerSelectionError,
+  MongoWriteConcernError,
+} from 'mongodb';
+
+/** The destination cluster cannot be reached or is not ready: the same request again later. */
+export class DestinationUnavailableError extends Error {
+  override readonly name = 'DestinationUnavailableError';
+}
+
+/** The destination cluster refused for good, for example for lack of a privilege. */
+export class DestinationRefusedError extends Error {
+  override readonly name = 'DestinationRefusedError';
+  /** The server's code, where it sent one. */
+  readonly code: number | null;
+
+  constructor(message: string, code: number | null, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** A collection, index or view cannot be made as it is wanted; the message says what and why. */
+export class StructureRefusedError extends Error {
+  override readonly name = 'StructureRefusedError';
+}
+
+/**
+ * Codes of states that pass: elections, shutdowns, time limits, conflicts, a full disk, a write
+ * block. Source: `src/mongo/base/error_codes.yml` of the server.
+ */
+const TRANSIENT = new Set([
+  6, // HostUnreachable
+  7, // HostNotFound
+  24, // LockTimeout
+  46, // LockBusy
+  50, // MaxTimeMSExpired
+  63, // StaleShardVersion
+  64, // WriteConcernTimeout
+  79, // UnknownReplWriteConcern
+  89, // NetworkTimeout
+  91, // ShutdownInProgress
+  100, // UnsatisfiableWriteConcern
+  112, // WriteConflict
+  117, // ConflictingOperationInProgress
+  133, // FailedToSatisfyReadPreference
+  134, // ReadConcernMajorityNotAvailableYet
+  150, // StaleEpoch
+  189, // PrimarySteppedDown
+  202, // NetworkInterfaceExceededTimeLimit
+  246, // SnapshotUnavailable
+  262, // ExceededTimeLimit
+  276, // IndexBuildAborted
+  317, // ConnectionPoolExpired
+  358, // InternalTransactionNotSupported
+  371, // UserWritesBlocked
+  402, // ResourceExhausted
+  9001, // SocketException
+  10107, // NotWritablePrimary
+  11600, // InterruptedAtShutdown
+  11601, // Interrupted
+  11602, // InterruptedDueToReplStateChange
+  12586, // BackgroundOperationInProgressForDatabase
+  12587, // BackgroundOperationInProgressForNamespace
+  13388, // StaleConfig
+  13435, // NotPrimaryNoSecondaryOk
+  13436, // NotPrimaryOrSecondary
+  14031, // OutOfDiskSpace
+]);
+
+/** True for a code that says nothing about the request: the same one may go through later. */
+export function isTransientCode(code: number): boolean {
+  return TRANSIENT.has(code);
+}
+
+/** True if the server did answer, whatever it said; else a write may still be under way there. */
+export function wasAnswered(error: unknown): boolean {
+  // A command for which no server was found was not sent.
+  return error instanceof MongoServerError || error instanceof MongoServerSelectionError;
+}
+
+/** The server's code of an error reply, or null. */
+export function serverCode(error: unknown): number | null {
+  if (!(error instanceof MongoServerError) || error.code === undefined) return null;
+  // Where values are not promoted the driver leaves an Int32 here.
+  const code = Number(error.code);
+  return Number.isNaN(code) ? null : code;
+}
+
+/** The text of any error, cut to a line's length, without what may be credentials in a URI. */
+export function reasonOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text
+    .replaceAll(/\/\/[^@/\s]*@/g, '//')
+    .replaceAll(/\s+/g, ' ')
+    .slice(0, 500);
+}
+
+/**
+ * Sorts what the driver threw. Errors of this file, and errors that are not the driver's, come back
+ * as they are.
+ * @param cluster the destination cluster's name
+ * @param doing what was tried, as in "insert into db.coll"
+ */
+export function destinationError(cluster: string, doing: string, error: unknown): unknown {
+  if (!(error instanceof MongoError)) return error;
+  const message = `cluster ${cluster}: ${doing}: ${reasonOf(error)}`;
+  const code = serverCode(error);
+  if (
+    !(error instanceof MongoServerError) ||
+    error instanceof MongoWriteConcernError ||
+    error.hasErrorLabel('RetryableWriteError') ||
+    error.hasErrorLabel('TransientTransactionError') ||
+    (code !== null && isTransientCode(code))
+  ) {
+    return new DestinationUnavailableError(message, { cause: error });
+  }
+  return new DestinationRefusedError(message, code, { cause: error });
+}
