@@ -1,0 +1,84 @@
+import { isIP } from 'node:net';
+import { ConnectionString } from 'mongodb-connection-string-url';
+import { type AddressList, mayConnectTo } from './addresses.ts';
+
+/**
+ * Options that a destination's connection string may have (rule C13): none that reads a file, runs
+ * another authentication than by password, goes through a proxy, or weakens what a write means.
+ * Compared without regard to case, as the driver does.
+ */
+const ALLOWED_OPTIONS = new Set(
+  [
+    'authSource',
+    'authMechanism',
+    'replicaSet',
+    'directConnection',
+    'tls',
+    'ssl',
+    'tlsAllowInvalidCertificates',
+    'tlsAllowInvalidHostnames',
+    'tlsInsecure',
+    'retryWrites',
+    'retryReads',
+    'w',
+    'appName',
+    'compressors',
+    'connectTimeoutMS',
+    'serverSelectionTimeoutMS',
+    'maxPoolSize',
+    'srvMaxHosts',
+    'srvServiceName',
+  ].map((option) => option.toLowerCase()),
+);
+
+const PASSWORD_MECHANISMS = new Set(['DEFAULT', 'SCRAM-SHA-1', 'SCRAM-SHA-256']);
+
+/** A connection string is refused; the message says why and holds no part that may be secret. */
+export class DestinationUriError extends Error {
+  override readonly name = 'DestinationUriError';
+}
+
+/**
+ * Checks a destination's connection string before it is kept. Names are resolved, and each address
+ * checked again, when a connection is made.
+ * @returns the hosts it names, without credentials
+ * @throws {DestinationUriError}
+ */
+export function checkDestinationUri(uri: string, allowedNetworks: AddressList): string[] {
+  let parsed: ConnectionString;
+  try {
+    parsed = new ConnectionString(uri);
+  } catch {
+    throw new DestinationUriError(
+      'must be a connection string such as mongodb://user:password@host:27017/?replicaSet=name',
+    );
+  }
+  for (const option of parsed.searchParams.keys()) {
+    if (!ALLOWED_OPTIONS.has(option.toLowerCase())) {
+      throw new DestinationUriError(`has the option ${option}, which is not allowed here`);
+    }
+  }
+  const mechanism = parsed.typedSearchParams<{ authMechanism: string }>().get('authMechanism');
+  if (mechanism !== null && !PASSWORD_MECHANISMS.has(mechanism.toUpperCase())) {
+    throw new DestinationUriError(
+      'has an authMechanism that is not allowed here: use SCRAM-SHA-256 or SCRAM-SHA-1',
+    );
+  }
+  for (const host of parsed.hosts) {
+    if (host.includes('%2F') || host.includes('/')) {
+      throw new DestinationUriError('names a socket file, which is not allowed here');
+    }
+    const name = hostname(host);
+    const address = name.toLowerCase() === 'localhost' ? '127.0.0.1' : name;
+    if (isIP(address) !== 0 && !mayConnectTo(address, allowedNetworks)) {
+      throw new DestinationUriError(
+        `names the host ${name}, an address on this server's side: allow its network with --allowed-networks if it is meant`,
+      );
+    }
+  }
+  return parsed.hosts;
+}
+
+function hostname(host: string): string {
+  return /^\[(.*)\](?::\d+)?$/.exec(host)?.[1] ?? host.replace(/:\d+$/, '');
+}
