@@ -26,11 +26,11 @@ export interface DigestReply {
   /** Documents read for this reply. */
   readonly count: number;
   readonly equal: boolean;
-  /** Empty when `equal`. `id` is wrapped in a document `{_id: …}` to keep its exact type. */
-  readonly documents: readonly {
-    readonly key: { readonly _id: unknown };
-    readonly hash: Uint8Array;
-  }[];
+  /**
+   * Empty when `equal`. `key` holds the raw bytes of `{_id: …}`, as binary, so that no decoding can
+   * change the type of the key.
+   */
+  readonly documents: readonly { readonly key: Uint8Array; readonly hash: Uint8Array }[];
 }
 
 /** The first 16 bytes of the SHA-256 of a document's raw bytes. */
