@@ -1,0 +1,302 @@
+import { promisify } from 'node:util';
+import { constants, zstdCompress } from 'node:zlib';
+
+import { BSON_SEQUENCE, type BatchHeader } from '@linkspan/contract/push/batch.ts';
+import type { DigestReply, DigestRequest } from '@linkspan/contract/push/digest.ts';
+import {
+  DocumentsReply,
+  StructureReply,
+  type Complete,
+  type CutoverFailed,
+  type OpenSessionReply,
+  type Progress,
+} from '@linkspan/contract/push/messages.ts';
+import type { DestinationListing, StructureRequest } from '@linkspan/contract/push/structure.ts';
+import { SESSION_HEADER } from '@linkspan/contract/push/version.ts';
+import { deserialize, serialize, type Binary, type Document } from 'bson';
+
+import { Backoff } from './backoff.ts';
+import {
+  finalError,
+  hostAuthorization,
+  readReply,
+  HostClient,
+  type HostCredentials,
+} from './client.ts';
+import { LinkRefusedError, MigrationEndedError } from './errors.ts';
+import type { DocumentBatch, Pusher } from './pusher.ts';
+import { PushAnswerError, TransientPushError, type PushTransport } from './transport.ts';
+
+const compress = promisify(zstdCompress);
+
+/** Level 1: the hop is limited by processor time before it is limited by the wire. */
+const ZSTD = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
+
+const BSON = 'application/bson';
+const TIMEOUT_MS = 30_000;
+const DOCUMENTS_TIMEOUT_MS = 2 * 60_000;
+const DIGEST_TIMEOUT_MS = 5 * 60_000;
+const CLOSE_TIMEOUT_MS = 2000;
+
+/** Builds of indexes answer when they are done; asking again is harmless. */
+const STRUCTURE_TIMEOUT_MS = 15 * 60_000;
+
+/** One push session, with the number of the last batch of each of its lanes. */
+interface Session extends OpenSessionReply {
+  readonly lanes: Map<number, number>;
+}
+
+interface Call<T> {
+  readonly path: string;
+  readonly contentType: string;
+  readonly timeoutMs: number;
+  /** Made once for a session: the same batch keeps its number however often it is sent. */
+  body(session: Session): Promise<{ bytes: Uint8Array | string; encoding?: 'zstd' }>;
+  /** @throws {TransientPushError} where the answer is not the protocol's */
+  read(answer: Buffer): T;
+}
+
+/** Pushes one migration to the server. See {@link Pusher} for what callers may rely on. */
+export class PusherOverHttp implements Pusher {
+  readonly #transport: PushTransport;
+  readonly #host: HostClient;
+  readonly #authorization: string;
+  readonly #migrationId: string;
+  readonly #closing = new AbortController();
+  readonly #waiting = new Map<symbol, string>();
+  #session: Session | null = null;
+  #opening: Promise<Session> | null = null;
+  /** Once the link or the migration has ended, no call goes out any more. */
+  #ended: Error | null = null;
+  #bytesSent = 0;
+
+  constructor(transport: PushTransport, credentials: HostCredentials, migrationId: string) {
+    this.#transport = transport;
+    this.#host = new HostClient(transport, credentials);
+    this.#authorization = hostAuthorization(credentials);
+    this.#migrationId = migrationId;
+  }
+
+  get waiting(): string | null {
+    return this.#waiting.values().next().value ?? null;
+  }
+
+  get bytesSent(): number {
+    return this.#bytesSent;
+  }
+
+  async open(signal: AbortSignal): Promise<void> {
+    await this.#sessionFor(signal);
+  }
+
+  async pushDocuments(batch: DocumentBatch, signal: AbortSignal): Promise<DocumentsReply> {
+    const { op, db, coll, lane, documents } = batch;
+    return await this.#call(
+      {
+        path: 'documents',
+        contentType: BSON_SEQUENCE,
+        timeoutMs: DOCUMENTS_TIMEOUT_MS,
+        async body(session) {
+          const seq = (session.lanes.get(lane) ?? 0) + 1;
+          session.lanes.set(lane, seq);
+          const header = serialize({ op, db, coll, lane, seq } satisfies BatchHeader);
+          const bytes = await compress(Buffer.concat([header, ...documents]), ZSTD);
+          return { bytes, encoding: 'zstd' };
+        },
+        read: (answer) => readReply(DocumentsReply, answer, 'documents'),
+      },
+      signal,
+    );
+  }
+
+  structure(request: StructureRequest, signal: AbortSignal): Promise<StructureReply> {
+    const read = (answer: Buffer) => readReply(StructureReply, answer, 'structure');
+    return this.#callBson('structure', request, STRUCTURE_TIMEOUT_MS, read, signal);
+  }
+
+  listing(signal: AbortSignal): Promise<DestinationListing> {
+    const read = (answer: Buffer) => readBson(answer, 'listing') as DestinationListing;
+    return this.#callBson('listing', {}, DIGEST_TIMEOUT_MS, read, signal);
+  }
+
+  digest(request: DigestRequest, signal: AbortSignal): Promise<DigestReply> {
+    return this.#callBson('digest', request, DIGEST_TIMEOUT_MS, readDigestReply, signal);
+  }
+
+  report(progress: Progress, signal: AbortSignal): Promise<void> {
+    return this.#callJson('report', progress, signal);
+  }
+
+  complete(message: Complete, signal: AbortSignal): Promise<void> {
+    return this.#callJson('complete', message, signal);
+  }
+
+  cutoverFailed(message: CutoverFailed, signal: AbortSignal): Promise<void> {
+    return this.#callJson('cutoverFailed', message, signal);
+  }
+
+  fail(reason: string, signal: AbortSignal): Promise<void> {
+    return this.#callJson('fail', { reason }, signal);
+  }
+
+  async close(): Promise<void> {
+    const session = this.#session;
+    this.#session = null;
+    this.#ended ??= new MigrationEndedError('the push session was closed');
+    this.#closing.abort(this.#ended);
+    if (session === null) return;
+    try {
+      await this.#transport.post(`/sessions/${session.sessionId}/close`, {
+        headers: { ...this.#headers(session), 'content-type': 'application/json' },
+        body: '{}',
+        timeoutMs: CLOSE_TIMEOUT_MS,
+        signal: AbortSignal.timeout(CLOSE_TIMEOUT_MS),
+      });
+    } catch {
+      // The server closes it by itself when a newer one is opened or the migration ends.
+    }
+  }
+
+  async #callJson(path: string, message: object, signal: AbortSignal): Promise<void> {
+    const bytes = JSON.stringify(message);
+    const body = async () => ({ bytes });
+    const read = (): void => undefined;
+    const contentType = 'application/json';
+    await this.#call({ path, contentType, timeoutMs: TIMEOUT_MS, body, read }, signal);
+  }
+
+  #callBson<T>(
+    path: string,
+    message: object,
+    timeoutMs: number,
+    read: (answer: Buffer) => T,
+    signal: AbortSignal,
+  ): Promise<T> {
+    const bytes = serialize(message as Document, { ignoreUndefined: false });
+    const body = async () => ({ bytes });
+    return this.#call({ path, contentType: BSON, timeoutMs, body, read }, signal);
+  }
+
+  /** Sends until there is an answer that is final, in a new session where the old one is lost. */
+  async #call<T>(call: Call<T>, signal: AbortSignal): Promise<T> {
+    const either = AbortSignal.any([signal, this.#closing.signal]);
+    return await this.#persist(either, async (attempt) => {
+      for (;;) {
+        const session = await this.#sessionFor(either);
+        const { bytes, encoding } = await call.body(session);
+        const headers = {
+          ...this.#headers(session),
+          'content-type': call.contentType,
+          ...(encoding === undefined ? {} : { 'content-encoding': encoding }),
+        };
+        try {
+          return await attempt(async () => {
+            this.#bytesSent += bytes.length;
+            const path = `/sessions/${session.sessionId}/${call.path}`;
+            const { timeoutMs } = call;
+            return call.read(
+              await this.#transport.post(path, { headers, body: bytes, timeoutMs, signal: either }),
+            );
+          });
+        } catch (error) {
+          if (!(error instanceof PushAnswerError)) throw error;
+          if (error.code !== 'SESSION_UNKNOWN') throw this.#finally(finalError(error));
+          // Whoever notices first forgets it; the others find the new one, or its opening.
+          if (this.#session === session) this.#session = null;
+        }
+      }
+    });
+  }
+
+  /** One opening for all callers; each waits for it no longer than its own signal allows. */
+  async #sessionFor(signal: AbortSignal): Promise<Session> {
+    if (this.#ended !== null) throw this.#ended;
+    signal.throwIfAborted();
+    if (this.#session !== null) return this.#session;
+    this.#opening ??= this.#openSession().finally(() => {
+      this.#opening = null;
+    });
+    const opening = this.#opening;
+    const aborted = Promise.withResolvers<never>();
+    const abort = (): void => aborted.reject(signal.reason as Error);
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      return await Promise.race([opening, aborted.promise]);
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  async #openSession(): Promise<Session> {
+    const { signal } = this.#closing;
+    try {
+      const reply = await this.#persist(signal, (attempt) =>
+        attempt(() => this.#host.openSession(this.#migrationId, signal)),
+      );
+      this.#session = { ...reply, lanes: new Map() };
+      return this.#session;
+    } catch (error) {
+      throw this.#finally(error as Error);
+    }
+  }
+
+  /** Runs `task`, which wraps each request in `attempt`: that one is made again while it can help. */
+  async #persist<T>(
+    signal: AbortSignal,
+    task: (attempt: <R>(send: () => Promise<R>) => Promise<R>) => Promise<T>,
+  ): Promise<T> {
+    const backoff = new Backoff();
+    const who = Symbol();
+    try {
+      return await task(async (send) => {
+        for (;;) {
+          try {
+            return await send();
+          } catch (error) {
+            if (!(error instanceof TransientPushError)) throw error;
+            this.#waiting.set(who, error.message);
+            await backoff.pause(signal, error.retryAfterMs);
+          }
+        }
+      });
+    } finally {
+      this.#waiting.delete(who);
+    }
+  }
+
+  #headers(session: Session): Record<string, string> {
+    return {
+      authorization: this.#authorization,
+      [SESSION_HEADER]: `${session.sessionId}.${session.sessionSecret}`,
+    };
+  }
+
+  #finally(error: Error): Error {
+    if (error instanceof LinkRefusedError || error instanceof MigrationEndedError) {
+      this.#ended ??= error;
+    }
+    return error;
+  }
+}
+
+/** Values keep their number types, by which options and indexes are compared. */
+function readBson(answer: Buffer, path: string): Document {
+  try {
+    return deserialize(answer, { promoteValues: false });
+  } catch (error) {
+    throw new TransientPushError(`the answer to ${path} is not one of a Linkspan server`, 0, error);
+  }
+}
+
+function readDigestReply(answer: Buffer): DigestReply {
+  const reply = readBson(answer, 'digest');
+  return {
+    cursor: reply['cursor'] as string | null,
+    count: Number(reply['count']),
+    equal: reply['equal'] as boolean,
+    documents: (reply['documents'] as { key: Binary; hash: Binary }[]).map(({ key, hash }) => ({
+      key: key.value(),
+      hash: hash.value(),
+    })),
+  };
+}
