@@ -84,7 +84,9 @@ function makeJournal(db: DatabaseSync, path: string, migrationId: string): Journ
   const read = db.prepare('SELECT * FROM migration');
   const existing = read.get();
   if (existing !== undefined && existing['id'] !== migrationId) {
-    throw new JournalError(`the journal ${path} belongs to the live migration ${existing['id']}`);
+    throw new JournalError(
+      `the journal ${path} belongs to the live migration ${String(existing['id'])}`,
+    );
   }
   const update = (column: string): StatementSync =>
     db.prepare(`UPDATE migration SET ${column} = ?`);

@@ -1,3 +1,4 @@
+import type { ObjectId } from 'mongodb';
 import type { SourceConnection } from './connection.ts';
 
 /** What the engine must know of a source before it reads it. */
@@ -26,9 +27,10 @@ export async function describeSource(source: SourceConnection): Promise<SourceFa
         ? 'replicaSet'
         : 'standalone';
   const config = await admin.command({ replSetGetConfig: 1 }).catch(() => null);
-  const replicaSetId: unknown = config?.['config']?.['settings']?.['replicaSetId'];
+  const replicaSetId = config?.['config']?.['settings']?.['replicaSetId'] as ObjectId | undefined;
+  const name = typeof setName === 'string' ? setName : '';
   return {
-    identity: `${topology}:${String(setName ?? '')}:${replicaSetId === undefined ? '' : String(replicaSetId)}`,
+    identity: `${topology}:${name}:${replicaSetId?.toHexString() ?? ''}`,
     topology,
     mongoDBVersion: String(build['version']),
     majorityJournaled: config?.['config']?.['writeConcernMajorityJournalDefault'] !== false,

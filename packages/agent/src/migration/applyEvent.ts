@@ -1,0 +1,199 @@
+import { isMigratable, type Namespace } from '@linkspan/contract/push/namespaces.ts';
+import type { ClusterTime } from '../journal/clusterTime.ts';
+import type { Incarnation } from '../journal/incarnations.ts';
+import type { Journal } from '../journal/journal.ts';
+import { type ChangeEvent, DOCUMENT_EVENTS, IGNORED_EVENTS } from '../source/events.ts';
+
+/** What the tracker has to tell the other steps about an event. */
+export interface Applied {
+  /** Incarnations that were ended, moved or replaced. */
+  readonly renamed: readonly number[];
+  /** Incarnations whose options or indexes may have changed. */
+  readonly restructured: readonly number[];
+  /** The source has to be listed again. */
+  readonly relist: boolean;
+}
+
+const NOTHING: Applied = { renamed: [], restructured: [], relist: false };
+
+/**
+ * Writes what an event means into the journal (rules D2 to D4, D18). Called inside the transaction
+ * that also saves the batch's token, so that an event is applied once.
+ *
+ * @param listedAt end of the last full listing, or null: collections that an event names first and
+ *   that are not known may be older than tracking up to that time, and must then be copied
+ */
+export function applyEvent(
+  journal: Journal,
+  event: ChangeEvent,
+  listedAt: ClusterTime | null,
+): Applied {
+  if (DOCUMENT_EVENTS.has(event.type)) return applyDocumentEvent(journal, event, listedAt);
+  if (IGNORED_EVENTS.has(event.type)) return NOTHING;
+  switch (event.type) {
+    case 'create':
+      return applyCreate(journal, event);
+    case 'drop':
+      return applyDrop(journal, event);
+    case 'rename':
+      return applyRename(journal, event);
+    case 'createIndexes':
+    case 'dropIndexes':
+    case 'modify':
+      return applyRestructure(journal, event);
+    default:
+      return { ...NOTHING, relist: isMigratable(event.namespace) };
+  }
+}
+
+function applyDocumentEvent(
+  journal: Journal,
+  event: ChangeEvent,
+  listedAt: ClusterTime | null,
+): Applied {
+  if (!isMigratable(event.namespace) || event.documentKey === null) return NOTHING;
+  const incarnation = findFor(journal, event) ?? addUnknown(journal, event, listedAt);
+  const isOther =
+    event.uuid !== null && incarnation.uuid !== null && event.uuid !== incarnation.uuid;
+  journal.dirty.mark({
+    incarnation: incarnation.id,
+    collated: incarnation.collated,
+    documentKey: event.documentKey,
+    // A delete in another life of the name says nothing about this one: read the key back.
+    operation: event.type === 'delete' && !isOther ? 'delete' : 'write',
+    time: event.time,
+  });
+  return NOTHING;
+}
+
+/** The incarnation an event speaks of: by its name, else by its UUID (a later listing renamed it). */
+function findFor(journal: Journal, event: ChangeEvent): Incarnation | undefined {
+  return (
+    journal.incarnations.byName(event.namespace) ??
+    (event.uuid === null ? undefined : journal.incarnations.byUuid(event.uuid))
+  );
+}
+
+/** Sources before 6.0 send no create events; and an event may be older than the listing. */
+function addUnknown(
+  journal: Journal,
+  event: ChangeEvent,
+  listedAt: ClusterTime | null,
+): Incarnation {
+  const mayBeOlder = listedAt === null || event.time <= listedAt;
+  return journal.incarnations.add({
+    source: event.namespace,
+    type: 'collection',
+    uuid: event.uuid,
+    knownSince: event.time,
+    state: mayBeOlder ? 'PENDING' : 'COPIED',
+  });
+}
+
+function applyCreate(journal: Journal, event: ChangeEvent): Applied {
+  if (!isMigratable(event.namespace)) return NOTHING;
+  const current = journal.incarnations.byName(event.namespace);
+  if (current !== undefined) {
+    if (event.time <= current.knownSince) return NOTHING;
+    if (event.uuid !== null && event.uuid === current.uuid) return NOTHING;
+    end(journal, current, event.token);
+  }
+  // All its documents come after this event, so that events name every one of them.
+  const added = journal.incarnations.add({
+    source: event.namespace,
+    type: event.createdType,
+    uuid: event.createdType === 'view' ? null : event.uuid,
+    knownSince: event.time,
+    state: 'COPIED',
+  });
+  return {
+    renamed: current === undefined ? [] : [current.id],
+    restructured: [added.id],
+    relist: false,
+  };
+}
+
+function applyDrop(journal: Journal, event: ChangeEvent): Applied {
+  const current = journal.incarnations.byName(event.namespace);
+  if (current === undefined || !isMeant(current, event)) return NOTHING;
+  end(journal, current, event.token);
+  return { renamed: [current.id], restructured: [], relist: false };
+}
+
+function applyRename(journal: Journal, event: ChangeEvent): Applied {
+  if (event.to === null) return { ...NOTHING, relist: true };
+  const moved = journal.incarnations.byName(event.namespace);
+  const target = journal.incarnations.byName(event.to);
+  const isReflected =
+    target !== undefined &&
+    (event.time <= target.knownSince || (event.uuid !== null && event.uuid === target.uuid));
+  const isMoved = moved !== undefined && isMeant(moved, event);
+  if (isReflected) {
+    // A listing knows the collection by its new name already, and its copy reads later than this.
+    if (!isMoved) return NOTHING;
+    end(journal, moved, event.token);
+    return { renamed: [moved.id], restructured: [], relist: false };
+  }
+  const touched: number[] = [];
+  if (target !== undefined) {
+    end(journal, target, null);
+    touched.push(target.id);
+  }
+  if (!isMigratable(event.to)) {
+    if (isMoved) {
+      end(journal, moved, event.token);
+      touched.push(moved.id);
+    }
+    return { renamed: touched, restructured: [], relist: false };
+  }
+  if (isMoved) {
+    journal.incarnations.update(moved.id, {
+      source: event.to,
+      // Some servers give a renamed collection another UUID; the next listing tells.
+      uuid: null,
+      knownSince: event.time,
+      toReconcile: true,
+    });
+    journal.structural.add({ incarnation: moved.id, kind: 'rename', to: event.to }, event.token);
+    touched.push(moved.id);
+  } else {
+    addRenamedIn(journal, event, event.to);
+  }
+  return { renamed: touched, restructured: [], relist: false };
+}
+
+/** D18: what comes from a name that is not tracked has to be copied. */
+function addRenamedIn(journal: Journal, event: ChangeEvent, name: Namespace): void {
+  journal.incarnations.add({
+    source: name,
+    type: 'collection',
+    uuid: event.uuid,
+    knownSince: event.time,
+    state: 'PENDING',
+  });
+}
+
+function applyRestructure(journal: Journal, event: ChangeEvent): Applied {
+  const current = findFor(journal, event);
+  if (current === undefined) return { ...NOTHING, relist: isMigratable(event.namespace) };
+  journal.incarnations.update(current.id, { toReconcile: true });
+  return { renamed: [], restructured: [current.id], relist: false };
+}
+
+/** Whether a drop or rename is about this life of the name, and not about an older one (rule D2). */
+function isMeant(incarnation: Incarnation, event: ChangeEvent): boolean {
+  if (event.uuid !== null && incarnation.uuid !== null) return event.uuid === incarnation.uuid;
+  return event.time > incarnation.knownSince;
+}
+
+/** Ends an incarnation: its keys and ranges go, its collection at the destination is to be dropped. */
+export function end(journal: Journal, incarnation: Incarnation, token: Buffer | null): void {
+  journal.incarnations.update(incarnation.id, {
+    state: 'ENDED',
+    toReconcile: false,
+    toRepair: false,
+  });
+  journal.dirty.clear(incarnation.id);
+  journal.ranges.clear(incarnation.id);
+  journal.structural.add({ incarnation: incarnation.id, kind: 'drop' }, token);
+}

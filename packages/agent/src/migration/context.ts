@@ -1,0 +1,115 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MongoError } from 'mongodb';
+import type { Journal } from '../journal/journal.ts';
+import type { Pusher } from '../push/pusher.ts';
+import { HistoryLostError } from '../source/changeStream.ts';
+import type { SourceConnection } from '../source/connection.ts';
+import { SourceUnreachableError } from '../source/connection.ts';
+import type { ByteBudget } from './budget.ts';
+import type { TrackedGate } from './gate.ts';
+import type { Lives } from './lives.ts';
+import type { IncarnationLocks } from './locks.ts';
+import type { Notifier } from './notifier.ts';
+import type { Waiting } from './waiting.ts';
+
+/** The part of pino that the engine uses. */
+export interface EngineLog {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** Sizes that tests make small. */
+export interface EngineOptions {
+  /** Bytes of documents read and not yet acknowledged. */
+  readonly inFlightBytes: number;
+  /** Collections copied at once. */
+  readonly collectionsAtOnce: number;
+  /** Bytes of one range; a collection is cut into as many, up to `rangesAtMost`. */
+  readonly rangeBytes: number;
+  readonly rangesAtMost: number;
+  /** Bytes of documents that one push of the copy aims at. */
+  readonly copyBatchBytes: number;
+  /** Milliseconds that a cutover may take to drain. */
+  readonly drainMs: number;
+}
+
+export const DEFAULT_OPTIONS: EngineOptions = {
+  inFlightBytes: 32 * 1024 * 1024,
+  collectionsAtOnce: 2,
+  rangeBytes: 64 * 1024 * 1024,
+  rangesAtMost: 8,
+  copyBatchBytes: 1024 * 1024,
+  drainMs: 10 * 60_000,
+};
+
+/** Points at which tests hold the engine or look at it; none does anything by itself. */
+export interface EngineHooks {
+  /** After documents were read and before the stream is waited for. */
+  afterRead?(what: 'copy' | 'flush', namespace: string): Promise<void>;
+  /** After the listing of a reconciliation and before it is pushed. */
+  afterListing?(namespace: string): Promise<void>;
+  /** Before the final look at the source's writes. */
+  beforeComplete?(): Promise<void>;
+}
+
+/** What all steps of one running migration share. */
+export interface MigrationContext {
+  readonly id: string;
+  readonly source: SourceConnection;
+  readonly journal: Journal;
+  readonly pusher: Pusher;
+  readonly log: EngineLog;
+  readonly signal: AbortSignal;
+  readonly options: EngineOptions;
+  readonly hooks: EngineHooks;
+  readonly gate: TrackedGate;
+  readonly lives: Lives;
+  readonly locks: IncarnationLocks;
+  readonly inFlight: ByteBudget;
+  /** Something changed that may be work for a step. */
+  readonly work: Notifier;
+  readonly waiting: Waiting;
+}
+
+/** The migration cannot go on; the server is told why and it becomes FAILED. */
+export class MigrationFailedError extends Error {
+  override readonly name = 'MigrationFailedError';
+}
+
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 5000;
+
+/**
+ * Runs something against the source until it succeeds; meanwhile the reason is shown as what the
+ * migration waits for. Lost history and errors that are not the database's are thrown.
+ */
+export async function persist<T>(
+  context: Pick<MigrationContext, 'signal' | 'waiting' | 'log'>,
+  what: string,
+  attempt: () => Promise<T>,
+): Promise<T> {
+  let pause = FIRST_PAUSE_MS;
+  for (;;) {
+    context.signal.throwIfAborted();
+    try {
+      const result = await attempt();
+      context.waiting.clear(what);
+      return result;
+    } catch (error) {
+      if (!isSourceFault(error)) throw error;
+      context.signal.throwIfAborted();
+      context.waiting.set(what, `${what}: ${error.message}`);
+      context.log.warn({ what, reason: error.message }, 'trying again');
+      await sleep(pause * (0.5 + Math.random()), undefined, { signal: context.signal });
+      pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
+    }
+  }
+}
+
+/** True for what the driver reports of a source: to be tried again, for as long as it takes. */
+export function isSourceFault(error: unknown): error is Error {
+  if (error instanceof HistoryLostError) return false;
+  return error instanceof MongoError || error instanceof SourceUnreachableError;
+}

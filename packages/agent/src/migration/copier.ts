@@ -1,0 +1,253 @@
+import { MAX_BATCH_BYTES } from '@linkspan/contract/push/version.ts';
+import { keyOf } from '@linkspan/contract/bson/raw.ts';
+import { formatNamespace } from '@linkspan/contract/push/namespaces.ts';
+import type { CopyRange } from '../journal/copyRanges.ts';
+import { FLUSH_LANES } from '../journal/dirtyKeys.ts';
+import type { Incarnation } from '../journal/incarnations.ts';
+import { readRange } from '../source/reader.ts';
+import { NumberPool } from './budget.ts';
+import { type MigrationContext, isSourceFault, persist } from './context.ts';
+import { AcknowledgedPrefix } from './prefix.ts';
+import { planRanges } from './ranges.ts';
+
+const IDLE_MS = 1000;
+const COPY_LANES = 4;
+const SMALLEST_BATCH = 50;
+const LARGEST_BATCH = 4000;
+
+/**
+ * Step 2: copies collections, several at once and large ones in ranges of `_id`, as inserts that
+ * leave alone what is there (rules D9 to D11). A range's progress is the end of the prefix that was
+ * acknowledged without a gap (invariant I4).
+ */
+export class Copier {
+  readonly #context: MigrationContext;
+  readonly #lanes = new NumberPool(FLUSH_LANES, COPY_LANES);
+
+  constructor(context: MigrationContext) {
+    this.#context = context;
+  }
+
+  /** Runs until the signal aborts. */
+  async run(): Promise<never> {
+    const busy = new Set<number>();
+    const failed = Promise.withResolvers<never>();
+    failed.promise.catch(() => undefined);
+    const { work, signal, options } = this.#context;
+    for (;;) {
+      const { version } = work;
+      const next = busy.size < options.collectionsAtOnce ? this.#next(busy) : undefined;
+      if (next === undefined) {
+        await Promise.race([work.wait(version, IDLE_MS, signal), failed.promise]);
+        continue;
+      }
+      busy.add(next.id);
+      this.#copy(next.id)
+        .catch((error: unknown) => failed.reject(error))
+        .finally(() => {
+          busy.delete(next.id);
+          work.notify();
+        });
+    }
+  }
+
+  /** The one begun first, else the largest: it takes longest. */
+  #next(busy: ReadonlySet<number>): Incarnation | undefined {
+    const { journal } = this.#context;
+    const waiting = journal.incarnations
+      .live()
+      .filter(
+        ({ id, type, state, destination, unsupported }) =>
+          type === 'collection' &&
+          (state === 'PENDING' || state === 'COPYING') &&
+          destination !== null &&
+          unsupported === null &&
+          !busy.has(id) &&
+          !journal.structural.concerns(id),
+      );
+    return (
+      waiting.find(({ state }) => state === 'COPYING') ??
+      waiting.toSorted((a, b) => b.bytesTotal - a.bytesTotal)[0]
+    );
+  }
+
+  async #copy(id: number): Promise<void> {
+    const { journal, log } = this.#context;
+    const incarnation = journal.incarnations.get(id);
+    if (incarnation === undefined || incarnation.state === 'ENDED') return;
+    if (incarnation.state === 'PENDING') {
+      const bounds = await planRanges(this.#context, incarnation);
+      journal.transaction(() => {
+        journal.ranges.plan(id, bounds);
+        journal.incarnations.update(id, {
+          state: 'COPYING',
+          documentsCopied: 0,
+          bytesCopied: 0,
+        });
+      });
+    }
+    const ranges = journal.ranges.of(id).filter(({ done }) => !done);
+    const outcomes = await Promise.all(ranges.map((range) => this.#copyRange(id, range)));
+    if (!outcomes.every(Boolean)) return;
+    journal.transaction(() => {
+      const current = journal.incarnations.get(id);
+      if (current === undefined || current.state === 'ENDED') return;
+      journal.incarnations.update(id, {
+        state: 'COPIED',
+        toReconcile: true,
+        documentsTotal: Math.max(current.documentsTotal, current.documentsCopied),
+        bytesTotal: Math.max(current.bytesTotal, current.bytesCopied),
+      });
+      journal.ranges.clear(id);
+    });
+    this.#context.lives.structureChanged(id);
+    log.info({ namespace: formatNamespace(incarnation.source) }, 'collection copied');
+  }
+
+  /** False if the collection was dropped or renamed meanwhile: look at it anew. */
+  async #copyRange(id: number, range: CopyRange): Promise<boolean> {
+    const { journal, signal, waiting, log } = this.#context;
+    let { position } = range;
+    const what = `copying range ${range.number} of collection ${id}`;
+    for (;;) {
+      signal.throwIfAborted();
+      const incarnation = journal.incarnations.get(id);
+      if (incarnation === undefined || incarnation.state !== 'COPYING') return false;
+      try {
+        const isWhole = await this.#readAndPush(incarnation, { ...range, position });
+        if (!isWhole) return false;
+        journal.ranges.finish(id, range.number);
+        waiting.clear(what);
+        return true;
+      } catch (error) {
+        // A cursor is lost with its server; the next one begins behind the last acknowledged key.
+        if (!isSourceFault(error)) throw error;
+        waiting.set(what, `copying ${formatNamespace(incarnation.source)}: ${error.message}`);
+        log.warn(
+          { reason: error.message },
+          'reading a range broke off: going on from the last key',
+        );
+        await persist(this.#context, 'reaching the source', () =>
+          this.#context.source.run('admin', { ping: 1 }),
+        );
+        position = journal.ranges.of(id)[range.number]?.position ?? position;
+      }
+    }
+  }
+
+  async #readAndPush(incarnation: Incarnation, range: CopyRange): Promise<boolean> {
+    const { id, source: namespace } = incarnation;
+    const { source, journal, lives, gate, signal, inFlight, hooks } = this.#context;
+    const names = lives.nameChanges(id);
+    const since = journal.state()?.trackingSince ?? 0n;
+    const prefix = new AcknowledgedPrefix<Buffer>((position) =>
+      journal.ranges.advance(id, range.number, position),
+    );
+    const pushes = new Set<Promise<void>>();
+    const failed = Promise.withResolvers<never>();
+    failed.promise.catch(() => undefined);
+    try {
+      const rest = { lower: range.position ?? range.lower, upper: range.upper };
+      for await (const { documents, time } of readRange(source, namespace, rest, since, () =>
+        this.#batchSize(incarnation),
+      )) {
+        // Bounds are inclusive, and the document at the position was acknowledged.
+        if (isAt(documents[0], range.position)) documents.shift();
+        if (documents.length === 0) continue;
+        await hooks.afterRead?.('copy', formatNamespace(namespace));
+        await Promise.race([gate.waitFor(time, signal), failed.promise]);
+        if (lives.nameChanges(id) !== names) return false;
+        for (const batch of cutBySize(documents, MAX_BATCH_BYTES)) {
+          const bytes = sizeOf(batch);
+          await Promise.race([inFlight.acquire(bytes, signal), failed.promise]);
+          const slot = prefix.begin();
+          const push = this.#push(id, batch, bytes, (position) => slot(position)).then(
+            () => void pushes.delete(push),
+            (error: unknown) => failed.reject(error),
+          );
+          pushes.add(push);
+        }
+      }
+      await Promise.race([Promise.all(pushes), failed.promise]);
+      return lives.nameChanges(id) === names;
+    } finally {
+      await Promise.allSettled(pushes);
+    }
+  }
+
+  async #push(
+    id: number,
+    documents: readonly Buffer[],
+    bytes: number,
+    acknowledged: (position: Buffer) => void,
+  ): Promise<void> {
+    const { journal, locks, pusher, signal, inFlight, work } = this.#context;
+    try {
+      const lane = await this.#lanes.acquire(signal);
+      try {
+        await locks.shared(id, async () => {
+          const incarnation = journal.incarnations.get(id);
+          if (incarnation === undefined || incarnation.state !== 'COPYING') return;
+          if (incarnation.destination === null) return;
+          const { failures } = await pusher.pushDocuments(
+            { op: 'insert', ...incarnation.destination, lane, documents },
+            signal,
+          );
+          journal.transaction(() => {
+            // What was refused is left to the flush, which tries again and says why if it cannot.
+            for (const { index } of failures) this.#markDirty(incarnation, documents[index]);
+            journal.incarnations.addCopied(id, documents.length, bytes);
+            acknowledged(keyOf(documents.at(-1) as Buffer));
+          });
+        });
+      } finally {
+        this.#lanes.release(lane);
+      }
+    } finally {
+      inFlight.release(bytes);
+      work.notify();
+    }
+  }
+
+  #markDirty(incarnation: Incarnation, document: Buffer | undefined): void {
+    if (document === undefined) return;
+    const { journal, gate } = this.#context;
+    journal.dirty.mark({
+      incarnation: incarnation.id,
+      collated: incarnation.collated,
+      documentKey: keyOf(document),
+      operation: 'write',
+      time: gate.position.time,
+    });
+  }
+
+  #batchSize({ documentsTotal, bytesTotal }: Incarnation): number {
+    const average = documentsTotal > 0 ? bytesTotal / documentsTotal : 1024;
+    const wanted = Math.floor(this.#context.options.copyBatchBytes / Math.max(average, 1));
+    return Math.min(LARGEST_BATCH, Math.max(SMALLEST_BATCH, wanted));
+  }
+}
+
+function isAt(document: Buffer | undefined, position: Buffer | null): boolean {
+  return document !== undefined && position !== null && keyOf(document).equals(position);
+}
+
+/** Runs of documents of at most that many bytes; a larger document stands alone. */
+export function* cutBySize(documents: readonly Buffer[], limit: number): Generator<Buffer[]> {
+  let run: Buffer[] = [];
+  let bytes = 0;
+  for (const document of documents) {
+    if (run.length > 0 && bytes + document.length > limit) {
+      yield run;
+      run = [];
+      bytes = 0;
+    }
+    run.push(document);
+    bytes += document.length;
+  }
+  if (run.length > 0) yield run;
+}
+
+export function sizeOf(documents: readonly Buffer[]): number {
+  return documents.reduce((sum, document) => sum + document.length, 0);
+}

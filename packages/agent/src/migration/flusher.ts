@@ -1,0 +1,259 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { comparableKey } from '@linkspan/contract/bson/comparableKey.ts';
+import { keyOf } from '@linkspan/contract/bson/raw.ts';
+import type { WriteOperation } from '@linkspan/contract/push/batch.ts';
+import { formatNamespace } from '@linkspan/contract/push/namespaces.ts';
+import { MAX_BATCH_BYTES } from '@linkspan/contract/push/version.ts';
+import type { ClusterTime } from '../journal/clusterTime.ts';
+import { type DirtyKey, FLUSH_LANES } from '../journal/dirtyKeys.ts';
+import type { Incarnation } from '../journal/incarnations.ts';
+import { PushRefusedError } from '../push/errors.ts';
+import { readBack } from '../source/reader.ts';
+import { type MigrationContext, MigrationFailedError, persist } from './context.ts';
+import { cutBySize, sizeOf } from './copier.ts';
+import { describeKey } from './ranges.ts';
+
+const IDLE_MS = 1000;
+
+/** Keys read back at once: grows and shrinks with the time that it takes. */
+const FIRST_KEYS = 100;
+const FEWEST_KEYS = 25;
+const MOST_KEYS = 1000;
+const QUICK_MS = 50;
+const SLOW_MS = 200;
+
+/** A key that was refused this often in a row, unchanged, ends the migration. */
+const REFUSALS_AT_MOST = 20;
+const REFUSED_PAUSE_MS = 250;
+
+/** Something read back, ready to be pushed. */
+interface Found {
+  readonly key: DirtyKey;
+  readonly document: Buffer;
+}
+
+/**
+ * Step 3: pushes the keys that changed, as the documents are at the source now. Each lane works by
+ * itself and has one push under way (rule D13); what is pushed was read no earlier than its mark
+ * (D6), and counts once the stream has passed the read (D7, D8).
+ */
+export class Flusher {
+  readonly #context: MigrationContext;
+  readonly #onRefusedNamespace: (incarnation: number) => void;
+  readonly #refusals = new Map<string, number>();
+  #keysAtOnce = FIRST_KEYS;
+  #busy = 0;
+
+  /** @param onRefusedNamespace called when the destination does not know a collection (rule D16) */
+  constructor(context: MigrationContext, onRefusedNamespace: (incarnation: number) => void) {
+    this.#context = context;
+    this.#onRefusedNamespace = onRefusedNamespace;
+  }
+
+  /** True while a lane reads or pushes. */
+  get isBusy(): boolean {
+    return this.#busy > 0;
+  }
+
+  /** Runs until the signal aborts. */
+  async run(): Promise<never> {
+    const lanes = Array.from({ length: FLUSH_LANES }, (_, lane) => this.#runLane(lane));
+    return Promise.race(lanes);
+  }
+
+  async #runLane(lane: number): Promise<never> {
+    const { work, signal } = this.#context;
+    let after = 0;
+    for (;;) {
+      const { version } = work;
+      const next = this.#next(lane, after);
+      if (next === undefined) {
+        await work.wait(version, IDLE_MS, signal);
+        continue;
+      }
+      after = next.id;
+      this.#busy += 1;
+      try {
+        await this.#context.locks.shared(next.id, () => this.#flush(lane, next.id));
+      } finally {
+        this.#busy -= 1;
+      }
+      work.notify();
+    }
+  }
+
+  /** The next collection in turn that has keys in the lane and may be pushed to. */
+  #next(lane: number, after: number): Incarnation | undefined {
+    const { journal } = this.#context;
+    const ready = journal.dirty
+      .incarnationsIn(lane)
+      .map((id) => journal.incarnations.get(id))
+      .filter((incarnation) => incarnation !== undefined && this.#isReady(incarnation));
+    return ready.find((incarnation) => (incarnation?.id ?? 0) > after) ?? ready[0];
+  }
+
+  #isReady({ id, state, destination, unsupported }: Incarnation): boolean {
+    return (
+      state === 'COPIED' &&
+      destination !== null &&
+      unsupported === null &&
+      !this.#context.journal.structural.concerns(id)
+    );
+  }
+
+  async #flush(lane: number, id: number): Promise<void> {
+    const { journal } = this.#context;
+    const incarnation = journal.incarnations.get(id);
+    if (incarnation === undefined || !this.#isReady(incarnation)) return;
+    const keys = journal.dirty.take(lane, id, this.#keysAtOnce);
+    const written = keys.filter(({ operation }) => operation === 'write');
+    const deleted = keys.filter(({ operation }) => operation === 'delete');
+    try {
+      if (deleted.length > 0) {
+        await this.#pushDeletes(lane, incarnation, deleted, journal.state()?.trackingSince ?? 0n);
+      }
+      if (written.length > 0) await this.#flushWritten(lane, incarnation, written);
+    } catch (error) {
+      if (!(error instanceof PushRefusedError) || error.code !== 'NAMESPACE_NOT_CREATED')
+        throw error;
+      this.#onRefusedNamespace(id);
+      await sleep(REFUSED_PAUSE_MS, undefined, { signal: this.#context.signal });
+    }
+  }
+
+  async #flushWritten(lane: number, incarnation: Incarnation, keys: DirtyKey[]): Promise<void> {
+    const { gate, lives, signal, source, hooks } = this.#context;
+    const names = lives.nameChanges(incarnation.id);
+    const missing = new Map(keys.map((key) => [key.comparable.toString('latin1'), key]));
+    const newest = keys.reduce((max, { markedAt }) => (markedAt > max ? markedAt : max), 0n);
+    const name = formatNamespace(incarnation.source);
+    let readAt = newest;
+    const started = performance.now();
+    const batches = await persist(this.#context, `reading back from ${name}`, async () => {
+      const iterator = readBack(
+        source,
+        incarnation.source,
+        keys.map((key) => key.documentKey),
+        newest,
+      );
+      return { first: await iterator.next(), iterator };
+    });
+    this.#adapt(performance.now() - started);
+    for (let step = batches.first; step.done !== true; step = await batches.iterator.next()) {
+      const { documents, time } = step.value;
+      readAt = time;
+      await hooks.afterRead?.('flush', name);
+      await gate.waitFor(time, signal);
+      if (lives.nameChanges(incarnation.id) !== names) return;
+      const found = documents.flatMap((document) => this.#match(missing, document));
+      await this.#pushFound(lane, incarnation, found, time);
+    }
+    await gate.waitFor(readAt, signal);
+    if (lives.nameChanges(incarnation.id) !== names) return;
+    // D8: missing counts only for keys that nothing happened to up to the time of the read.
+    const gone = [...missing.values()].filter((key) =>
+      this.#context.journal.dirty.isUnchanged(incarnation.id, key),
+    );
+    if (gone.length > 0) await this.#pushDeletes(lane, incarnation, gone, readAt);
+  }
+
+  /** Takes the key of a document out of those not found yet. */
+  #match(missing: Map<string, DirtyKey>, document: Buffer): Found[] {
+    const comparable = comparableKey(keyOf(document)).toString('latin1');
+    const key = missing.get(comparable);
+    // Under a collation the document found may have another key, which is marked by itself.
+    if (key === undefined) return [];
+    missing.delete(comparable);
+    return [{ key, document }];
+  }
+
+  async #pushFound(
+    lane: number,
+    incarnation: Incarnation,
+    found: readonly Found[],
+    readAt: ClusterTime,
+  ): Promise<void> {
+    const changedBytes = ({ key, document }: Found): boolean =>
+      key.recreate || !keyOf(document).equals(key.documentKey);
+    const recreated = found.filter(changedBytes);
+    const replaced = found.filter((item) => !changedBytes(item));
+    await this.#push(lane, incarnation, 'recreate', recreated, readAt);
+    await this.#push(lane, incarnation, 'replace', replaced, readAt);
+  }
+
+  async #pushDeletes(
+    lane: number,
+    incarnation: Incarnation,
+    keys: readonly DirtyKey[],
+    readAt: ClusterTime,
+  ): Promise<void> {
+    const items = keys.map((key) => ({ key, document: key.documentKey }));
+    await this.#push(lane, incarnation, 'delete', items, readAt);
+  }
+
+  async #push(
+    lane: number,
+    { id, destination }: Incarnation,
+    op: WriteOperation,
+    items: readonly Found[],
+    readAt: ClusterTime,
+  ): Promise<void> {
+    const { journal, pusher, signal, inFlight } = this.#context;
+    if (destination === null) return;
+    let at = 0;
+    for (const documents of cutBySize(
+      items.map(({ document }) => document),
+      MAX_BATCH_BYTES,
+    )) {
+      const keys = items.slice(at, at + documents.length).map(({ key }) => key);
+      at += documents.length;
+      const bytes = sizeOf(documents);
+      await inFlight.acquire(bytes, signal);
+      try {
+        const { failures } = await pusher.pushDocuments(
+          { op, ...destination, lane, documents },
+          signal,
+        );
+        const refused = new Set(failures.map(({ index }) => index));
+        const accepted = keys.filter((_, index) => !refused.has(index));
+        journal.transaction(() => {
+          journal.dirty.evict(id, accepted, readAt);
+          journal.addFlushed(accepted.length);
+        });
+        for (const key of accepted) this.#refusals.delete(refusalKey(id, key));
+        for (const { index, message } of failures) {
+          this.#noteRefusal(id, destination, keys[index], message);
+        }
+        if (failures.length > 0) await sleep(REFUSED_PAUSE_MS, undefined, { signal });
+      } finally {
+        inFlight.release(bytes);
+      }
+    }
+  }
+
+  #noteRefusal(
+    id: number,
+    destination: { db: string; coll: string },
+    key: DirtyKey | undefined,
+    message: string,
+  ): void {
+    if (key === undefined) return;
+    const times = (this.#refusals.get(refusalKey(id, key)) ?? 0) + 1;
+    this.#refusals.set(refusalKey(id, key), times);
+    const what = `${formatNamespace(destination)} refuses the document with _id ${describeKey(key.documentKey)}: ${message}`;
+    this.#context.log.warn({ times }, what);
+    if (times >= REFUSALS_AT_MOST) throw new MigrationFailedError(what);
+  }
+
+  /** Costs of reading back by key differ by orders of magnitude between servers: follow them. */
+  #adapt(milliseconds: number): void {
+    if (milliseconds < QUICK_MS) this.#keysAtOnce = Math.min(MOST_KEYS, this.#keysAtOnce * 2);
+    if (milliseconds > SLOW_MS) {
+      this.#keysAtOnce = Math.max(FEWEST_KEYS, Math.floor(this.#keysAtOnce / 2));
+    }
+  }
+}
+
+function refusalKey(id: number, key: DirtyKey): string {
+  return `${id}:${key.sequence}:${key.comparable.toString('latin1')}`;
+}

@@ -1,0 +1,114 @@
+import type { Phase, Progress } from '@linkspan/contract/push/messages.ts';
+import { formatNamespace } from '@linkspan/contract/push/namespaces.ts';
+import { secondsOf } from '../journal/clusterTime.ts';
+import type { Incarnation } from '../journal/incarnations.ts';
+import type { MigrationContext } from './context.ts';
+import type { CutoverPhase } from './cutover.ts';
+
+/** A cutover is offered while the destination is at most so far behind, in seconds. */
+const READY_LAG_SECONDS = 10;
+
+const LISTED_AT_MOST = 1000;
+const WARNINGS_AT_MOST = 100;
+
+/** What a migration's status is made of. Everything in it is from the journal (invariant I8). */
+export function measureProgress(
+  context: MigrationContext,
+  now: {
+    readonly cutover: CutoverPhase | null;
+    readonly isListed: boolean;
+    readonly isStructureSettled: boolean;
+    readonly refusals: Iterable<string>;
+    readonly toRepair: number;
+  },
+): Progress {
+  const { journal, waiting, pusher } = context;
+  const live = journal.incarnations.live();
+  const collections = live.filter(
+    ({ type, unsupported }) => type === 'collection' && unsupported === null,
+  );
+  const isCopied = now.isListed && collections.every(({ state }) => state === 'COPIED');
+  const lagSeconds = now.isListed ? measureLag(context, isCopied && now.toRepair === 0) : null;
+  const phase = now.cutover ?? phaseOf(now.isListed, isCopied, now.isStructureSettled);
+  const reasons = [waiting.describe(), pusher.waiting].filter((reason) => reason !== null);
+  return {
+    phase,
+    lagSeconds,
+    readyForCutover:
+      phase === 'TAILING' &&
+      now.toRepair === 0 &&
+      lagSeconds !== null &&
+      lagSeconds <= READY_LAG_SECONDS &&
+      live.every(({ unsupported }) => unsupported === null),
+    documentsCopied: sum(collections, ({ documentsCopied }) => documentsCopied),
+    documentsTotal: sum(collections, total('documents')),
+    bytesCopied: sum(collections, ({ bytesCopied }) => bytesCopied),
+    bytesTotal: sum(collections, total('bytes')),
+    keysPending: journal.dirty.count(),
+    documentsFlushed: journal.state()?.documentsFlushed ?? 0,
+    waitingFor: reasons.length === 0 ? null : reasons.join('; ').slice(0, 500),
+    warnings: warningsOf(live, now),
+    collections: collections
+      .toSorted((a, b) => left(b) - left(a))
+      .slice(0, LISTED_AT_MOST)
+      .map((collection) => ({
+        ...collection.source,
+        state: collection.state === 'ENDED' ? 'COPIED' : collection.state,
+        documentsCopied: collection.documentsCopied,
+        documentsTotal: total('documents')(collection),
+        bytesCopied: collection.bytesCopied,
+        bytesTotal: total('bytes')(collection),
+      })),
+  };
+}
+
+/**
+ * Seconds between the source's clock, which goes on while the source does not answer, and the time
+ * up to which all its changes are at the destination. Until everything is copied that is the time at
+ * which tracking began.
+ */
+function measureLag({ journal, source, gate }: MigrationContext, isCopied: boolean): number {
+  const since = journal.state()?.trackingSince ?? gate.position.time;
+  const behind = journal.dirty.behindSince();
+  const tracked = gate.position.time;
+  const durable = isCopied ? (behind !== null && behind < tracked ? behind : tracked) : since;
+  return Math.max(0, source.nowSeconds() - secondsOf(durable));
+}
+
+function phaseOf(isListed: boolean, isCopied: boolean, isStructureSettled: boolean): Phase {
+  if (!isListed) return 'STARTING';
+  if (!isCopied) return 'COPYING';
+  return isStructureSettled ? 'TAILING' : 'INDEXING';
+}
+
+function warningsOf(
+  live: readonly Incarnation[],
+  { refusals, toRepair }: { refusals: Iterable<string>; toRepair: number },
+): string[] {
+  const warnings = [...refusals];
+  if (toRepair > 0) {
+    warnings.push(
+      `The source had lost the history after the last change that was read: ${toRepair} collections are being compared in full and repaired.`,
+    );
+  }
+  for (const { source, unsupported } of live) {
+    if (unsupported !== null) warnings.push(`${formatNamespace(source)}: ${unsupported}.`);
+  }
+  return warnings.slice(0, WARNINGS_AT_MOST).map((warning) => warning.slice(0, 500));
+}
+
+/** Totals are the server's estimates from the beginning; what was copied can be more. */
+function total(what: 'documents' | 'bytes') {
+  return (collection: Incarnation): number =>
+    Math.max(collection[`${what}Total`], collection[`${what}Copied`]);
+}
+
+function left(collection: Incarnation): number {
+  return collection.state === 'COPIED'
+    ? 0
+    : total('bytes')(collection) - collection.bytesCopied + 1;
+}
+
+function sum(collections: readonly Incarnation[], of: (one: Incarnation) => number): number {
+  return collections.reduce((total_, one) => total_ + of(one), 0);
+}

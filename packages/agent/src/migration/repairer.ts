@@ -1,0 +1,43 @@
+import { formatNamespace } from '@linkspan/contract/push/namespaces.ts';
+import type { MigrationContext } from './context.ts';
+import { verifyCollection } from './verifier.ts';
+
+const IDLE_MS = 1000;
+
+/**
+ * Repairs collections whose changes were missed, because the source had lost the history after the
+ * resume token (rules D1, D11): everything is compared, and what differs is pushed.
+ */
+export class Repairer {
+  readonly #context: MigrationContext;
+
+  constructor(context: MigrationContext) {
+    this.#context = context;
+  }
+
+  /** Collections that are still to be compared. */
+  get remaining(): number {
+    return this.#context.journal.incarnations.live().filter(({ toRepair }) => toRepair).length;
+  }
+
+  /** Runs until the signal aborts. */
+  async run(): Promise<never> {
+    const { journal, work, signal, log, lives } = this.#context;
+    for (;;) {
+      const { version } = work;
+      const next = journal.incarnations
+        .live()
+        .find(({ toRepair, state, destination }) => toRepair && state === 'COPIED' && destination);
+      if (next === undefined) {
+        await work.wait(version, IDLE_MS, signal);
+        continue;
+      }
+      const names = lives.nameChanges(next.id);
+      const verified = await verifyCollection(this.#context, next.id);
+      if (verified === null || lives.nameChanges(next.id) !== names) continue;
+      journal.incarnations.update(next.id, { toRepair: false });
+      log.info({ namespace: formatNamespace(next.source), ...verified }, 'collection repaired');
+      work.notify();
+    }
+  }
+}

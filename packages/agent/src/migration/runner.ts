@@ -1,0 +1,201 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { MigrationWork } from '@linkspan/contract/push/messages.ts';
+import { type Journal, openJournal } from '../journal/journal.ts';
+import type { Pusher } from '../push/pusher.ts';
+import { openChangeStream } from '../source/changeStream.ts';
+import { type SourceConnection, connectSource } from '../source/connection.ts';
+import { describeSource, isSameSource } from '../source/identity.ts';
+import { ByteBudget } from './budget.ts';
+import {
+  DEFAULT_OPTIONS,
+  type EngineHooks,
+  type EngineLog,
+  type EngineOptions,
+  type MigrationContext,
+  MigrationFailedError,
+  persist,
+} from './context.ts';
+import { Copier } from './copier.ts';
+import { Cutover, CutoverFailedError } from './cutover.ts';
+import { Flusher } from './flusher.ts';
+import { TrackedGate } from './gate.ts';
+import { Lives } from './lives.ts';
+import { IncarnationLocks } from './locks.ts';
+import { Notifier } from './notifier.ts';
+import { measureProgress } from './progress.ts';
+import { Repairer } from './repairer.ts';
+import { Structure } from './structure.ts';
+import { Tracker } from './tracker.ts';
+import { Waiting } from './waiting.ts';
+
+const REPORT_MS = 1000;
+
+export interface RunnerDependencies {
+  readonly work: MigrationWork;
+  /** With credentials. */
+  readonly sourceUri: string;
+  /** The journal's file; made if it is not there. */
+  readonly journalPath: string;
+  readonly pusher: Pusher;
+  readonly log: EngineLog;
+  /** The number of the cutover that is wanted now; 0 if none. */
+  readonly cutoverAttempt: () => number;
+  /** Calls back whenever {@link cutoverAttempt} may have changed. */
+  readonly onWork: (listener: () => void) => () => void;
+  readonly options?: Partial<EngineOptions>;
+  readonly hooks?: EngineHooks;
+}
+
+/**
+ * Runs one live migration from where its journal stands until it is COMPLETE.
+ *
+ *     track ──▶ list ──▶ copy ──▶ index ──▶ flush … ──▶ cut over ──▶ COMPLETE
+ *       └──────────── all the while, into the journal ────────────┘
+ *
+ * The steps run side by side and share the journal; each looks for work that is ready for it.
+ *
+ * @throws {MigrationEndedError} {@link LinkRefusedError} when the server ends it
+ * @throws {MigrationFailedError} after the server was told that it cannot go on
+ * @throws the signal's reason
+ */
+export async function runMigration(deps: RunnerDependencies, signal: AbortSignal): Promise<void> {
+  using journal = openJournal(deps.journalPath, deps.work.id);
+  const waiting = new Waiting();
+  const scope = { signal, waiting, log: deps.log };
+  try {
+    await deps.pusher.open(signal);
+    await using source = await persist(scope, 'connecting to the source', () =>
+      connectSource(deps.sourceUri),
+    );
+    await begin(scope, journal, source);
+    await runSteps(deps, { ...scope, journal, source });
+  } catch (error) {
+    if (error instanceof MigrationFailedError) await deps.pusher.fail(error.message, signal);
+    throw error;
+  } finally {
+    await deps.pusher.close();
+  }
+}
+
+type Scope = Pick<MigrationContext, 'signal' | 'waiting' | 'log'>;
+
+/** D1: the first resume token is durable before anything is listed, and tied to its source. */
+async function begin(scope: Scope, journal: Journal, source: SourceConnection): Promise<void> {
+  const { identity } = await persist(scope, 'asking the source who it is', () =>
+    describeSource(source),
+  );
+  const state = journal.state();
+  if (state !== null) {
+    if (isSameSource(state.sourceIdentity, identity)) return;
+    throw new MigrationFailedError(
+      `the source is not the deployment that this migration began with (it was ${state.sourceIdentity}, it is ${identity}): start a new migration for it`,
+    );
+  }
+  await persist(scope, 'opening the change stream', async () => {
+    await using stream = await openChangeStream(source, { at: 'now' });
+    const { token, position } = stream.first;
+    journal.begin({ sourceIdentity: identity, resumeToken: token, position });
+  });
+}
+
+async function runSteps(
+  deps: RunnerDependencies,
+  scope: Scope & Pick<MigrationContext, 'journal' | 'source'>,
+): Promise<void> {
+  const { journal } = scope;
+  const stop = new AbortController();
+  const options = { ...DEFAULT_OPTIONS, ...deps.options };
+  const context: MigrationContext = {
+    ...scope,
+    id: deps.work.id,
+    pusher: deps.pusher,
+    signal: AbortSignal.any([scope.signal, stop.signal]),
+    options,
+    hooks: deps.hooks ?? {},
+    gate: new TrackedGate(journal.state()?.position ?? { time: 0n, through: false }),
+    lives: new Lives(),
+    locks: new IncarnationLocks(),
+    inFlight: new ByteBudget(options.inFlightBytes),
+    work: new Notifier(),
+    waiting: scope.waiting,
+  };
+  const tracker = new Tracker(context, () => structure.relist());
+  const structure = new Structure(context, tracker.expiring);
+  const flusher = new Flusher(context, (id) => {
+    journal.incarnations.update(id, { toReconcile: true });
+    context.lives.structureChanged(id);
+  });
+  const repairer = new Repairer(context);
+  const cutover = new Cutover(context, { tracker, flusher, repairer, structure });
+  const unsubscribe = deps.onWork(() => context.work.notify());
+
+  // A cutover that a crash interrupted is not under way any more: back to what tailing needs.
+  if (journal.state()?.stage !== 'tail') structure.enterStage('tail');
+  if (journal.state()?.listedAt === null) structure.relist();
+
+  const steps = [
+    tracker.run(),
+    structure.run(),
+    new Copier(context).run(),
+    flusher.run(),
+    repairer.run(),
+    report(context, { cutover, structure, repairer }),
+    cutOverWhenAsked(context, deps, cutover),
+  ];
+  try {
+    await Promise.race(steps);
+  } finally {
+    stop.abort(new Error('the migration has stopped'));
+    unsubscribe();
+    await Promise.allSettled(steps);
+  }
+}
+
+/** Tells the server how it stands, every second. */
+async function report(
+  context: MigrationContext,
+  steps: { cutover: Cutover; structure: Structure; repairer: Repairer },
+): Promise<never> {
+  const { pusher, signal, journal } = context;
+  for (;;) {
+    const progress = measureProgress(context, {
+      cutover: steps.cutover.phase,
+      isListed: journal.state()?.listedAt !== null,
+      isStructureSettled: steps.structure.isSettled,
+      refusals: steps.structure.refusals.values(),
+      toRepair: steps.repairer.remaining,
+    });
+    await pusher.report(progress, signal);
+    await sleep(REPORT_MS, undefined, { signal });
+  }
+}
+
+/** Resolves once a cutover has succeeded and the server knows. */
+async function cutOverWhenAsked(
+  { journal, work, signal, pusher, log }: MigrationContext,
+  { cutoverAttempt }: RunnerDependencies,
+  cutover: Cutover,
+): Promise<void> {
+  for (;;) {
+    const { version } = work;
+    const attempt = cutoverAttempt();
+    const isReady =
+      journal.state()?.listedAt !== null &&
+      journal.incarnations.live().every(({ state }) => state === 'COPIED');
+    if (attempt <= (journal.state()?.finishedCutover ?? 0) || !isReady) {
+      await work.wait(version, REPORT_MS, signal);
+      continue;
+    }
+    try {
+      const verified = await cutover.run();
+      await pusher.complete({ cutoverAttempt: attempt, verified }, signal);
+      log.info({ attempt, ...verified }, 'cut over');
+      return;
+    } catch (error) {
+      if (!(error instanceof CutoverFailedError)) throw error;
+      log.warn({ attempt, reason: error.message }, 'the cutover failed');
+      await pusher.cutoverFailed({ cutoverAttempt: attempt, reason: error.message }, signal);
+      journal.saveFinishedCutover(attempt);
+    }
+  }
+}

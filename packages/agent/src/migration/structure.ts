@@ -1,0 +1,221 @@
+import { formatNamespace } from '@linkspan/contract/push/namespaces.ts';
+import type { Incarnation } from '../journal/incarnations.ts';
+import type { IndexStage } from '../journal/journal.ts';
+import type { StructuralChange } from '../journal/structuralChanges.ts';
+import { PushRefusedError } from '../push/errors.ts';
+import { type ListedNamespace, listOne } from '../source/listing.ts';
+import { end } from './applyEvent.ts';
+import { type MigrationContext, MigrationFailedError, persist } from './context.ts';
+import { expiresDocuments, wantedIndexes, wantedOptions } from './indexes.ts';
+import { listSourceInto } from './listSourceInto.ts';
+
+const IDLE_MS = 1000;
+const REFUSED_PAUSE_MS = 5000;
+
+/**
+ * Step 4: makes the destination's structure equal to the source's. Drops and renames are repeated in
+ * their order, alone with their collection (rule D16); everything else is reconciled from a listing,
+ * never replayed. One worker does all of it, so that structure changes one at a time.
+ */
+export class Structure {
+  readonly #context: MigrationContext;
+  readonly #expiring: Set<number>;
+  #stage: IndexStage;
+  #relistWanted = false;
+  #round = 0;
+  /** Changes that reconciling made at the destination since {@link startRound}. */
+  #changes: string[] = [];
+  /** Why the last reconciliation of a collection was refused, by incarnation. */
+  readonly refusals = new Map<number, string>();
+  readonly #notBefore = new Map<number, number>();
+
+  /** @param expiring where ids of collections with a TTL are noted */
+  constructor(context: MigrationContext, expiring: Set<number>) {
+    this.#context = context;
+    this.#expiring = expiring;
+    this.#stage = context.journal.state()?.stage ?? 'tail';
+  }
+
+  relist(): void {
+    this.#relistWanted = true;
+    this.#context.work.notify();
+  }
+
+  /** True if nothing is to be listed, repeated or reconciled. */
+  get isSettled(): boolean {
+    const { journal } = this.#context;
+    return (
+      !this.#relistWanted &&
+      journal.structural.count() === 0 &&
+      journal.incarnations.live().every(({ toReconcile }) => !toReconcile)
+    );
+  }
+
+  /** Reconciles everything again, with the indexes of that stage. */
+  enterStage(stage: IndexStage): void {
+    const { journal, work } = this.#context;
+    this.#stage = stage;
+    this.#round += 1;
+    this.#changes = [];
+    this.refusals.clear();
+    this.#notBefore.clear();
+    journal.transaction(() => {
+      journal.saveStage(stage);
+      for (const { id } of journal.incarnations.live()) {
+        journal.incarnations.update(id, { toReconcile: true });
+      }
+    });
+    work.notify();
+  }
+
+  /** What was changed at the destination since {@link enterStage}, in words. */
+  get changes(): readonly string[] {
+    return this.#changes;
+  }
+
+  /** Runs until the signal aborts. */
+  async run(): Promise<never> {
+    const { work, signal } = this.#context;
+    for (;;) {
+      const { version } = work;
+      if (!(await this.#doNext())) await work.wait(version, IDLE_MS, signal);
+    }
+  }
+
+  /** True if something was done. */
+  async #doNext(): Promise<boolean> {
+    const { journal } = this.#context;
+    const change = journal.structural.first();
+    if (change !== undefined) {
+      await this.#repeat(change);
+      return true;
+    }
+    if (this.#relistWanted) {
+      this.#relistWanted = false;
+      await listSourceInto(this.#context);
+      return true;
+    }
+    const now = Date.now();
+    const next = journal.incarnations
+      .live()
+      .find(({ id, toReconcile }) => toReconcile && (this.#notBefore.get(id) ?? 0) <= now);
+    if (next === undefined) return false;
+    await this.#reconcile(next);
+    return true;
+  }
+
+  /** Does a drop or rename at the destination, once nothing of the collection is in flight. */
+  async #repeat(change: StructuralChange): Promise<void> {
+    const { journal, locks, pusher, signal, log, work } = this.#context;
+    await locks.exclusive(change.incarnation, async () => {
+      const incarnation = journal.incarnations.get(change.incarnation);
+      const from = incarnation?.destination ?? null;
+      if (change.kind === 'drop') {
+        if (from !== null) await pusher.structure({ action: 'drop', ...from }, signal);
+        journal.transaction(() => {
+          journal.structural.remove(change.sequence);
+          journal.incarnations.update(change.incarnation, { destination: null });
+          if (!journal.structural.concerns(change.incarnation)) {
+            journal.incarnations.remove(change.incarnation);
+          }
+        });
+      } else {
+        if (from !== null) {
+          const { db: toDb, coll: toColl } = change.to;
+          await pusher.structure({ action: 'rename', ...from, toDb, toColl }, signal);
+        }
+        journal.transaction(() => {
+          journal.structural.remove(change.sequence);
+          if (from !== null) {
+            journal.incarnations.update(change.incarnation, { destination: change.to });
+          }
+        });
+      }
+      log.info(
+        { kind: change.kind, namespace: from === null ? null : formatNamespace(from) },
+        'structural change repeated',
+      );
+    });
+    work.notify();
+  }
+
+  async #reconcile({ id, source: namespace, type }: Incarnation): Promise<void> {
+    const { journal, lives, gate, source, signal, hooks } = this.#context;
+    const names = lives.nameChanges(id);
+    const structures = lives.structureChanges(id);
+    const round = this.#round;
+    const listed = await persist(this.#context, `listing ${formatNamespace(namespace)}`, () =>
+      listOne(source, namespace, gate.position.time),
+    );
+    await hooks.afterListing?.(formatNamespace(namespace));
+    await gate.waitFor(listed.to, signal);
+    if (lives.nameChanges(id) !== names) return;
+    const { found } = listed;
+    if (found === null || found.type !== type) {
+      // No event told of it: a source before 6.0, or a collection that lived only for a moment.
+      const current = journal.incarnations.get(id);
+      if (current !== undefined) journal.transaction(() => end(journal, current, null));
+      if (found !== null) this.relist();
+      return;
+    }
+    if (found.unsupported !== null) {
+      journal.incarnations.update(id, { unsupported: found.unsupported, toReconcile: false });
+      return;
+    }
+    if (!(await this.#push(id, found))) return;
+    const isCurrent = lives.structureChanges(id) === structures && this.#round === round;
+    journal.incarnations.update(id, {
+      ...(lives.nameChanges(id) === names && { uuid: found.uuid }),
+      ...(isCurrent && { toReconcile: false }),
+    });
+    this.#context.work.notify();
+  }
+
+  /** False if the destination refused. */
+  async #push(id: number, found: ListedNamespace): Promise<boolean> {
+    const { journal, locks, pusher, signal } = this.#context;
+    return locks.shared(id, async () => {
+      const incarnation = journal.incarnations.get(id);
+      if (incarnation === undefined || journal.structural.concerns(id)) return false;
+      const destination = incarnation.destination ?? incarnation.source;
+      const options = wantedOptions(found.options, this.#stage);
+      const indexes = wantedIndexes(found.indexes, incarnation.state, this.#stage);
+      try {
+        const { changes } =
+          found.type === 'view'
+            ? await pusher.structure({ action: 'view', ...destination, options }, signal)
+            : await pusher.structure(
+                { action: 'collection', ...destination, options, indexes },
+                signal,
+              );
+        this.#changes.push(...changes);
+      } catch (error) {
+        this.#refused(incarnation, error);
+        return false;
+      }
+      this.refusals.delete(id);
+      if (expiresDocuments(found.options, found.indexes)) this.#expiring.add(id);
+      else this.#expiring.delete(id);
+      journal.incarnations.update(id, {
+        destination,
+        collated: found.options['collation'] !== undefined,
+      });
+      return true;
+    });
+  }
+
+  /**
+   * A collection that cannot be made at all ends the migration. A later refusal (an index that the
+   * destination cannot build) is shown and tried again; a cutover fails on it.
+   */
+  #refused(incarnation: Incarnation, error: unknown): void {
+    if (!(error instanceof PushRefusedError)) throw error;
+    const name = formatNamespace(incarnation.source);
+    if (incarnation.destination === null) {
+      throw new MigrationFailedError(`${name} cannot be created: ${error.message}`);
+    }
+    this.refusals.set(incarnation.id, `${name}: ${error.message}`);
+    this.#notBefore.set(incarnation.id, Date.now() + REFUSED_PAUSE_MS);
+    this.#context.log.warn({ namespace: name, reason: error.message }, 'structure was refused');
+  }
+}

@@ -1,0 +1,157 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ClusterTime } from '../journal/clusterTime.ts';
+import { NO_TIME } from '../journal/clusterTime.ts';
+import {
+  type ChangeStream,
+  HistoryLostError,
+  type StreamBatch,
+  openChangeStream,
+} from '../source/changeStream.ts';
+import { DOCUMENT_EVENTS, IGNORED_EVENTS } from '../source/events.ts';
+import { type Applied, applyEvent } from './applyEvent.ts';
+import { type MigrationContext, isSourceFault, persist } from './context.ts';
+
+/** Milliseconds that a read of the stream waits for events: short while someone needs its position. */
+const IDLE_WAIT_MS = 300;
+const BUSY_WAIT_MS = 10;
+
+const REOPEN_PAUSE_MS = 200;
+
+const READING = 'reading the change stream';
+
+/**
+ * Step 1: reads the deployment's change stream into the journal. Events and token of a reply are one
+ * transaction (rules D1 to D4).
+ */
+export class Tracker {
+  readonly #context: MigrationContext;
+  readonly #onRelist: () => void;
+  #lastWrite: ClusterTime = NO_TIME;
+
+  /** @param onRelist called when only a new listing can tell what has changed */
+  constructor(context: MigrationContext, onRelist: () => void) {
+    this.#context = context;
+    this.#onRelist = onRelist;
+  }
+
+  /**
+   * Time of the newest change by a user that was seen since the start of the process. Deletes in
+   * collections with a TTL index do not count: the server makes those itself (rule D21).
+   */
+  get lastWrite(): ClusterTime {
+    return this.#lastWrite;
+  }
+
+  /** Ids of collections from which the source itself deletes. */
+  readonly expiring = new Set<number>();
+
+  /** Runs until the signal aborts. */
+  async run(): Promise<never> {
+    for (;;) {
+      try {
+        await using stream = await persist(this.#context, 'opening the change stream', () =>
+          this.#open(),
+        );
+        this.#apply(stream.first);
+        for (;;) await this.#read(stream);
+      } catch (error) {
+        this.#context.signal.throwIfAborted();
+        if (error instanceof HistoryLostError) await this.#startAgain(error);
+        else await this.#pause(error);
+      }
+    }
+  }
+
+  async #open(): Promise<ChangeStream> {
+    const state = this.#context.journal.state();
+    if (state === null) throw new Error('tracking begins after the journal');
+    const { time } = await this.#context.source.run('admin', { ping: 1 });
+    if (time < state.position.time) {
+      throw new HistoryLostError(
+        'the source is at an earlier time than it was: it lost writes, or it is another deployment',
+      );
+    }
+    return openChangeStream(this.#context.source, {
+      at: 'token',
+      token: state.resumeToken,
+      position: state.position,
+    });
+  }
+
+  async #read(stream: ChangeStream): Promise<void> {
+    this.#context.signal.throwIfAborted();
+    const wait = this.#context.gate.isWaitedFor ? BUSY_WAIT_MS : IDLE_WAIT_MS;
+    this.#apply(await stream.next(wait));
+    this.#context.waiting.clear(READING);
+  }
+
+  async #pause(error: unknown): Promise<void> {
+    if (!isSourceFault(error)) throw error;
+    const { waiting, log, signal } = this.#context;
+    waiting.set(READING, `${READING}: ${error.message}`);
+    log.warn({ reason: error.message }, 'the change stream broke off: opening it again');
+    await sleep(REOPEN_PAUSE_MS, undefined, { signal });
+  }
+
+  #apply(batch: StreamBatch): void {
+    const { journal, gate, lives, work } = this.#context;
+    const listedAt = journal.state()?.listedAt ?? null;
+    const applied = journal.transaction(() => {
+      const results: Applied[] = [];
+      for (const event of batch.events) results.push(applyEvent(journal, event, listedAt));
+      journal.saveToken(batch.token, batch.position);
+      return results;
+    });
+    for (const { renamed, restructured, relist } of applied) {
+      for (const id of renamed) lives.nameChanged(id);
+      for (const id of restructured) lives.structureChanged(id);
+      if (relist) this.#onRelist();
+    }
+    this.#noteWrites(batch);
+    gate.advance(batch.position);
+    if (batch.events.length > 0) work.notify();
+  }
+
+  #noteWrites(batch: StreamBatch): void {
+    for (const event of batch.events) {
+      if (event.time <= this.#lastWrite || IGNORED_EVENTS.has(event.type)) continue;
+      if (event.type === 'delete') {
+        const collection = this.#context.journal.incarnations.byName(event.namespace);
+        if (collection !== undefined && this.expiring.has(collection.id)) continue;
+      }
+      if (DOCUMENT_EVENTS.has(event.type) && isInternal(event.namespace.db)) continue;
+      this.#lastWrite = event.time;
+    }
+  }
+
+  /**
+   * D1: lost history is never silence and never a new start. The stream begins anew, everything is
+   * listed again, and what is at the destination is compared with the source in full (repair).
+   */
+  async #startAgain(loss: HistoryLostError): Promise<void> {
+    const { journal, lives, gate, log, source } = this.#context;
+    log.warn(
+      { reason: loss.message },
+      'history lost: all collections will be compared and repaired',
+    );
+    const stream = await persist(this.#context, 'opening the change stream', () =>
+      openChangeStream(source, { at: 'now' }),
+    );
+    const { token, position } = stream.first;
+    await stream[Symbol.asyncDispose]();
+    journal.transaction(() => {
+      journal.saveToken(token, position);
+      for (const { id, type } of journal.incarnations.live()) {
+        journal.incarnations.update(id, { toReconcile: true, toRepair: type === 'collection' });
+      }
+    });
+    lives.everythingChanged();
+    gate.advance(position);
+    this.#onRelist();
+  }
+}
+
+/** Databases whose documents the server itself writes. */
+function isInternal(db: string): boolean {
+  return db === 'config' || db === 'local' || db === 'admin';
+}
