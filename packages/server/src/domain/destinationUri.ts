@@ -41,10 +41,9 @@ export class DestinationUriError extends Error {
 /**
  * Checks a destination's connection string before it is kept. Names are resolved, and each address
  * checked again, when a connection is made.
- * @returns the hosts it names, without credentials
  * @throws {DestinationUriError}
  */
-export function checkDestinationUri(uri: string, allowedNetworks: AddressList): string[] {
+export function checkDestinationUri(uri: string, allowedNetworks: AddressList): void {
   let parsed: ConnectionString;
   try {
     parsed = new ConnectionString(uri);
@@ -76,7 +75,11 @@ export function checkDestinationUri(uri: string, allowedNetworks: AddressList): 
       );
     }
   }
-  return parsed.hosts;
+}
+
+/** The hosts that a connection string names, with their ports, without credentials. */
+export function hostsOf(uri: string): string[] {
+  return new ConnectionString(uri).hosts;
 }
 
 function hostname(host: string): string {

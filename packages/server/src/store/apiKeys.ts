@@ -78,6 +78,11 @@ export async function remove(ex: Executor, id: string): Promise<boolean> {
   return result.numDeletedRows > 0n;
 }
 
+/** The key of an organization link. */
+export async function findOfLink(ex: Executor, linkId: string): Promise<ApiKeyRow | undefined> {
+  return ex.selectFrom('api_keys').selectAll().where('link_id', '=', linkId).executeTakeFirst();
+}
+
 export async function roles(ex: Executor, id: string): Promise<RoleAssignment[]> {
   return ex
     .selectFrom('api_key_roles')

@@ -52,9 +52,17 @@ export async function setUri(
   await ex.updateTable('clusters').set(change).where('id', '=', id).execute();
 }
 
-/** @param facts JSON of what the last connection test found */
-export async function setFacts(ex: Executor, id: string, facts: string): Promise<void> {
-  await ex.updateTable('clusters').set({ facts }).where('id', '=', id).execute();
+/**
+ * Keeps what the last connection test found, unless the connection string has changed meanwhile.
+ * @param facts JSON
+ */
+export async function setFacts(ex: Executor, tested: ClusterRow, facts: string): Promise<void> {
+  await ex
+    .updateTable('clusters')
+    .set({ facts })
+    .where('id', '=', tested.id)
+    .where('uri_sealed', '=', tested.uri_sealed)
+    .execute();
 }
 
 export async function remove(ex: Executor, id: string): Promise<void> {

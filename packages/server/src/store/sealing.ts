@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto';
 
 const FORMAT = 1;
 const KEY_ID_BYTES = 8;
@@ -29,6 +29,11 @@ export class Sealer {
       .update(key)
       .digest()
       .subarray(0, KEY_ID_BYTES);
+  }
+
+  /** Another key of 32 bytes for one purpose, from which the master key does not follow. */
+  deriveKey(purpose: string): Buffer {
+    return Buffer.from(hkdfSync('sha256', this.#key, '', `linkspan ${purpose}`, 32));
   }
 
   /** @param identity table, column and id of the row, as `clusters.uri/<id>` */

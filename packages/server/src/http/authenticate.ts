@@ -1,0 +1,67 @@
+import type { FastifyRequest } from 'fastify';
+import type { Principal } from '../domain/access.ts';
+import { addressList, plainAddress } from '../domain/addresses.ts';
+import { apiError, unavailable } from '../domain/apiError.ts';
+import type { Directory, KeyRecord } from '../operations/directory.ts';
+import { verifyDigest } from './digest.ts';
+import type { Nonces } from './nonces.ts';
+
+/** Who calls, and from which addresses that key may call. */
+export interface Caller {
+  readonly principal: Principal;
+  readonly accessList: readonly string[];
+}
+
+/**
+ * Establishes who calls, from the `Authorization` header.
+ * @throws {ChallengeError} without valid credentials
+ * @throws {ApiError} SERVICE_UNAVAILABLE if the key cannot be looked up: never a 401 (rule C6)
+ */
+export async function authenticate(
+  request: FastifyRequest,
+  nonces: Nonces,
+  directory: Directory,
+): Promise<Caller> {
+  const found: { key: KeyRecord | null } = { key: null };
+  const publicKey = await verifyDigest(
+    {
+      authorization: request.headers.authorization,
+      method: request.method,
+      target: request.raw.url ?? '',
+    },
+    nonces,
+    async (name) => {
+      found.key = await lookUp(request, directory, name);
+      return found.key?.ha1 ?? null;
+    },
+  );
+  const { key } = found;
+  if (key === null) throw new Error('a key was verified that does not exist');
+  const { apiKeyId, orgId, orgRoles, projectRoles, accessList } = key;
+  const remoteAddress = plainAddress(request.ip);
+  return {
+    principal: { apiKeyId, publicKey, orgId, orgRoles, projectRoles, remoteAddress },
+    accessList,
+  };
+}
+
+/** @throws {ApiError} IP_ADDRESS_NOT_ON_ACCESS_LIST if the key has a list and the caller is not on it */
+export function checkAccessList({ principal, accessList }: Caller): void {
+  if (accessList.length === 0) return;
+  if (!addressList(accessList).contains(principal.remoteAddress)) {
+    throw apiError('IP_ADDRESS_NOT_ON_ACCESS_LIST', principal.remoteAddress);
+  }
+}
+
+async function lookUp(
+  request: FastifyRequest,
+  directory: Directory,
+  publicKey: string,
+): Promise<KeyRecord | null> {
+  try {
+    return await directory.findKey(publicKey);
+  } catch (error) {
+    request.log.error({ err: error }, 'an API key cannot be looked up');
+    throw unavailable('The store does not answer. Try again later.', 5);
+  }
+}

@@ -1,0 +1,87 @@
+import { timingSafeEqual } from 'node:crypto';
+import {
+  digestHa1,
+  digestResponse,
+  parseDigestParameters,
+} from '@linkspan/contract/api/digestAuthentication.ts';
+import { REALM } from '../domain/keyPair.ts';
+import type { Nonces } from './nonces.ts';
+
+/** The request has no valid credentials: the answer is a challenge, the same in every case. */
+export class ChallengeError extends Error {
+  override readonly name = 'ChallengeError';
+  /** True if the credentials were right and only the nonce was not: a client tries again by itself. */
+  readonly stale: boolean;
+
+  constructor(stale: boolean) {
+    super('the request is not authenticated');
+    this.stale = stale;
+  }
+}
+
+/** The header `WWW-Authenticate`, as recorded from Atlas. */
+export function challengeHeader(nonce: string, stale: boolean): string {
+  return `Digest realm="${REALM}", domain="", nonce="${nonce}", algorithm=MD5, qop="auth", stale=${stale}`;
+}
+
+/** A key that does not exist has this HA1, so that both cases take the same time. */
+const NO_HA1 = digestHa1('nobody', REALM, 'nothing');
+
+export interface DigestRequest {
+  readonly authorization: string | undefined;
+  readonly method: string;
+  /** The request target as it came. */
+  readonly target: string;
+}
+
+/**
+ * Checks an `Authorization: Digest` header (RFC 7616: MD5, qop `auth` only).
+ * @param ha1Of HA1 of a public key, or null if there is no such key
+ * @returns the public key that has proven itself
+ * @throws {ChallengeError} in every other case
+ */
+export async function verifyDigest(
+  request: DigestRequest,
+  nonces: Nonces,
+  ha1Of: (publicKey: string) => Promise<string | null>,
+): Promise<string> {
+  const parameters =
+    request.authorization === undefined ? null : parseDigestParameters(request.authorization);
+  const publicKey = parameters?.get('username');
+  const nonce = parameters?.get('nonce');
+  const response = parameters?.get('response');
+  const clientNonce = parameters?.get('cnonce');
+  const nonceCount = parameters?.get('nc');
+  if (
+    publicKey === undefined ||
+    nonce === undefined ||
+    clientNonce === undefined ||
+    nonceCount === undefined ||
+    response === undefined ||
+    !/^[0-9a-f]{8}$/i.test(nonceCount) ||
+    !/^[0-9a-f]{32}$/i.test(response) ||
+    parameters?.get('realm') !== REALM ||
+    parameters.get('qop') !== 'auth' ||
+    (parameters.get('algorithm') ?? 'MD5').toUpperCase() !== 'MD5' ||
+    parameters.get('uri') !== request.target
+  ) {
+    throw new ChallengeError(false);
+  }
+  const verdict = nonces.check(nonce);
+  if (verdict === 'unknown') throw new ChallengeError(false);
+  const ha1 = await ha1Of(publicKey);
+  const expected = digestResponse({
+    ha1: ha1 ?? NO_HA1,
+    nonce,
+    nonceCount,
+    clientNonce,
+    method: request.method,
+    uri: request.target,
+  });
+  const equal = timingSafeEqual(Buffer.from(expected, 'hex'), Buffer.from(response, 'hex'));
+  if (!equal || ha1 === null) throw new ChallengeError(false);
+  if (verdict === 'stale' || !nonces.use(nonce, Number.parseInt(nonceCount, 16))) {
+    throw new ChallengeError(true);
+  }
+  return publicKey;
+}

@@ -1,0 +1,53 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { UNAUTHORIZED_BODY } from '@linkspan/contract/api/errors.ts';
+import { ApiError, apiError, unavailable } from '../domain/apiError.ts';
+import { StoreUnavailableError } from '../store/store.ts';
+import { MAX_API_BODY_BYTES } from './body.ts';
+import { ChallengeError, challengeHeader } from './digest.ts';
+import type { Nonces } from './nonces.ts';
+import { presentationOf, queryOf } from './query.ts';
+import { writeError } from './respond.ts';
+
+/** The one place where errors become answers. */
+export function answerError(
+  error: FastifyError | Error,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  nonces: Nonces,
+): FastifyReply {
+  if (error instanceof ChallengeError) return answerChallenge(error.stale, reply, nonces);
+  const answer = toApiError(error, request);
+  const presentation = presentationOf(queryOf(request.raw.url ?? ''));
+  if (answer.retryAfterSeconds !== null) reply.header('Retry-After', answer.retryAfterSeconds);
+  return reply
+    .code(answer.status)
+    .header('X-Error-Code', answer.code)
+    .header('Content-Type', 'application/json')
+    .send(writeError(answer, presentation));
+}
+
+/** The recorded answer without credentials: no header and no body tells what was wrong. */
+function answerChallenge(stale: boolean, reply: FastifyReply, nonces: Nonces): FastifyReply {
+  return reply
+    .code(401)
+    .header('WWW-Authenticate', challengeHeader(nonces.issue(), stale))
+    .header('Vary', 'Accept-Encoding')
+    .header('Content-Type', 'application/json')
+    .send(Buffer.from(UNAUTHORIZED_BODY));
+}
+
+function toApiError(error: FastifyError | Error, request: FastifyRequest): ApiError {
+  if (error instanceof ApiError) return error;
+  if (error instanceof StoreUnavailableError) {
+    request.log.error({ err: error }, 'the store failed');
+    return unavailable('The store does not answer. Try again later.', 5);
+  }
+  const code = 'code' in error ? error.code : '';
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+    return apiError('PAYLOAD_TOO_LARGE', `${MAX_API_BODY_BYTES}`);
+  }
+  const status = 'statusCode' in error ? error.statusCode : undefined;
+  if (status !== undefined && status >= 400 && status < 500) return apiError('INVALID_JSON');
+  request.log.error({ err: error }, 'a request failed');
+  return apiError('UNEXPECTED_ERROR');
+}

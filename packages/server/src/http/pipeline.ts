@@ -1,0 +1,155 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Principal } from '../domain/access.ts';
+import { apiError } from '../domain/apiError.ts';
+import type { Directory } from '../operations/directory.ts';
+import { authenticate, checkAccessList } from './authenticate.ts';
+import { authorize } from './authorize.ts';
+import { checkBody, parseJson } from './body.ts';
+import type { Answer, Call, Endpoint, PageRequest } from './endpoint.ts';
+import type { Nonces } from './nonces.ts';
+import { pageOf } from './page.ts';
+import { checkPresentation, pageRequestOf, presentationOf, queryOf } from './query.ts';
+import type { RateLimiter } from './rateLimit.ts';
+import { SECURITY_HEADERS, writeAnswer } from './respond.ts';
+import { type ApiBase, chooseVersion, type Resolved } from './version.ts';
+
+export interface PipelineDependencies {
+  readonly nonces: Nonces;
+  readonly directory: Directory;
+  readonly rateLimiter: RateLimiter;
+  /** URL that clients reach the server at, without a slash at its end: for `links`. */
+  readonly publicUrl: () => string;
+}
+
+/** What the checks before the body have found. */
+interface Admitted {
+  readonly principal: Principal;
+  readonly resolved: Resolved;
+  readonly query: URLSearchParams;
+  readonly page: PageRequest;
+}
+
+type Params = Partial<Call['params']>;
+
+/**
+ * The one way through the API, the same for every operation:
+ * authenticate → access list → membership and role → rate limit → version, all before the body is
+ * read, then validate → operation → respond. Errors go to the one error handler.
+ */
+export class Pipeline {
+  readonly #dependencies: PipelineDependencies;
+  readonly #admitted = new WeakMap<FastifyRequest, Admitted>();
+
+  constructor(dependencies: PipelineDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  /** Before the body: a client that uses Digest sends it with a request that will be refused. */
+  async admit(
+    endpoint: Endpoint,
+    base: ApiBase,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<void> {
+    const { nonces, directory } = this.#dependencies;
+    const caller = await authenticate(request, nonces, directory);
+    const { principal } = caller;
+    reply.headers({
+      ...SECURITY_HEADERS,
+      'RateLimit-Limit': endpoint.limits.capacity,
+      'RateLimit-Remaining': endpoint.limits.capacity,
+    });
+    checkAccessList(caller);
+    const owner = await authorize(endpoint, request.params as Params, principal, directory);
+    await this.#limit(endpoint, owner, request, reply);
+    const resolved = chooseVersion(endpoint, base, request.headers.accept);
+    reply.headers(resolved.headers);
+    const query = queryOf(request.raw.url ?? '');
+    checkPresentation(query);
+    const page = pageRequestOf(query);
+    this.#admitted.set(request, { principal, resolved, query, page });
+  }
+
+  async run(
+    endpoint: Endpoint,
+    base: ApiBase,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<FastifyReply> {
+    const admitted = this.#admitted.get(request);
+    if (admitted === undefined) throw new Error('a request was not admitted');
+    const { principal, resolved, query } = admitted;
+    const params = request.params as Params;
+    const answer = await endpoint.handle({
+      principal,
+      params: {
+        orgId: params.orgId ?? '',
+        groupId: params.groupId ?? '',
+        id: params.id ?? '',
+        name: params.name ?? '',
+        address: params.address ?? '',
+      },
+      query: (name) => query.get(name),
+      body: bodyOf(endpoint, resolved, request),
+      version: resolved.version.date,
+      base: this.#dependencies.publicUrl() + base.path,
+    });
+    return this.#respond(answer, admitted, request, reply);
+  }
+
+  async #limit(
+    endpoint: Endpoint,
+    owner: string,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<void> {
+    const { limits } = endpoint;
+    const taken = await this.#dependencies.rateLimiter.take(limits, owner);
+    reply.header('RateLimit-Remaining', taken.remaining);
+    if (taken.allowed) return;
+    const error = apiError(
+      'RATE_LIMITED_TOKEN_BUCKET',
+      pathOf(request),
+      `${taken.retryAfterSeconds}`,
+      `${limits.capacity}`,
+      `${limits.refill}`,
+      `${limits.perSeconds}`,
+    );
+    reply.header('Retry-After', taken.retryAfterSeconds);
+    throw error;
+  }
+
+  #respond(
+    answer: Answer,
+    { query, page, resolved }: Admitted,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): FastifyReply {
+    const body =
+      'items' in answer
+        ? pageOf(answer.items, page, this.#dependencies.publicUrl() + pathOf(request), query)
+        : answer.body;
+    const written = writeAnswer(answer.status, body, presentationOf(query));
+    if ('location' in answer && answer.location !== undefined) {
+      reply.header('Location', answer.location);
+    }
+    reply.code(written.status).header('Content-Type', resolved.mediaType);
+    return written.body === null ? reply.send() : reply.send(written.body);
+  }
+}
+
+/** The path of the request target, without its query. */
+export function pathOf(request: FastifyRequest): string {
+  return (request.raw.url ?? '').split('?')[0] ?? '';
+}
+
+function bodyOf(endpoint: Endpoint, resolved: Resolved, request: FastifyRequest): unknown {
+  const schema = resolved.version.body;
+  if (schema === undefined) return undefined;
+  const raw = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+  const parsed = parseJson(raw, request.headers['content-type']);
+  if (parsed === undefined) throw apiError('INVALID_JSON');
+  const body = endpoint.prepareBody?.(parsed) ?? parsed;
+  checkBody(schema, body);
+  return body;
+}

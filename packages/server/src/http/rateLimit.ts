@@ -1,0 +1,92 @@
+/**
+ * A bucket's size and how fast it fills, in requests; capacities are documented by Atlas. Buckets of
+ * one set are shared by its operations and separate for each organization, project or key.
+ */
+export interface RateLimitSet {
+  readonly name: string;
+  readonly capacity: number;
+  /** Requests that come back in each `perSeconds`. */
+  readonly refill: number;
+  readonly perSeconds: number;
+}
+
+const set = (name: string, capacity: number, refill: number): RateLimitSet => ({
+  name,
+  capacity,
+  refill,
+  perSeconds: 60,
+});
+
+export const RATE_LIMITS = {
+  organizations: set('organizations', 300, 100),
+  organization: set('organization', 500, 250),
+  apiKeys: set('apiKeys', 500, 250),
+  liveMigrationOrganization: set('liveMigrationOrganization', 500, 250),
+  /** Nothing else an organization does keeps it from removing its link-token (rule C10). */
+  linkTokenRemoval: set('linkTokenRemoval', 500, 250),
+  projects: set('projects', 1200, 500),
+  project: set('project', 1200, 500),
+  clusters: set('clusters', 10_000, 5000),
+} as const satisfies Record<string, RateLimitSet>;
+
+export interface Taken {
+  readonly allowed: boolean;
+  /** Whole requests left. */
+  readonly remaining: number;
+  /** Seconds until one more is allowed; 0 while there is one. */
+  readonly retryAfterSeconds: number;
+}
+
+export interface RateLimiter {
+  /** Takes one request out of the bucket of `owner`, in one atomic step. */
+  take(limits: RateLimitSet, owner: string): Promise<Taken>;
+}
+
+interface Bucket {
+  tokens: number;
+  updatedAt: number;
+}
+
+/** Buckets of this process. A bucket that has filled up again is forgotten. */
+export class InProcessRateLimiter implements RateLimiter {
+  readonly #now: () => number;
+  readonly #buckets = new Map<string, Bucket>();
+
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+  }
+
+  async take(limits: RateLimitSet, owner: string): Promise<Taken> {
+    const now = this.#now();
+    const perMs = limits.refill / (limits.perSeconds * 1000);
+    const key = `${limits.name}/${owner}`;
+    const bucket = this.#buckets.get(key) ?? { tokens: limits.capacity, updatedAt: now };
+    const tokens = Math.min(
+      limits.capacity,
+      bucket.tokens + Math.max(0, now - bucket.updatedAt) * perMs,
+    );
+    const allowed = tokens >= 1;
+    const left = allowed ? tokens - 1 : tokens;
+    this.#buckets.delete(key);
+    this.#forgetFull(now);
+    this.#buckets.set(key, { tokens: left, updatedAt: now });
+    return {
+      allowed,
+      remaining: Math.floor(left),
+      retryAfterSeconds: left >= 1 ? 0 : Math.ceil((1 - left) / perMs / 1000),
+    };
+  }
+
+  /** The map is in order of use; every bucket is full again after ten minutes without any. */
+  #forgetFull(now: number): void {
+    for (const [key, bucket] of this.#buckets) {
+      if (now - bucket.updatedAt < 600_000) break;
+      this.#buckets.delete(key);
+    }
+  }
+}
+
+/** For operators who limit elsewhere, and for benchmarks. */
+export const UNLIMITED: RateLimiter = {
+  take: async (limits) => ({ allowed: true, remaining: limits.capacity, retryAfterSeconds: 0 }),
+};

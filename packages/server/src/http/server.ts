@@ -1,0 +1,84 @@
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyPluginAsync,
+  type HTTPMethods,
+} from 'fastify';
+import { PUSH_BASE } from '@linkspan/contract/push/version.ts';
+import { apiError } from '../domain/apiError.ts';
+import { MAX_API_BODY_BYTES } from './body.ts';
+import type { Endpoint } from './endpoint.ts';
+import { answerError } from './errors.ts';
+import { pathOf, Pipeline, type PipelineDependencies } from './pipeline.ts';
+import { API_BASES } from './version.ts';
+
+export interface HttpDependencies extends PipelineDependencies {
+  readonly endpoints: readonly Endpoint[];
+  /** The gateway's routes, served below the push protocol's base; absent in tests of the API. */
+  readonly gateway: FastifyPluginAsync | null;
+  readonly logger: FastifyBaseLogger;
+}
+
+const METHODS: readonly HTTPMethods[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
+
+/** The HTTP server, not listening yet. */
+export async function createHttpServer(dependencies: HttpDependencies): Promise<FastifyInstance> {
+  const { nonces } = dependencies;
+  const app: FastifyInstance = Fastify({
+    loggerInstance: dependencies.logger,
+    disableRequestLogging: true,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: 1000 },
+    exposeHeadRoutes: false,
+    frameworkErrors: (error, request, reply) => {
+      void answerError(error, request, reply, nonces);
+    },
+  });
+  app.setErrorHandler<Error>((error, request, reply) => answerError(error, request, reply, nonces));
+  app.setNotFoundHandler(async (request) => {
+    throw apiError('RESOURCE_NOT_FOUND', pathOf(request));
+  });
+  await app.register(apiPlugin(dependencies));
+  if (dependencies.gateway !== null) {
+    await app.register(dependencies.gateway, { prefix: PUSH_BASE });
+  }
+  return app;
+}
+
+/** All operations at all of their bases. Bodies stay bytes until the request is admitted. */
+function apiPlugin(dependencies: HttpDependencies): FastifyPluginAsync {
+  const pipeline = new Pipeline(dependencies);
+  return async (app) => {
+    app.removeAllContentTypeParsers();
+    app.addContentTypeParser(
+      '*',
+      { parseAs: 'buffer', bodyLimit: MAX_API_BODY_BYTES },
+      (_request, body, done) => done(null, body),
+    );
+    for (const base of API_BASES) {
+      const methods = new Map<string, Set<string>>();
+      for (const endpoint of dependencies.endpoints) {
+        if (endpoint.api !== base.api) continue;
+        const url = base.path + endpoint.path;
+        methods.set(url, (methods.get(url) ?? new Set()).add(endpoint.method));
+        app.route({
+          method: endpoint.method,
+          url,
+          onRequest: (request, reply) => pipeline.admit(endpoint, base, request, reply),
+          handler: (request, reply) => pipeline.run(endpoint, base, request, reply),
+        });
+      }
+      for (const [url, known] of methods) {
+        app.route({
+          method: METHODS.filter((method) => !known.has(method)),
+          url,
+          onRequest: async (request, reply) => {
+            reply.header('Allow', [...known].join(', '));
+            throw apiError('METHOD_NOT_ALLOWED', request.method, pathOf(request));
+          },
+          handler: () => undefined,
+        });
+      }
+    }
+  };
+}

@@ -1,0 +1,120 @@
+import type { AccessListEntry, AddAccessListEntries } from '@linkspan/contract/api/apiKeys.ts';
+import type { Principal } from '../domain/access.ts';
+import { normaliseCidr, singleAddress } from '../domain/addresses.ts';
+import { apiError, attributeError } from '../domain/apiError.ts';
+import { apiTime, timestamp } from '../domain/time.ts';
+import * as apiKeys from '../store/apiKeys.ts';
+import * as events from '../store/events.ts';
+import type { AccessListRow } from '../store/schema.ts';
+import { load, loadChangeable } from './apiKeys.ts';
+import { actorOf, type OperationContext } from './context.ts';
+
+export async function list(
+  context: OperationContext,
+  orgId: string,
+  id: string,
+  base: string,
+): Promise<AccessListEntry[]> {
+  await load(context.store.db, orgId, id);
+  const rows = await apiKeys.accessList(context.store.db, id);
+  return rows.map((row) => toEntry(row, orgId, base));
+}
+
+export async function get(
+  context: OperationContext,
+  orgId: string,
+  id: string,
+  address: string,
+  base: string,
+): Promise<AccessListEntry> {
+  const cidr = normaliseCidr(address);
+  const entries = await list(context, orgId, id, base);
+  const entry = entries.find((candidate) => candidate.cidrBlock === cidr);
+  if (entry === undefined) throw apiError('API_KEY_WHITELIST_NOT_FOUND', address, id);
+  return entry;
+}
+
+/** Adds entries; those that are there already stay. */
+export async function add(
+  context: OperationContext,
+  principal: Principal,
+  orgId: string,
+  id: string,
+  body: AddAccessListEntries,
+  base: string,
+): Promise<AccessListEntry[]> {
+  const cidrs = body.map((entry, index) => {
+    if (entry.cidrBlock !== undefined && entry.ipAddress !== undefined) {
+      throw attributeError('BAD_WHITELIST_ADD_REQUEST', `${index}`, 'has both', []);
+    }
+    return checkedCidr(entry.cidrBlock ?? entry.ipAddress ?? '', `${index}`);
+  });
+  await context.store.transaction(async (tx) => {
+    await loadChangeable(tx, orgId, id);
+    for (const cidr of cidrs) {
+      await apiKeys.addAccessListEntry(tx, { api_key_id: id, cidr, created_at: timestamp() });
+      await events.record(tx, {
+        type: 'API_KEY_ACCESS_LIST_ENTRY_ADDED',
+        orgId,
+        actor: actorOf(principal),
+        targetId: id,
+        detail: { cidr },
+      });
+    }
+  });
+  return list(context, orgId, id, base);
+}
+
+export async function remove(
+  context: OperationContext,
+  principal: Principal,
+  orgId: string,
+  id: string,
+  address: string,
+): Promise<void> {
+  const cidr = normaliseCidr(address);
+  await context.store.transaction(async (tx) => {
+    await loadChangeable(tx, orgId, id);
+    if (cidr === null || !(await apiKeys.removeAccessListEntry(tx, id, cidr))) {
+      throw apiError('API_KEY_WHITELIST_NOT_FOUND', address, id);
+    }
+    await events.record(tx, {
+      type: 'API_KEY_ACCESS_LIST_ENTRY_DELETED',
+      orgId,
+      actor: actorOf(principal),
+      targetId: id,
+      detail: { cidr },
+    });
+  });
+}
+
+/**
+ * An address or CIDR block of a request, normalised.
+ * @throws {ApiError} INVALID_IP_ADDRESS_OR_CIDR_NOTATION naming the attribute
+ */
+export function checkedCidr(text: string, field: string): string {
+  const cidr = normaliseCidr(text);
+  if (cidr === null) {
+    throw attributeError(
+      'INVALID_IP_ADDRESS_OR_CIDR_NOTATION',
+      field,
+      'must be an IP address or a CIDR block',
+      [text],
+    );
+  }
+  return cidr;
+}
+
+function toEntry(row: AccessListRow, orgId: string, base: string): AccessListEntry {
+  const address = singleAddress(row.cidr);
+  const name = encodeURIComponent(address ?? row.cidr);
+  return {
+    cidrBlock: row.cidr,
+    count: 0,
+    created: apiTime(row.created_at),
+    ...(address === null ? {} : { ipAddress: address }),
+    links: [
+      { href: `${base}/orgs/${orgId}/apiKeys/${row.api_key_id}/accessList/${name}`, rel: 'self' },
+    ],
+  };
+}

@@ -1,0 +1,286 @@
+import type {
+  ApiKey,
+  CreateGroupApiKey,
+  CreateOrgApiKey,
+  UpdateGroupApiKey,
+  UpdateOrgApiKey,
+} from '@linkspan/contract/api/apiKeys.ts';
+import { isGroupRole, isOrgRole } from '@linkspan/contract/api/roles.ts';
+import type { Principal } from '../domain/access.ts';
+import { apiError, attributeError } from '../domain/apiError.ts';
+import * as apiKeys from '../store/apiKeys.ts';
+import * as events from '../store/events.ts';
+import type { Executor } from '../store/executor.ts';
+import * as projects from '../store/projects.ts';
+import type { ApiKeyRow } from '../store/schema.ts';
+import { actorOf, type OperationContext } from './context.ts';
+import { insertKey, toApiKey } from './keys.ts';
+import type { LinkRemoval } from './linkRemoval.ts';
+
+export async function listOfOrganization(
+  context: OperationContext,
+  orgId: string,
+  base: string,
+): Promise<ApiKey[]> {
+  const { db } = context.store;
+  const roles = await apiKeys.rolesByKey(db, orgId);
+  const rows = await apiKeys.listByOrganization(db, orgId);
+  return rows.map((row) => toApiKey(row, roles.get(row.id) ?? [], base));
+}
+
+export async function listOfProject(
+  context: OperationContext,
+  groupId: string,
+  base: string,
+): Promise<ApiKey[]> {
+  const { db } = context.store;
+  const rows = await apiKeys.listByProject(db, groupId);
+  const shown: ApiKey[] = [];
+  for (const row of rows) {
+    const roles = await apiKeys.roles(db, row.id);
+    shown.push(toApiKey(row, roles.filter(isOrgRoleOr(groupId)), base));
+  }
+  return shown;
+}
+
+export async function get(
+  context: OperationContext,
+  orgId: string,
+  id: string,
+  base: string,
+): Promise<ApiKey> {
+  const { db } = context.store;
+  const row = await load(db, orgId, id);
+  return toApiKey(row, await apiKeys.roles(db, id), base);
+}
+
+export async function createInOrganization(
+  context: OperationContext,
+  principal: Principal,
+  orgId: string,
+  body: CreateOrgApiKey,
+  base: string,
+): Promise<ApiKey> {
+  checkOrgRoles(body.roles, orgId);
+  return create(context, principal, orgId, body.desc, base, null, (tx, id) =>
+    apiKeys.setOrganizationRoles(tx, id, orgId, body.roles),
+  );
+}
+
+/** A key for one project; a member of the organization, as recorded. */
+export async function createInProject(
+  context: OperationContext,
+  principal: Principal,
+  groupId: string,
+  body: CreateGroupApiKey,
+  base: string,
+): Promise<ApiKey> {
+  checkGroupRoles(body.roles, groupId);
+  const project = await projects.find(context.store.db, groupId);
+  if (project === undefined) throw apiError('GROUP_NOT_FOUND', groupId);
+  const orgId = project.org_id;
+  return create(context, principal, orgId, body.desc, base, groupId, async (tx, id) => {
+    await apiKeys.setOrganizationRoles(tx, id, orgId, ['ORG_MEMBER']);
+    await apiKeys.setProjectRoles(tx, id, groupId, body.roles);
+  });
+}
+
+export async function updateInOrganization(
+  context: OperationContext,
+  principal: Principal,
+  orgId: string,
+  id: string,
+  body: UpdateOrgApiKey,
+  base: string,
+): Promise<ApiKey> {
+  const { roles } = body;
+  if (roles !== undefined) checkOrgRoles(roles, orgId);
+  await context.store.transaction(async (tx) => {
+    const row = await loadChangeable(tx, orgId, id);
+    await describe(tx, principal, row, body.desc);
+    if (roles === undefined) return;
+    if (roles.length === 0) throw apiError('MISSING_API_KEY_ROLES');
+    if (!roles.includes('ORG_OWNER')) await keepAnOwner(tx, orgId, id);
+    await apiKeys.setOrganizationRoles(tx, id, orgId, roles);
+    await recordRoles(tx, principal, orgId, null, id, roles);
+  });
+  return get(context, orgId, id, base);
+}
+
+/** Gives a key of the organization these roles in the project. */
+export async function updateInProject(
+  context: OperationContext,
+  principal: Principal,
+  groupId: string,
+  id: string,
+  body: UpdateGroupApiKey,
+  base: string,
+): Promise<ApiKey> {
+  const { roles } = body;
+  if (roles !== undefined) checkGroupRoles(roles, groupId);
+  const orgId = await context.store.transaction(async (tx) => {
+    const project = await projects.find(tx, groupId);
+    if (project === undefined) throw apiError('GROUP_NOT_FOUND', groupId);
+    const row = await loadChangeable(tx, project.org_id, id);
+    await describe(tx, principal, row, body.desc);
+    if (roles !== undefined) {
+      if (roles.length === 0) throw apiError('MISSING_API_KEY_ROLES');
+      await apiKeys.setProjectRoles(tx, id, groupId, roles);
+      await recordRoles(tx, principal, project.org_id, groupId, id, roles);
+    }
+    return project.org_id;
+  });
+  return get(context, orgId, id, base);
+}
+
+/** Takes a key out of a project; the key stays in the organization. */
+export async function removeFromProject(
+  context: OperationContext,
+  principal: Principal,
+  groupId: string,
+  id: string,
+): Promise<void> {
+  await context.store.transaction(async (tx) => {
+    const project = await projects.find(tx, groupId);
+    if (project === undefined) throw apiError('GROUP_NOT_FOUND', groupId);
+    await loadChangeable(tx, project.org_id, id);
+    await apiKeys.setProjectRoles(tx, id, groupId, []);
+    await recordRoles(tx, principal, project.org_id, groupId, id, []);
+  });
+}
+
+/** Removes a key. Removing the key of the link is removing the link-token. */
+export async function remove(
+  context: OperationContext,
+  removal: LinkRemoval,
+  principal: Principal,
+  orgId: string,
+  id: string,
+): Promise<void> {
+  const row = await load(context.store.db, orgId, id);
+  if (row.link_id !== null) {
+    await removal.remove(orgId, actorOf(principal));
+    return;
+  }
+  await context.store.transaction(async (tx) => {
+    await load(tx, orgId, id);
+    await keepAnOwner(tx, orgId, id);
+    await apiKeys.remove(tx, id);
+    await events.record(tx, {
+      type: 'API_KEY_DELETED',
+      orgId,
+      actor: actorOf(principal),
+      targetId: id,
+      detail: { publicKey: row.public_key },
+    });
+  });
+}
+
+/** @throws {ApiError} API_KEY_NOT_FOUND unless the organization has the key (rule C9) */
+export async function load(ex: Executor, orgId: string, id: string): Promise<ApiKeyRow> {
+  const row = await apiKeys.findInOrganization(ex, orgId, id);
+  if (row === undefined) throw apiError('API_KEY_NOT_FOUND', id);
+  return row;
+}
+
+/** @throws {ApiError} CANNOT_MODIFY_LINK_API_KEY for the key of the link (rule C5) */
+export async function loadChangeable(ex: Executor, orgId: string, id: string): Promise<ApiKeyRow> {
+  const row = await load(ex, orgId, id);
+  if (row.link_id !== null) throw apiError('CANNOT_MODIFY_LINK_API_KEY', id);
+  return row;
+}
+
+/** @throws {ApiError} INVALID_ROLE_FOR_ORG for a role that is not granted here */
+export function checkOrgRoles(roles: readonly string[], orgId: string): void {
+  const wrong = roles.find((role) => !isOrgRole(role));
+  if (wrong !== undefined) {
+    throw attributeError('INVALID_ROLE_FOR_ORG', 'roles', 'has a role not granted here', [
+      wrong,
+      orgId,
+    ]);
+  }
+}
+
+function checkGroupRoles(roles: readonly string[], groupId: string): void {
+  const wrong = roles.find((role) => !isGroupRole(role));
+  if (wrong !== undefined) {
+    throw attributeError('INVALID_ROLE_FOR_GROUP', 'roles', 'has a role not granted here', [
+      wrong,
+      groupId,
+    ]);
+  }
+}
+
+async function create(
+  context: OperationContext,
+  principal: Principal,
+  orgId: string,
+  description: string,
+  base: string,
+  groupId: string | null,
+  giveRoles: (tx: Executor, id: string) => Promise<void>,
+): Promise<ApiKey> {
+  const { store } = context;
+  return store.transaction(async (tx) => {
+    const key = await insertKey(tx, store.sealer, { orgId, description, linkId: null });
+    await giveRoles(tx, key.row.id);
+    await events.record(tx, {
+      type: 'API_KEY_CREATED',
+      orgId,
+      projectId: groupId,
+      actor: actorOf(principal),
+      targetId: key.row.id,
+      detail: { publicKey: key.row.public_key },
+    });
+    return toApiKey(key.row, await apiKeys.roles(tx, key.row.id), base, key.privateKey);
+  });
+}
+
+async function describe(
+  tx: Executor,
+  principal: Principal,
+  row: ApiKeyRow,
+  description: string | undefined,
+): Promise<void> {
+  if (description === undefined || description === row.description) return;
+  await apiKeys.setDescription(tx, row.id, description);
+  await events.record(tx, {
+    type: 'API_KEY_DESCRIPTION_CHANGED',
+    orgId: row.org_id,
+    actor: actorOf(principal),
+    targetId: row.id,
+  });
+}
+
+async function recordRoles(
+  tx: Executor,
+  principal: Principal,
+  orgId: string,
+  projectId: string | null,
+  id: string,
+  roles: readonly string[],
+): Promise<void> {
+  await events.record(tx, {
+    type: 'API_KEY_ROLES_CHANGED',
+    orgId,
+    projectId,
+    actor: actorOf(principal),
+    targetId: id,
+    detail: { roles },
+  });
+}
+
+/** An organization without an owner could not be managed by anyone any more. */
+async function keepAnOwner(tx: Executor, orgId: string, leavingId: string): Promise<void> {
+  const roles = await apiKeys.rolesByKey(tx, orgId);
+  const owners = [...roles]
+    .filter(([, list]) => list.some((role) => role.role === 'ORG_OWNER'))
+    .map(([id]) => id);
+  if (owners.length === 1 && owners[0] === leavingId) {
+    throw apiError('CANNOT_REMOVE_LAST_ORG_OWNER', leavingId, orgId);
+  }
+}
+
+function isOrgRoleOr(groupId: string): (role: apiKeys.RoleAssignment) => boolean {
+  return (role) => role.org_id !== null || role.project_id === groupId;
+}

@@ -1,0 +1,177 @@
+import type {
+  Cluster,
+  ConnectionTestResult,
+  CreateCluster,
+} from '@linkspan/contract/api/clusters.ts';
+import type { Principal } from '../domain/access.ts';
+import { apiError, attributeError } from '../domain/apiError.ts';
+import { checkDestinationUri, DestinationUriError, hostsOf } from '../domain/destinationUri.ts';
+import { newId } from '../domain/ids.ts';
+import { apiTime, timestamp } from '../domain/time.ts';
+import * as clusters from '../store/clusters.ts';
+import * as events from '../store/events.ts';
+import type { Executor } from '../store/executor.ts';
+import * as liveMigrations from '../store/liveMigrations.ts';
+import * as projects from '../store/projects.ts';
+import * as pushSessions from '../store/pushSessions.ts';
+import type { ClusterRow } from '../store/schema.ts';
+import * as validations from '../store/validations.ts';
+import { actorOf, type OperationContext } from './context.ts';
+
+/** How long a connection test may take, in milliseconds. */
+const CONNECTION_TEST_MS = 20_000;
+
+export async function list(
+  context: OperationContext,
+  groupId: string,
+  base: string,
+): Promise<Cluster[]> {
+  const rows = await clusters.listByProject(context.store.db, groupId);
+  return rows.map((row) => toCluster(context, row, base));
+}
+
+export async function get(
+  context: OperationContext,
+  groupId: string,
+  name: string,
+  base: string,
+): Promise<Cluster> {
+  return toCluster(context, await load(context.store.db, groupId, name), base);
+}
+
+/** Registers a destination cluster. It is not connected to: the connection test does that. */
+export async function create(
+  context: OperationContext,
+  principal: Principal,
+  groupId: string,
+  body: CreateCluster,
+  base: string,
+): Promise<Cluster> {
+  checkUri(context, body.connectionString);
+  const { store } = context;
+  const id = newId();
+  const row: ClusterRow = {
+    id,
+    project_id: groupId,
+    name: body.name,
+    uri_sealed: store.sealer.seal(clusters.uriIdentity(id), body.connectionString),
+    facts: null,
+    created_at: timestamp(),
+  };
+  await store.transaction(async (tx) => {
+    if ((await clusters.findByName(tx, groupId, body.name)) !== undefined) {
+      throw apiError('CLUSTER_ALREADY_EXISTS', body.name, groupId);
+    }
+    await clusters.insert(tx, row);
+    await record(tx, principal, 'CLUSTER_CREATED', row);
+  });
+  return toCluster(context, row, base);
+}
+
+/** @throws {ApiError} 409 while a migration or validation uses the cluster */
+export async function setConnectionString(
+  context: OperationContext,
+  principal: Principal,
+  groupId: string,
+  name: string,
+  connectionString: string,
+  base: string,
+): Promise<Cluster> {
+  checkUri(context, connectionString);
+  const { store } = context;
+  await store.transaction(async (tx) => {
+    const row = await load(tx, groupId, name);
+    await refuseWhileUsed(tx, row);
+    const sealed = store.sealer.seal(clusters.uriIdentity(row.id), connectionString);
+    await clusters.setUri(tx, row.id, { uri_sealed: sealed, facts: null });
+    await record(tx, principal, 'CLUSTER_UPDATED', row);
+  });
+  return get(context, groupId, name, base);
+}
+
+/** Forgets a cluster; nothing is done to it. @throws {ApiError} 409 while it is used */
+export async function remove(
+  context: OperationContext,
+  principal: Principal,
+  groupId: string,
+  name: string,
+): Promise<void> {
+  await context.store.transaction(async (tx) => {
+    const row = await load(tx, groupId, name);
+    await refuseWhileUsed(tx, row);
+    await clusters.remove(tx, row.id);
+    await record(tx, principal, 'CLUSTER_DELETED', row);
+  });
+}
+
+/** Connects to the cluster and keeps what it says of itself. */
+export async function testConnection(
+  context: OperationContext,
+  groupId: string,
+  name: string,
+): Promise<ConnectionTestResult> {
+  const { store, probe } = context;
+  const row = await load(store.db, groupId, name);
+  const uri = clusters.openUri(store.sealer, row);
+  const result = await probe.test(uri, AbortSignal.timeout(CONNECTION_TEST_MS));
+  if (result.ok) {
+    const { mongoDBVersion, topology } = result;
+    await clusters.setFacts(store.db, row, JSON.stringify({ mongoDBVersion, topology }));
+  }
+  return result;
+}
+
+async function load(ex: Executor, groupId: string, name: string): Promise<ClusterRow> {
+  const row = await clusters.findByName(ex, groupId, name);
+  if (row === undefined) throw apiError('CLUSTER_NOT_FOUND', name, groupId);
+  return row;
+}
+
+/** A session that may still have writes under way needs the cluster to prove that it has none. */
+async function refuseWhileUsed(tx: Executor, row: ClusterRow): Promise<void> {
+  const uses =
+    (await liveMigrations.listActive(tx, { cluster_id: row.id })).length +
+    (await validations.listPendingOfCluster(tx, row.id)).length +
+    (await pushSessions.listOpen(tx, { cluster_id: row.id })).length;
+  if (uses > 0) throw apiError('CANNOT_MODIFY_CLUSTER_WITH_RUNNING_LIVE_IMPORT');
+}
+
+function checkUri(context: OperationContext, uri: string): void {
+  try {
+    checkDestinationUri(uri, context.allowedNetworks);
+  } catch (error) {
+    if (!(error instanceof DestinationUriError)) throw error;
+    throw attributeError('INVALID_ATTRIBUTE', 'connectionString', error.message);
+  }
+}
+
+async function record(
+  tx: Executor,
+  principal: Principal,
+  type: 'CLUSTER_CREATED' | 'CLUSTER_UPDATED' | 'CLUSTER_DELETED',
+  row: ClusterRow,
+): Promise<void> {
+  const project = await projects.find(tx, row.project_id);
+  await events.record(tx, {
+    type,
+    orgId: project?.org_id ?? principal.orgId,
+    projectId: row.project_id,
+    actor: actorOf(principal),
+    targetId: row.id,
+    detail: { clusterName: row.name },
+  });
+}
+
+function toCluster(context: OperationContext, row: ClusterRow, base: string): Cluster {
+  const facts = JSON.parse(row.facts ?? '{}') as { mongoDBVersion?: string; topology?: string };
+  return {
+    created: apiTime(row.created_at),
+    groupId: row.project_id,
+    hosts: hostsOf(clusters.openUri(context.store.sealer, row)),
+    id: row.id,
+    links: [{ href: `${base}/groups/${row.project_id}/clusters/${row.name}`, rel: 'self' }],
+    mongoDBVersion: facts.mongoDBVersion ?? null,
+    name: row.name,
+    topology: facts.topology ?? null,
+  };
+}

@@ -1,0 +1,36 @@
+import type { AddressList } from '../domain/addresses.ts';
+import type { Principal } from '../domain/access.ts';
+import type { DestinationProbe, LinkFence, WorkSignal } from '../domain/ports.ts';
+import type { Actor } from '../store/events.ts';
+import type { Store } from '../store/store.ts';
+
+/** What the log takes: fields first, then the text. Never a secret. */
+export interface Log {
+  info(fields: object, text: string): void;
+  warn(fields: object, text: string): void;
+  error(fields: object, text: string): void;
+}
+
+/** What operations work with. Wired once, in `main.ts`. */
+export interface OperationContext {
+  readonly store: Store;
+  readonly fence: LinkFence;
+  readonly probe: DestinationProbe;
+  readonly work: WorkSignal;
+  /** The configured public URL, without a slash at its end: stands in link-tokens (rule C5). */
+  readonly publicUrl: () => string;
+  /** Networks that destinations may have although they are on this server's side (rule C13). */
+  readonly allowedNetworks: AddressList;
+  /** How long DELETE linkTokens waits for proof, in milliseconds (rule C3). */
+  readonly removalWaitMs: number;
+  readonly log: Log;
+}
+
+/** The caller, as audit events name it. */
+export function actorOf(principal: Principal): Actor {
+  return {
+    apiKeyId: principal.apiKeyId,
+    publicKey: principal.publicKey,
+    remoteAddress: principal.remoteAddress,
+  };
+}

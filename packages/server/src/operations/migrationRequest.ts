@@ -1,0 +1,179 @@
+import {
+  type CreateLiveMigration20230101,
+  type CreateLiveMigration20240530,
+  EMPTY_MEANS_ABSENT,
+} from '@linkspan/contract/api/liveMigrations.ts';
+import type { Source } from '@linkspan/contract/push/messages.ts';
+import { apiError, attributeError } from '../domain/apiError.ts';
+import * as clusters from '../store/clusters.ts';
+import type { Executor } from '../store/executor.ts';
+import * as links from '../store/links.ts';
+import * as migrationHosts from '../store/migrationHosts.ts';
+import * as projects from '../store/projects.ts';
+import type { ClusterRow, LinkRow, MigrationHostRow } from '../store/schema.ts';
+import { inventoryOf } from './inventory.ts';
+
+/** Body of create and validate, in either version. */
+export type MigrationRequest = CreateLiveMigration20230101 | CreateLiveMigration20240530;
+
+/** What a request names, found. */
+export interface ResolvedRequest {
+  readonly orgId: string;
+  readonly link: LinkRow;
+  readonly host: MigrationHostRow;
+  readonly cluster: ClusterRow;
+  /** Without the password, as it is kept. */
+  readonly source: Omit<Source, 'password'>;
+  readonly password: string | null;
+  readonly dropDestinationData: boolean;
+}
+
+/** Takes away attributes that clients send empty when they do not use them. */
+export function dropEmptyAttributes(body: unknown): unknown {
+  if (typeof body !== 'object' || body === null) return body;
+  const copy = { ...(body as Record<string, unknown>) };
+  for (const [parent, field] of EMPTY_MEANS_ABSENT) {
+    const value = copy[parent];
+    if (typeof value !== 'object' || value === null) continue;
+    const inner = value as Record<string, unknown>;
+    if (inner[field] !== '') continue;
+    const { [field]: _empty, ...rest } = inner;
+    copy[parent] = rest;
+  }
+  return copy;
+}
+
+/**
+ * Finds what a request names, all of it within the project's organization and its link (rule C9).
+ * @throws {ApiError} naming the attribute that leads nowhere
+ */
+export async function resolveRequest(
+  tx: Executor,
+  groupId: string,
+  body: MigrationRequest,
+): Promise<ResolvedRequest> {
+  const { destination, source } = body;
+  if (destination.groupId !== groupId) {
+    throw attributeError(
+      'GROUP_MISMATCH',
+      'destination.groupId',
+      'must be the project of the path',
+      [destination.groupId],
+    );
+  }
+  if (body.sharding !== undefined && body.sharding !== null) {
+    throw attributeError('INVALID_ATTRIBUTE', 'sharding', 'is not supported');
+  }
+  const project = await projects.find(tx, groupId);
+  if (project === undefined) throw apiError('GROUP_NOT_FOUND', groupId);
+  const cluster = await clusters.findByName(tx, groupId, destination.clusterName);
+  if (cluster === undefined) {
+    throw attributeError(
+      'CLUSTER_NOT_FOUND',
+      'destination.clusterName',
+      'is not a registered cluster of this project',
+      [destination.clusterName, groupId],
+    );
+  }
+  const link = await linkedLink(tx, project.org_id);
+  const host = await findHost(tx, link, body);
+  const credentials = credentialsOf(source);
+  return {
+    orgId: project.org_id,
+    link,
+    host,
+    cluster,
+    source: {
+      projectId: source.groupId,
+      clusterName: source.clusterName,
+      managedAuthentication: source.managedAuthentication,
+      username: credentials.username,
+      ssl: source.ssl,
+      caCertificatePath: source.caCertificatePath ?? null,
+    },
+    password: credentials.password,
+    dropDestinationData:
+      'dropEnabled' in body ? body.dropEnabled : (dropDestinationDataOf(body) ?? false),
+  };
+}
+
+function dropDestinationDataOf(body: CreateLiveMigration20240530): boolean | undefined {
+  return body.dropDestinationData;
+}
+
+async function linkedLink(tx: Executor, orgId: string): Promise<LinkRow> {
+  const link = await links.findByOrganization(tx, orgId);
+  if (link === undefined) {
+    throw apiError(
+      'ORG_LINK_NOT_LINKED',
+      orgId,
+      'create a link-token and start an agent with it first',
+    );
+  }
+  if (link.state === 'PENDING') {
+    throw apiError('ORG_LINK_NOT_LINKED', orgId, 'no agent has presented its link-token yet');
+  }
+  if (link.state === 'REMOVING') {
+    throw apiError('ORG_LINK_NOT_LINKED', orgId, 'its link-token is being removed');
+  }
+  return link;
+}
+
+async function findHost(
+  tx: Executor,
+  link: LinkRow,
+  { source, migrationHosts: names }: MigrationRequest,
+): Promise<MigrationHostRow> {
+  const name = names[0];
+  const hosts = (await migrationHosts.listByLink(tx, link.id))
+    .filter((host) => host.hostname === name || host.id === name)
+    .toSorted((a, b) => (a.heartbeat_at < b.heartbeat_at ? 1 : -1));
+  if (hosts.length === 0) {
+    throw attributeError(
+      'INVALID_ATTRIBUTE',
+      'migrationHosts',
+      `${name ?? ''} is not a migration host of this organization's link`,
+    );
+  }
+  const projectsOf = (host: MigrationHostRow) =>
+    inventoryOf(host).filter((project) => project.projectId === source.groupId);
+  const knowing = hosts.filter((host) => projectsOf(host).length > 0);
+  if (knowing.length === 0) {
+    throw attributeError(
+      'INVALID_ATTRIBUTE',
+      'source.groupId',
+      `migration host ${name ?? ''} has no source project ${source.groupId}`,
+    );
+  }
+  const reading = knowing.find((host) =>
+    projectsOf(host).some((project) =>
+      project.deployments.some((deployment) => deployment.name === source.clusterName),
+    ),
+  );
+  if (reading === undefined) {
+    throw attributeError(
+      'INVALID_ATTRIBUTE',
+      'source.clusterName',
+      `migration host ${name ?? ''} has no deployment ${source.clusterName} in source project ${source.groupId}`,
+    );
+  }
+  return reading;
+}
+
+/** With managed authentication the agent has the credentials: any in the request are not kept. */
+function credentialsOf(source: MigrationRequest['source']): {
+  readonly username: string | null;
+  readonly password: string | null;
+} {
+  if (source.managedAuthentication) return { username: null, password: null };
+  for (const field of ['username', 'password'] as const) {
+    if (typeof source[field] !== 'string') {
+      throw attributeError(
+        'MISSING_ATTRIBUTE',
+        `source.${field}`,
+        'is required unless managedAuthentication is true',
+      );
+    }
+  }
+  return { username: source.username ?? null, password: source.password ?? null };
+}

@@ -1,0 +1,161 @@
+import { isName } from '@linkspan/contract/api/common.ts';
+import type {
+  CreatedOrganization,
+  CreateOrganization,
+  Organization,
+} from '@linkspan/contract/api/organizations.ts';
+import { apiError, attributeError } from '../domain/apiError.ts';
+import type { Principal } from '../domain/access.ts';
+import { newId } from '../domain/ids.ts';
+import { timestamp } from '../domain/time.ts';
+import * as apiKeys from '../store/apiKeys.ts';
+import * as events from '../store/events.ts';
+import * as links from '../store/links.ts';
+import * as liveMigrations from '../store/liveMigrations.ts';
+import * as organizations from '../store/organizations.ts';
+import * as projects from '../store/projects.ts';
+import type { OrganizationRow } from '../store/schema.ts';
+import { checkOrgRoles } from './apiKeys.ts';
+import { actorOf, type OperationContext } from './context.ts';
+import { insertKey, toApiKey } from './keys.ts';
+
+/** The organizations that the caller belongs to: a key belongs to one. */
+export async function list(
+  context: OperationContext,
+  principal: Principal,
+  name: string | null,
+  base: string,
+): Promise<Organization[]> {
+  const own = await organizations.find(context.store.db, principal.orgId);
+  if (own === undefined) return [];
+  const matches = name === null || own.name.toLowerCase().startsWith(name.toLowerCase());
+  return matches ? [toOrganization(own, base, false)] : [];
+}
+
+export async function get(
+  context: OperationContext,
+  orgId: string,
+  base: string,
+): Promise<Organization> {
+  return toOrganization(await load(context, orgId), base, true);
+}
+
+/** Makes an organization with its first API key. */
+export async function create(
+  context: OperationContext,
+  principal: Principal,
+  body: CreateOrganization,
+  base: string,
+): Promise<CreatedOrganization> {
+  checkName(body.name);
+  const row: OrganizationRow = { id: newId(), name: body.name, created_at: timestamp() };
+  checkOrgRoles(body.apiKey.roles, row.id);
+  const { store } = context;
+  return store.transaction(async (tx) => {
+    await organizations.insert(tx, row);
+    const key = await insertKey(tx, store.sealer, {
+      orgId: row.id,
+      description: body.apiKey.desc,
+      linkId: null,
+    });
+    await apiKeys.setOrganizationRoles(tx, key.row.id, row.id, body.apiKey.roles);
+    const actor = actorOf(principal);
+    await events.record(tx, { type: 'ORG_CREATED', orgId: row.id, actor, targetId: row.id });
+    await events.record(tx, {
+      type: 'API_KEY_CREATED',
+      orgId: row.id,
+      actor,
+      targetId: key.row.id,
+    });
+    const roles = await apiKeys.roles(tx, key.row.id);
+    return {
+      apiKey: toApiKey(key.row, roles, base, key.privateKey),
+      organization: toOrganization(row, base, true),
+      skipDefaultAlertsSettings: false,
+    };
+  });
+}
+
+export async function rename(
+  context: OperationContext,
+  principal: Principal,
+  orgId: string,
+  name: string,
+  base: string,
+): Promise<Organization> {
+  checkName(name);
+  await context.store.transaction(async (tx) => {
+    await organizations.rename(tx, orgId, name);
+    await events.record(tx, {
+      type: 'ORG_RENAMED',
+      orgId,
+      actor: actorOf(principal),
+      targetId: orgId,
+      detail: { name },
+    });
+  });
+  return get(context, orgId, base);
+}
+
+/**
+ * Removes an organization and its keys, the caller's included.
+ * @throws {ApiError} 409 while it has active migrations, projects or a link
+ */
+export async function remove(
+  context: OperationContext,
+  principal: Principal,
+  orgId: string,
+): Promise<void> {
+  await context.store.transaction(async (tx) => {
+    const active = await liveMigrations.listActiveOfOrganization(tx, orgId);
+    if (active.length > 0) {
+      const ids = [...new Set(active.map((migration) => migration.project_id))].join(', ');
+      throw apiError('CANNOT_DELETE_ORG_ACTIVE_LIVE_MIGRATION_ATLAS_ORG_LINK', ids);
+    }
+    if ((await links.findByOrganization(tx, orgId)) !== undefined) {
+      throw apiError('ORG_HAS_LINK', orgId);
+    }
+    if ((await projects.listByOrganization(tx, orgId)).length > 0) throw apiError('ORG_NOT_EMPTY');
+    for (const key of await apiKeys.listByOrganization(tx, orgId)) {
+      await apiKeys.remove(tx, key.id);
+    }
+    await organizations.remove(tx, orgId);
+    await events.record(tx, {
+      type: 'ORG_DELETED',
+      orgId,
+      actor: actorOf(principal),
+      targetId: orgId,
+    });
+  });
+}
+
+async function load(context: OperationContext, orgId: string): Promise<OrganizationRow> {
+  const row = await organizations.find(context.store.db, orgId);
+  if (row === undefined) throw apiError('ORG_NOT_FOUND', orgId);
+  return row;
+}
+
+function checkName(name: string): void {
+  if (!isName(name)) {
+    throw attributeError(
+      'INVALID_ORG_NAME',
+      'name',
+      "must be 1 to 64 letters, digits, spaces or -_.(),:&@+'",
+      [name],
+    );
+  }
+}
+
+function toOrganization(row: OrganizationRow, base: string, whole: boolean): Organization {
+  const self = `${base}/orgs/${row.id}`;
+  return {
+    id: row.id,
+    isDeleted: false,
+    links: [
+      { href: self, rel: 'self' },
+      ...(whole ? [{ href: `${self}/groups`, rel: 'https://cloud.mongodb.com/groups' }] : []),
+    ],
+    name: row.name,
+    skipDefaultAlertsSettings: false,
+  };
+}

@@ -1,0 +1,21 @@
+import type { Endpoint } from '../http/endpoint.ts';
+import type { OperationContext } from '../operations/context.ts';
+import type { LinkRemoval } from '../operations/linkRemoval.ts';
+import { apiKeyEndpoints } from './apiKeys.ts';
+import { clusterEndpoints } from './clusters.ts';
+import { linkTokenEndpoints } from './linkTokens.ts';
+import { liveMigrationEndpoints } from './liveMigrations.ts';
+import { organizationEndpoints } from './organizations.ts';
+import { projectEndpoints } from './projects.ts';
+
+/** Every operation of the API. */
+export function allEndpoints(context: OperationContext, removal: LinkRemoval): Endpoint[] {
+  return [
+    ...organizationEndpoints(context),
+    ...projectEndpoints(context),
+    ...apiKeyEndpoints(context, removal),
+    ...clusterEndpoints(context),
+    ...linkTokenEndpoints(context, removal),
+    ...liveMigrationEndpoints(context),
+  ];
+}
