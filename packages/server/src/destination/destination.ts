@@ -1,28 +1,13 @@
-import { MongoClient, type Document, type MongoClientOptions } from 'mongodb';
+import type { Document, MongoClient } from 'mongodb';
 
+import { connect, type AddressCheck } from './connect.ts';
+import { EXACT_VALUES } from './exactBson.ts';
 import { destinationError, wasAnswered } from './errors.ts';
 
 /** Majority and journaled (invariant I4), with an end to the waiting for it (rule C2). */
 const WRITE_CONCERN = { w: 'majority', j: true, wtimeout: 60_000 } as const;
 /** How long a command may run at the server, in milliseconds. */
 const MAX_TIME_MS = 60_000;
-/** Longer than a command and its write concern may take: cuts only what is broken. */
-const SOCKET_TIMEOUT_MS = 150_000;
-
-/** Options of every client that is connected to a destination cluster. */
-export const CONNECTION_OPTIONS = {
-  connectTimeoutMS: 10_000,
-  serverSelectionTimeoutMS: 15_000,
-  socketTimeoutMS: SOCKET_TIMEOUT_MS,
-  waitQueueTimeoutMS: 60_000,
-  // A monitor that waits at the server would be listed there for ten seconds after its process died.
-  serverMonitoringMode: 'poll',
-  readPreference: 'primary',
-  retryReads: false,
-  // The driver would send a write again by itself, past the check that stands before each (C6).
-  retryWrites: false,
-} as const satisfies MongoClientOptions;
-
 /**
  * Stands before each command that changes the destination: either runs `send`, or throws because
  * the session may not write any more (rule C6).
@@ -36,6 +21,7 @@ export interface DestinationOptions {
   readonly uri: string;
   /** `appName` of all connections: how their operations are found at the server (rule D14). */
   readonly connectionName: string;
+  readonly mayConnect: AddressCheck;
   readonly guard: WriteGuard;
 }
 
@@ -51,12 +37,12 @@ export class Destination {
   constructor(options: DestinationOptions) {
     this.cluster = options.cluster;
     this.#guard = options.guard;
-    const connection = { ...CONNECTION_OPTIONS, appName: options.connectionName };
-    this.client = new MongoClient(options.uri, { ...connection, maxPoolSize: 32 });
-    this.#unhurried = new MongoClient(options.uri, {
-      ...connection,
-      socketTimeoutMS: 0,
-      maxPoolSize: 8,
+    const { uri, connectionName: appName, mayConnect } = options;
+    this.client = connect(uri, { appName, mayConnect, overrides: { maxPoolSize: 32 } });
+    this.#unhurried = connect(uri, {
+      appName,
+      mayConnect,
+      overrides: { socketTimeoutMS: 0, maxPoolSize: 8 },
     });
   }
 
@@ -82,12 +68,24 @@ export class Destination {
     return this.#send(this.#unhurried, db, doing, command);
   }
 
-  /** Sends one command that changes nothing. Values come back as they are in BSON. */
-  async read(db: string, doing: string, command: Document): Promise<Document> {
+  /**
+   * All documents of the cursor of a command that changes nothing. For listings, which fit into
+   * memory. Values come as they are in BSON.
+   */
+  async readAll(db: string, doing: string, command: Document): Promise<Document[]> {
     try {
-      return await this.client.db(db).command({ ...command, maxTimeMS: MAX_TIME_MS }, EXACT_VALUES);
+      return await this.client.db(db).runCursorCommand(command, EXACT_VALUES).toArray();
     } catch (error) {
       throw destinationError(this.cluster, doing, error);
+    }
+  }
+
+  async listDatabases(): Promise<string[]> {
+    try {
+      const { databases } = await this.client.db('admin').admin().listDatabases({ nameOnly: true });
+      return databases.map(({ name }) => name);
+    } catch (error) {
+      throw destinationError(this.cluster, 'list the databases', error);
     }
   }
 
@@ -114,11 +112,3 @@ export class Destination {
     });
   }
 }
-
-/** Numbers, regular expressions and binaries as objects of their BSON types. */
-export const EXACT_VALUES = {
-  promoteValues: false,
-  promoteLongs: false,
-  promoteBuffers: false,
-  bsonRegExp: true,
-} as const;

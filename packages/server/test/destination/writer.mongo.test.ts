@@ -30,6 +30,7 @@ beforeAll(async () => {
     cluster: 'target',
     uri: mongo.uri,
     connectionName: 'linkspan-test-writer',
+    mayConnect: () => true,
     guard: (send) => send(),
   });
 });
@@ -165,6 +166,7 @@ test('a cut connection is remembered: the write may be under way (C2)', async (c
     cluster: 'target',
     uri: mongo.uri,
     connectionName: 'linkspan-test-cut',
+    mayConnect: () => true,
     guard: (send) => send(),
   });
   await failNext({ failCommands: ['insert'], closeConnection: true });

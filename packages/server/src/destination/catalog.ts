@@ -1,0 +1,90 @@
+import { formatNamespace, type Namespace } from '@linkspan/contract/push/namespaces.ts';
+import type { DestinationListing } from '@linkspan/contract/push/structure.ts';
+import type { Document } from 'mongodb';
+
+import type { Destination } from './destination.ts';
+import { DestinationRefusedError } from './errors.ts';
+import { isBuiltIn } from './indexSpecs.ts';
+
+const NAMESPACE_NOT_FOUND = 26;
+
+/** A collection or view as listCollections shows it. */
+export interface CatalogEntry {
+  readonly name: string;
+  readonly type: string;
+  readonly options: Document;
+}
+
+/** What the destination holds under that name, or null. */
+export async function findEntry(
+  destination: Destination,
+  { db, coll }: Namespace,
+): Promise<CatalogEntry | null> {
+  const entries = await listEntries(destination, db, { name: coll });
+  return entries[0] ?? null;
+}
+
+/** The collections and views of a database, `system.*` left out. */
+export async function listEntries(
+  destination: Destination,
+  db: string,
+  filter: Document = {},
+): Promise<CatalogEntry[]> {
+  const entries = await destination.readAll(db, `list the collections of ${db}`, {
+    listCollections: 1,
+    filter,
+  });
+  return entries
+    .filter(({ name }) => !String(name).startsWith('system.'))
+    .map(({ name, type, options }) => ({
+      name: name as string,
+      type: (type as string | undefined) ?? 'collection',
+      options: (options as Document | undefined) ?? {},
+    }));
+}
+
+/** Specifications of the indexes, without `_id_`; none if there is no such collection. */
+export async function listIndexes(
+  destination: Destination,
+  namespace: Namespace,
+): Promise<Document[]> {
+  const { db, coll } = namespace;
+  const doing = `list the indexes of ${formatNamespace(namespace)}`;
+  try {
+    const specs = await destination.readAll(db, doing, { listIndexes: coll });
+    return specs.filter((spec) => !isBuiltIn(spec));
+  } catch (error) {
+    if (error instanceof DestinationRefusedError && error.code === NAMESPACE_NOT_FOUND) return [];
+    throw error;
+  }
+}
+
+/** True if the collection holds no document. */
+export async function isEmpty(destination: Destination, namespace: Namespace): Promise<boolean> {
+  const { db, coll } = namespace;
+  const documents = await destination.readAll(db, `look into ${formatNamespace(namespace)}`, {
+    find: coll,
+    limit: 1,
+    singleBatch: true,
+    projection: { _id: 1 },
+  });
+  return documents.length === 0;
+}
+
+/** Which of the namespaces the destination holds, with what they are. */
+export async function listNamespaces(
+  destination: Destination,
+  namespaces: readonly Namespace[],
+): Promise<DestinationListing> {
+  const found: DestinationListing['namespaces'][number][] = [];
+  for (const [db, names] of Map.groupBy(namespaces, (namespace) => namespace.db)) {
+    const wanted = new Set(names.map(({ coll }) => coll));
+    for (const { name: coll, type, options } of await listEntries(destination, db)) {
+      if (!wanted.has(coll)) continue;
+      const isView = type === 'view';
+      const indexes = isView ? [] : await listIndexes(destination, { db, coll });
+      found.push({ db, coll, type: isView ? 'view' : 'collection', options, indexes });
+    }
+  }
+  return { namespaces: found };
+}

@@ -1,0 +1,87 @@
+import type { Document } from 'mongodb';
+
+import { canonical, isPlainDocument, isTrue, normaliseCollation } from './canonical.ts';
+import { StructureRefusedError } from './errors.ts';
+
+/** Options that say how one server stores a collection, not what it holds: left to the destination. */
+const LEFT_OUT = new Set(['autoIndexId', 'flags', 'storageEngine', 'indexOptionDefaults', 'uuid']);
+/** What is moved (rule C12). */
+const MOVED = new Set([
+  'collation',
+  'validator',
+  'validationLevel',
+  'validationAction',
+  'changeStreamPreAndPostImages',
+  'clusteredIndex',
+  'expireAfterSeconds',
+]);
+/** What `collMod` cannot change. */
+const FIXED = new Set(['collation', 'clusteredIndex']);
+
+/**
+ * The options of a collection that are made equal, without those that stand for the default.
+ * @param where the namespace, for messages
+ * @throws {StructureRefusedError} for an option that is not moved
+ */
+export function normaliseOptions(options: Document, where: string): Document {
+  const normalised: Document = {};
+  for (const [name, value] of Object.entries(options)) {
+    if (LEFT_OUT.has(name)) continue;
+    if (!MOVED.has(name)) {
+      throw new StructureRefusedError(`${where} has the option ${name}, which is not moved`);
+    }
+    if (!isDefault(name, value)) normalised[name] = value;
+  }
+  const collation = normaliseCollation(normalised['collation']);
+  if (collation === undefined) delete normalised['collation'];
+  else normalised['collation'] = collation;
+  const { clusteredIndex } = normalised;
+  if (isPlainDocument(clusteredIndex)) {
+    const { key, unique, name } = clusteredIndex;
+    normalised['clusteredIndex'] = { key, unique, ...(name === undefined ? {} : { name }) };
+  }
+  return normalised;
+}
+
+function isDefault(name: string, value: unknown): boolean {
+  switch (name) {
+    case 'validator':
+      return isPlainDocument(value) && Object.keys(value).length === 0;
+    case 'validationLevel':
+      return value === 'strict';
+    case 'validationAction':
+      return value === 'error';
+    case 'changeStreamPreAndPostImages':
+      return isPlainDocument(value) && !isTrue(value['enabled']);
+    default:
+      return false;
+  }
+}
+
+/** What `collMod` is told to take an option back. */
+const RESET: Document = {
+  validator: {},
+  validationLevel: 'strict',
+  validationAction: 'error',
+  changeStreamPreAndPostImages: { enabled: false },
+  expireAfterSeconds: 'off',
+};
+
+/**
+ * What `collMod` has to change so that a collection gets the wanted options; empty if nothing.
+ * Both sides normalised.
+ * @throws {StructureRefusedError} where only a new collection could have them
+ */
+export function optionChanges(current: Document, wanted: Document, where: string): Document {
+  const changes: Document = {};
+  for (const name of new Set([...Object.keys(current), ...Object.keys(wanted)])) {
+    if (canonical(current[name]) === canonical(wanted[name])) continue;
+    if (FIXED.has(name)) {
+      throw new StructureRefusedError(
+        `${where} has another ${name} at the destination, which cannot be changed: drop it there, or rename it`,
+      );
+    }
+    changes[name] = wanted[name] ?? RESET[name];
+  }
+  return changes;
+}

@@ -1,0 +1,169 @@
+import { createHash, randomBytes } from 'node:crypto';
+
+import {
+  BsonType,
+  composeArray,
+  composeDocument,
+  keyOf,
+  type RawValue,
+} from '@linkspan/contract/bson/raw.ts';
+import { documentDigest, type DigestRequest } from '@linkspan/contract/push/digest.ts';
+import { formatNamespace } from '@linkspan/contract/push/namespaces.ts';
+import type { FindCursor } from 'mongodb';
+
+import type { Destination } from './destination.ts';
+import { destinationError, serverCode } from './errors.ts';
+
+/** Walks that one session may have open; opening more ends the one unused for longest. */
+const MAX_WALKS = 64;
+/** Documents that the server sends at once; its answer is limited to 16 MiB besides. */
+const BATCH_DOCUMENTS = 1000;
+const CURSOR_NOT_FOUND = 43;
+const HASH_BYTES = 16;
+
+/** The walk is gone: the server's cursor was closed, or the request does not go on from its end. */
+export class DigestCursorLostError extends Error {
+  override readonly name = 'DigestCursorLostError';
+}
+
+interface Walk {
+  readonly cursor: FindCursor;
+  /** Replies given so far: a request that was answered before cannot be answered again. */
+  position: number;
+  busy: boolean;
+}
+
+/**
+ * The destination's end of verification: ordered walks over collections, each with one cursor kept
+ * between requests. Holds the keys and hashes of one chunk at a time, never the documents.
+ */
+export class DigestWalks {
+  readonly #destination: Destination;
+  readonly #walks = new Map<string, Walk>();
+
+  constructor(destination: Destination) {
+    this.#destination = destination;
+  }
+
+  /**
+   * Answers one request, as a `DigestReply` in BSON.
+   * @throws {DigestCursorLostError} {DestinationUnavailableError} {DestinationRefusedError}
+   */
+  async next(request: DigestRequest): Promise<Buffer> {
+    const [id, walk] =
+      request.cursor === null ? await this.#open(request) : this.#find(request.cursor);
+    walk.busy = true;
+    // The newest use stands last.
+    this.#walks.delete(id);
+    this.#walks.set(id, walk);
+    try {
+      const chunk = await readChunk(walk.cursor, request.limit);
+      walk.position += 1;
+      if (chunk.atEnd) await this.#end(id);
+      return encodeReply(chunk, request, chunk.atEnd ? null : `${id}.${walk.position}`);
+    } catch (error) {
+      await this.#end(id);
+      const where = formatNamespace(request);
+      if (serverCode(error) === CURSOR_NOT_FOUND) {
+        throw new DigestCursorLostError(`the destination closed the cursor on ${where}`);
+      }
+      throw destinationError(this.#destination.cluster, `read ${where} for its digest`, error);
+    } finally {
+      walk.busy = false;
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#walks.keys()].map((id) => this.#end(id)));
+  }
+
+  async #open(request: DigestRequest): Promise<[string, Walk]> {
+    for (const [id, walk] of this.#walks) {
+      if (this.#walks.size < MAX_WALKS) break;
+      if (!walk.busy) await this.#end(id);
+    }
+    const cursor = this.#destination.client
+      .db(request.db)
+      .collection(request.coll)
+      .find(
+        {},
+        {
+          raw: true,
+          sort: { _id: 1 },
+          hint: { _id: 1 },
+          batchSize: Math.min(request.limit, BATCH_DOCUMENTS),
+          readConcern: { level: 'majority' },
+        },
+      );
+    return [randomBytes(12).toString('hex'), { cursor, position: 0, busy: false }];
+  }
+
+  #find(token: string): [string, Walk] {
+    const [id = '', position] = token.split('.');
+    const walk = this.#walks.get(id);
+    if (walk === undefined || walk.busy || String(walk.position) !== position) {
+      throw new DigestCursorLostError('the walk is gone or has moved on: begin it again');
+    }
+    return [id, walk];
+  }
+
+  async #end(id: string): Promise<void> {
+    const walk = this.#walks.get(id);
+    this.#walks.delete(id);
+    // The server closes a forgotten cursor by itself.
+    await walk?.cursor.close().catch(() => undefined);
+  }
+}
+
+interface Chunk {
+  readonly keys: readonly Buffer[];
+  readonly hashes: readonly Buffer[];
+  readonly digest: Buffer;
+  readonly atEnd: boolean;
+}
+
+async function readChunk(cursor: FindCursor, limit: number): Promise<Chunk> {
+  const keys: Buffer[] = [];
+  const hashes: Buffer[] = [];
+  const all = createHash('sha256');
+  while (keys.length < limit) {
+    // With `raw` the driver gives bytes where its types say documents.
+    const document = (await cursor.next()) as Uint8Array | null;
+    if (document === null) break;
+    const bytes = Buffer.from(document.buffer, document.byteOffset, document.byteLength);
+    keys.push(keyOf(bytes));
+    hashes.push(documentDigest(bytes));
+    all.update(bytes);
+  }
+  const atEnd = keys.length < limit || !(await cursor.hasNext());
+  return { keys, hashes, digest: all.digest().subarray(0, HASH_BYTES), atEnd };
+}
+
+function encodeReply(chunk: Chunk, request: DigestRequest, cursor: string | null): Buffer {
+  const equal = request.expect !== null && chunk.digest.equals(request.expect);
+  const documents = chunk.keys.map((key, index) => ({
+    type: BsonType.object,
+    bytes: composeDocument([
+      ['key', key],
+      ['hash', binary(chunk.hashes[index] as Buffer)],
+    ]),
+  }));
+  return composeDocument([
+    ['cursor', cursor === null ? { type: BsonType.null, bytes: Buffer.alloc(0) } : text(cursor)],
+    ['count', chunk.keys.length],
+    ['equal', equal],
+    ['documents', composeArray(equal ? [] : documents)],
+  ]);
+}
+
+function binary(bytes: Buffer): RawValue {
+  const head = Buffer.alloc(5);
+  head.writeInt32LE(bytes.length);
+  return { type: BsonType.binary, bytes: Buffer.concat([head, bytes]) };
+}
+
+function text(value: string): RawValue {
+  const bytes = Buffer.from(`....${value}\0`);
+  bytes.writeInt32LE(bytes.length - 4);
+  return { type: BsonType.string, bytes };
+}

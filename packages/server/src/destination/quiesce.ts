@@ -1,0 +1,203 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+
+import type { Namespace } from '@linkspan/contract/push/namespaces.ts';
+import type { Document, MongoClient } from 'mongodb';
+import { ConnectionString } from 'mongodb-connection-string-url';
+
+import { connect, type AddressCheck } from './connect.ts';
+import { reasonOf } from './errors.ts';
+
+const ASKING = 'linkspan-fence';
+const FIRST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 2_000;
+
+export interface QuiesceOptions {
+  readonly uri: string;
+  /** `appName` of the connections that must be gone. */
+  readonly connectionName: string;
+  readonly mayConnect: AddressCheck;
+  /** Where the migration may have an index build under way: builds outlive their connection. */
+  readonly namespaces: readonly Namespace[];
+  /** Told each time the proof failed, with the reason. */
+  readonly onPending?: (reason: string) => void;
+}
+
+/**
+ * Comes back once nothing that was sent over connections of that name can change the destination any
+ * more (rules C2, C3; the second way of D14).
+ *
+ * What it rests on: a server lists a connection until the command that it last read from it has
+ * ended, and a driver sends the next one only after the answer, so a server that lists no connection
+ * of a name has neither a command nor an unread message of it. A closed socket is no proof: a large
+ * insert goes on for seconds after its writer died. A list counts only if it also shows an idle
+ * connection that was opened just for that (some servers list nothing but the request itself, and a
+ * user may be allowed to see less than all). On a replica set the primary is asked: what an older
+ * primary still had under way ended when it stepped down. On a sharded cluster every mongos that the
+ * connection string or discovery named is asked, and the shards through the first.
+ *
+ * @throws the signal's reason, when it aborts before that is proven
+ */
+export async function quiesce(options: QuiesceOptions, signal: AbortSignal): Promise<void> {
+  let pause = FIRST_PAUSE_MS;
+  for (;;) {
+    signal.throwIfAborted();
+    let pending: string | null;
+    try {
+      pending = await findPending(options, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      pending = reasonOf(error);
+    }
+    if (pending === null) return;
+    options.onPending?.(pending);
+    await delay(pause, undefined, { signal }).catch(() => signal.throwIfAborted());
+    pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
+  }
+}
+
+/** @returns why nothing is proven yet, or null */
+async function findPending(options: QuiesceOptions, signal: AbortSignal): Promise<string | null> {
+  const witnessName = `linkspan-witness-${randomBytes(8).toString('hex')}`;
+  const { uri, mayConnect } = options;
+  const overrides = { maxPoolSize: 1 };
+  await using asking = disposable(connect(uri, { appName: ASKING, mayConnect, overrides }));
+  await using witness = disposable(connect(uri, { appName: witnessName, mayConnect, overrides }));
+  const cut = (): void => void asking.client.close(true);
+  signal.addEventListener('abort', cut, { once: true });
+  try {
+    await asking.client.db('admin').command({ ping: 1 });
+    await witness.client.db('admin').command({ ping: 1 });
+    const mongoses = await listMongoses(asking.client);
+    if (mongoses.length <= 1) return await askServer(asking.client, witnessName, options);
+    for (const address of mongoses) {
+      await using direct = disposable(connectTo(address, ASKING, options));
+      await using beside = disposable(connectTo(address, witnessName, options));
+      await beside.client.db('admin').command({ ping: 1 });
+      const pending = await askServer(direct.client, witnessName, options);
+      if (pending !== null) return pending;
+    }
+    return null;
+  } finally {
+    signal.removeEventListener('abort', cut);
+  }
+}
+
+async function askServer(
+  client: MongoClient,
+  witnessName: string,
+  options: QuiesceOptions,
+): Promise<string | null> {
+  const listed = await listOperations(client, witnessName);
+  if (listed === null) {
+    return 'the server does not show its connections: the user needs the privilege inprog (role clusterMonitor)';
+  }
+  const sharded = (await client.db('admin').command({ hello: 1 }))['msg'] === 'isdbgrid';
+  const all = sharded ? [...listed, ...(await listOnShards(client))] : listed;
+  const standing = all.filter((operation) => nameOf(operation) === options.connectionName);
+  const builds = all.filter((operation) => isBuildIn(operation, options.namespaces));
+  for (const build of builds) await abortBuild(client, build);
+  if (builds.length > 0) return 'an index build is being aborted';
+  if (standing.length > 0) return `${standing.length} connections are still open at the server`;
+  return null;
+}
+
+/** The ways to ask, best first. Without `allUsers` a user sees its own connections: those are ours. */
+const WAYS: readonly ((client: MongoClient) => Promise<Document[]>)[] = [
+  (client) => currentOp(client, { allUsers: true, idleConnections: true, localOps: true }),
+  (client) => currentOp(client, { allUsers: false, idleConnections: true, localOps: true }),
+  (client) => currentOp(client, { allUsers: true, idleConnections: true }),
+  (client) => currentOp(client, { allUsers: false, idleConnections: true }),
+  async (client) => (await client.db('admin').command({ currentOp: 1, $all: true }))['inprog'],
+  async (client) => {
+    const command = { currentOp: 1, $all: true, $ownOps: true };
+    return (await client.db('admin').command(command))['inprog'];
+  },
+];
+
+/** A list that shows the witness, or null if no way gives one. */
+async function listOperations(
+  client: MongoClient,
+  witnessName: string,
+): Promise<readonly Document[] | null> {
+  let refused: unknown = null;
+  let answered = false;
+  for (const way of WAYS) {
+    try {
+      const operations = await way(client);
+      answered = true;
+      if (operations.some((operation) => nameOf(operation) === witnessName)) return operations;
+    } catch (error) {
+      refused = error;
+    }
+  }
+  if (!answered && refused !== null) throw refused;
+  return null;
+}
+
+function currentOp(client: MongoClient, stage: Document): Promise<Document[]> {
+  return client
+    .db('admin')
+    .aggregate([{ $currentOp: stage }])
+    .toArray();
+}
+
+/** What runs on the shards, for a mongos that died and left its operations behind. */
+async function listOnShards(client: MongoClient): Promise<readonly Document[]> {
+  return currentOp(client, { allUsers: true }).catch(() => currentOp(client, { allUsers: false }));
+}
+
+function nameOf(operation: Document): unknown {
+  return operation['appName'] ?? operation['clientMetadata']?.application?.name;
+}
+
+function isBuildIn(operation: Document, namespaces: readonly Namespace[]): boolean {
+  const coll: unknown = operation['command']?.createIndexes;
+  const db = String(operation['ns'] ?? '').split('.', 1)[0];
+  if (typeof coll !== 'string' || operation['active'] === false) return false;
+  return namespaces.some((namespace) => namespace.db === db && namespace.coll === coll);
+}
+
+/** Dropping an index by name aborts its build. Source: MongoDB manual, `dropIndexes`. */
+async function abortBuild(client: MongoClient, build: Document): Promise<void> {
+  const { createIndexes, indexes } = build['command'] as Document;
+  const db = String(build['ns']).split('.', 1)[0] as string;
+  for (const { name } of (indexes ?? []) as { name?: string }[]) {
+    if (name === undefined) continue;
+    // It may have ended meanwhile: the next look tells.
+    await client
+      .db(db)
+      .command({ dropIndexes: createIndexes, index: name })
+      .catch(() => undefined);
+  }
+}
+
+/** The addresses of all mongos that are known; empty for a replica set. */
+async function listMongoses(client: MongoClient): Promise<string[]> {
+  const hello = await client.db('admin').command({ hello: 1 });
+  if (hello['msg'] !== 'isdbgrid') return [];
+  const fromUri = client.options.hosts.map((host) => host.toString());
+  const known = await client
+    .db('config')
+    .collection<{ _id: string; ping: Date }>('mongos')
+    .find({ ping: { $gt: new Date(Date.now() - 600_000) } })
+    .toArray()
+    .catch(() => []);
+  return [...new Set([...fromUri, ...known.map((mongos) => mongos._id)])];
+}
+
+/** The same connection string for that one address. */
+function connectTo(address: string, appName: string, options: QuiesceOptions): MongoClient {
+  const { uri, mayConnect } = options;
+  const connection = new ConnectionString(uri.replace(/^mongodb\+srv:/, 'mongodb:'));
+  connection.hosts = [address];
+  const { searchParams } = connection;
+  for (const name of ['replicaSet', 'srvMaxHosts', 'srvServiceName']) searchParams.delete(name);
+  if (uri.startsWith('mongodb+srv:') && !searchParams.has('tls')) searchParams.set('tls', 'true');
+  const overrides = { directConnection: true, maxPoolSize: 1 };
+  return connect(connection.href, { appName, mayConnect, overrides });
+}
+
+function disposable(client: MongoClient): { client: MongoClient } & AsyncDisposable {
+  return { client, [Symbol.asyncDispose]: () => client.close(true) };
+}

@@ -1,0 +1,266 @@
+import { formatNamespace, type Namespace } from '@linkspan/contract/push/namespaces.ts';
+import type {
+  DropNamespace,
+  ReconcileCollection,
+  ReconcileView,
+  RenameNamespace,
+  StructureRequest,
+} from '@linkspan/contract/push/structure.ts';
+import type { Document } from 'mongodb';
+
+import { canonical, normaliseCollation } from './canonical.ts';
+import { findEntry, isEmpty, listIndexes, type CatalogEntry } from './catalog.ts';
+import { normaliseOptions, optionChanges } from './collectionOptions.ts';
+import type { Destination } from './destination.ts';
+import { DestinationRefusedError, StructureRefusedError } from './errors.ts';
+import { normaliseIndex, planIndexes, type IndexPlan } from './indexSpecs.ts';
+
+const UNAUTHORIZED = 13;
+const NAMESPACE_NOT_FOUND = 26;
+const INDEX_NOT_FOUND = 27;
+const NAMESPACE_EXISTS = 48;
+
+/** What the migration created, kept so that it outlives the process (rules C2, D11). */
+export interface OwnedNamespaces {
+  has(namespace: Namespace): Promise<boolean>;
+  /** Durable when it returns: called before the command that creates it is sent. */
+  add(namespace: Namespace): Promise<void>;
+  /** Called after the drop was acknowledged. */
+  remove(namespace: Namespace): Promise<void>;
+}
+
+/**
+ * Carries a structural request out at the destination. Repeating it does nothing more.
+ * @returns what was done, in words
+ * @throws {StructureRefusedError} where it cannot be done, or would touch what is not the migration's
+ * @throws {DestinationUnavailableError} {DestinationRefusedError}
+ */
+export async function applyStructure(
+  destination: Destination,
+  owned: OwnedNamespaces,
+  request: StructureRequest,
+): Promise<string[]> {
+  const work = new Structure(destination, owned);
+  switch (request.action) {
+    case 'collection':
+      await work.collection(request);
+      break;
+    case 'view':
+      await work.view(request);
+      break;
+    case 'drop':
+      await work.drop(request);
+      break;
+    case 'rename':
+      await work.rename(request);
+      break;
+  }
+  return work.changes;
+}
+
+class Structure {
+  readonly changes: string[] = [];
+  readonly #destination: Destination;
+  readonly #owned: OwnedNamespaces;
+
+  constructor(destination: Destination, owned: OwnedNamespaces) {
+    this.#destination = destination;
+    this.#owned = owned;
+  }
+
+  async collection(request: ReconcileCollection): Promise<void> {
+    const where = formatNamespace(request);
+    const options = normaliseOptions(request.options, where);
+    const indexes = request.indexes.map((spec) => normaliseIndex(spec, where));
+    let entry = await findEntry(this.#destination, request);
+    if (entry?.type === 'view' && (await this.#owned.has(request))) {
+      await this.#drop(request);
+      entry = null;
+    }
+    if (entry === null) {
+      await this.#create(request, options);
+    } else {
+      await this.#claim(request, entry);
+      await this.#alterOptions(request, normaliseOptions(entry.options, where), options);
+    }
+    await this.#alterIndexes(request, indexes, options['collation'] !== undefined);
+  }
+
+  async view(request: ReconcileView): Promise<void> {
+    const { viewOn, pipeline } = request.options;
+    const collation = normaliseCollation(request.options['collation']);
+    const wanted = { viewOn, pipeline, ...(collation === undefined ? {} : { collation }) };
+    const entry = await findEntry(this.#destination, request);
+    const same = entry !== null && sameView(entry, wanted);
+    if (entry !== null && !(await this.#owned.has(request))) {
+      if (!same) throw notOurs(request, entry);
+      await this.#owned.add(request);
+    }
+    if (same) return;
+    // A view holds nothing, and not every server alters one.
+    if (entry !== null) await this.#drop(request);
+    await this.#create(request, wanted);
+  }
+
+  async drop(request: DropNamespace): Promise<void> {
+    if (await this.#owned.has(request)) {
+      await this.#drop(request);
+      await this.#owned.remove(request);
+      return;
+    }
+    const entry = await findEntry(this.#destination, request);
+    if (entry !== null) throw notOurs(request, entry);
+  }
+
+  async rename(request: RenameNamespace): Promise<void> {
+    const to = { db: request.toDb, coll: request.toColl };
+    const [entry, target] = await Promise.all([
+      findEntry(this.#destination, request),
+      findEntry(this.#destination, to),
+    ]);
+    const ownsTarget = await this.#owned.has(to);
+    if (entry === null) {
+      if (target === null || !ownsTarget) {
+        throw new StructureRefusedError(
+          `${formatNamespace(request)} is not there to be renamed to ${formatNamespace(to)}`,
+        );
+      }
+      await this.#owned.remove(request);
+      return;
+    }
+    if (!(await this.#owned.has(request))) throw notOurs(request, entry);
+    if (target !== null && !ownsTarget) await this.#claim(to, target);
+    await this.#owned.add(to);
+    const command = {
+      renameCollection: formatNamespace(request),
+      to: formatNamespace(to),
+      dropTarget: target !== null,
+    };
+    await this.#run(request, `rename it to ${formatNamespace(to)}`, command, { db: 'admin' });
+    await this.#owned.remove(request);
+  }
+
+  /** Makes an existing collection the migration's: it is already, or it is empty (rule D11). */
+  async #claim(namespace: Namespace, entry: CatalogEntry): Promise<void> {
+    if (await this.#owned.has(namespace)) return;
+    if (entry.type !== 'collection' || !(await isEmpty(this.#destination, namespace))) {
+      throw notOurs(namespace, entry);
+    }
+    await this.#owned.add(namespace);
+  }
+
+  async #create(namespace: Namespace, options: Document): Promise<void> {
+    const wasOurs = await this.#owned.has(namespace);
+    await this.#owned.add(namespace);
+    try {
+      await this.#run(namespace, 'create it', { create: namespace.coll, ...options });
+    } catch (error) {
+      if (codeOf(error) !== NAMESPACE_EXISTS || wasOurs) throw error;
+      // Someone else was faster: it is theirs.
+      await this.#owned.remove(namespace);
+      throw error;
+    }
+  }
+
+  async #drop(namespace: Namespace): Promise<void> {
+    await this.#run(
+      namespace,
+      'drop it',
+      { drop: namespace.coll },
+      {
+        harmless: NAMESPACE_NOT_FOUND,
+      },
+    );
+  }
+
+  async #alterOptions(namespace: Namespace, current: Document, wanted: Document): Promise<void> {
+    const changes = optionChanges(current, wanted, formatNamespace(namespace));
+    if (Object.keys(changes).length === 0) return;
+    await this.#run(namespace, `change ${Object.keys(changes).join(', ')}`, {
+      collMod: namespace.coll,
+      ...changes,
+    });
+  }
+
+  async #alterIndexes(
+    namespace: Namespace,
+    wanted: readonly Document[],
+    collated: boolean,
+  ): Promise<void> {
+    const where = formatNamespace(namespace);
+    const planned = async (alterable: boolean): Promise<IndexPlan> => {
+      const current = await listIndexes(this.#destination, namespace);
+      const specs = current.map((spec) => normaliseIndex(spec, where));
+      return planIndexes(specs, wanted, collated, alterable);
+    };
+    let plan = await planned(true);
+    for (const index of plan.alter) {
+      await this.#run(namespace, `change the index ${String(index['name'])}`, {
+        collMod: namespace.coll,
+        index,
+      });
+    }
+    // Some servers acknowledge an alteration that they do not make.
+    if (plan.alter.length > 0) plan = await planned(false);
+    for (const name of plan.drop) {
+      const command = { dropIndexes: namespace.coll, index: name };
+      await this.#run(namespace, `drop the index ${name}`, command, {
+        harmless: INDEX_NOT_FOUND,
+      });
+    }
+    if (plan.create.length === 0) return;
+    const names = plan.create.map((spec) => String(spec['name'])).join(', ');
+    await this.#run(
+      namespace,
+      `build the indexes ${names}`,
+      { createIndexes: namespace.coll, indexes: plan.create },
+      { unhurried: true },
+    );
+  }
+
+  async #run(
+    namespace: Namespace,
+    what: string,
+    command: Document,
+    how: {
+      /** The database that the command is sent to, if not the namespace's. */
+      readonly db?: string;
+      /** A code that says that there was nothing to do. */
+      readonly harmless?: number;
+      /** Takes as long as it takes. */
+      readonly unhurried?: boolean;
+    } = {},
+  ): Promise<void> {
+    const doing = `${formatNamespace(namespace)}: ${what}`;
+    const db = how.db ?? namespace.db;
+    try {
+      if (how.unhurried === true) await this.#destination.writeUnhurried(db, doing, command);
+      else await this.#destination.write(db, doing, command);
+    } catch (error) {
+      if (!(error instanceof DestinationRefusedError) || error.code === UNAUTHORIZED) throw error;
+      if (error.code !== null && error.code === how.harmless) return;
+      throw new StructureRefusedError(error.message, { cause: error });
+    }
+    this.changes.push(doing);
+  }
+}
+
+function sameView(entry: CatalogEntry, wanted: Document): boolean {
+  if (entry.type !== 'view') return false;
+  const { viewOn, pipeline, collation } = entry.options;
+  return (
+    canonical([viewOn, pipeline, normaliseCollation(collation) ?? null]) ===
+    canonical([wanted['viewOn'], wanted['pipeline'], wanted['collation'] ?? null])
+  );
+}
+
+function codeOf(error: unknown): number | null {
+  const cause = error instanceof StructureRefusedError ? error.cause : error;
+  return cause instanceof DestinationRefusedError ? cause.code : null;
+}
+
+function notOurs(namespace: Namespace, entry: CatalogEntry): StructureRefusedError {
+  return new StructureRefusedError(
+    `the destination has a ${entry.type} ${formatNamespace(namespace)} that this migration did not create: drop or rename it there, or start a migration with dropDestinationData`,
+  );
+}

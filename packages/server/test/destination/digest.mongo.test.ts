@@ -1,0 +1,85 @@
+import { chunkDigest, documentDigest, type DigestReply } from '@linkspan/contract/push/digest.ts';
+import { startMongoDB, type MongoDB } from '@linkspan/testkit/mongodb.ts';
+import { BSON, Double, type Binary, type Document } from 'mongodb';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+import { Destination } from '../../src/destination/destination.ts';
+import { DigestCursorLostError, DigestWalks } from '../../src/destination/digest.ts';
+import { writeBatch } from '../../src/destination/writer.ts';
+
+let mongo: MongoDB;
+let destination: Destination;
+const documents = Array.from({ length: 25 }, (_, index) =>
+  Buffer.from(BSON.serialize({ _id: new Double(index), text: `n${index}` })),
+);
+
+beforeAll(async () => {
+  mongo = await startMongoDB({ name: 'destination' });
+  destination = new Destination({
+    cluster: 'target',
+    uri: mongo.uri,
+    connectionName: 'linkspan-test-digest',
+    mayConnect: () => true,
+    guard: (send) => send(),
+  });
+  await writeBatch(destination, {
+    op: 'insert',
+    db: 'g',
+    coll: 'c',
+    documents: documents.toReversed(),
+  });
+});
+afterAll(async () => {
+  await destination?.close();
+  await mongo?.stop();
+});
+
+async function ask(
+  walks: DigestWalks,
+  cursor: string | null,
+  expect: Uint8Array | null,
+): Promise<DigestReply> {
+  const reply = await walks.next({ db: 'g', coll: 'c', cursor, limit: 10, expect });
+  return BSON.deserialize(reply, { promoteValues: false }) as unknown as DigestReply;
+}
+
+test('a walk says equal, or lists each document with its exact key and hash (D19)', async () => {
+  const walks = new DigestWalks(destination);
+  const first = await ask(walks, null, chunkDigest(documents.slice(0, 10)));
+  expect(BSON.serialize(first)).toEqual(
+    BSON.serialize({ cursor: first.cursor, count: 10, equal: true, documents: [] }),
+  );
+  const second = await ask(walks, first.cursor, chunkDigest(documents.slice(9, 19)));
+  expect(second).toMatchObject({ equal: false });
+  expect(second.documents.map(({ key }) => BSON.serialize(key as Document))).toEqual(
+    Array.from({ length: 10 }, (_, index) => BSON.serialize({ _id: new Double(index + 10) })),
+  );
+  expect(
+    second.documents.map(({ hash }) => Buffer.from((hash as unknown as Binary).value())),
+  ).toEqual(documents.slice(10, 20).map(documentDigest));
+  await expect(ask(walks, first.cursor, null), 'answered before').rejects.toThrow(
+    DigestCursorLostError,
+  );
+  const third = await ask(walks, second.cursor, chunkDigest(documents.slice(20)));
+  expect(third).toMatchObject({ cursor: null, equal: true });
+  await walks.close();
+});
+
+test('an absent collection is an empty walk; walks end with their session', async () => {
+  const walks = new DigestWalks(destination);
+  const reply = await walks.next({ db: 'g', coll: 'none', cursor: null, limit: 10, expect: null });
+  expect(BSON.deserialize(reply)).toEqual({ cursor: null, count: 0, equal: false, documents: [] });
+  const { cursor } = await ask(walks, null, null);
+  await walks.close();
+  await expect(ask(walks, cursor, null)).rejects.toThrow(DigestCursorLostError);
+});
+
+test('walks are bounded: the one unused for longest ends', async () => {
+  const walks = new DigestWalks(destination);
+  const first = await ask(walks, null, null);
+  const second = await ask(walks, null, null);
+  for (let opened = 2; opened < 65; opened += 1) await ask(walks, null, null);
+  await expect(ask(walks, first.cursor, null)).rejects.toThrow(DigestCursorLostError);
+  expect(await ask(walks, second.cursor, null)).toMatchObject({ equal: false });
+  await walks.close();
+});

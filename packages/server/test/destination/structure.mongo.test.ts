@@ -1,0 +1,201 @@
+import { BSON, BSONRegExp, Double, Int32, type Document } from 'mongodb';
+import { namespaceKey, type Namespace } from '@linkspan/contract/push/namespaces.ts';
+import type { StructureRequest } from '@linkspan/contract/push/structure.ts';
+import { startMongoDB, type MongoDB } from '@linkspan/testkit/mongodb.ts';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+
+import { listNamespaces } from '../../src/destination/catalog.ts';
+import { Destination } from '../../src/destination/destination.ts';
+import { StructureRefusedError } from '../../src/destination/errors.ts';
+import { decodeExactly } from '../../src/destination/exactBson.ts';
+import { dropUserData } from '../../src/destination/prepare.ts';
+import { applyStructure, type OwnedNamespaces } from '../../src/destination/structure.ts';
+
+let mongo: MongoDB;
+let destination: Destination;
+let owned: Map<string, Namespace>;
+let log: string[];
+
+const ownership: OwnedNamespaces = {
+  has: async (namespace) => owned.has(namespaceKey(namespace)),
+  add: async ({ db, coll }) => {
+    log.push(`add ${db}.${coll}`);
+    owned.set(namespaceKey({ db, coll }), { db, coll });
+  },
+  remove: async (namespace) => {
+    log.push(`remove ${namespace.db}.${namespace.coll}`);
+    owned.delete(namespaceKey(namespace));
+  },
+};
+
+beforeAll(async () => {
+  mongo = await startMongoDB({ name: 'destination' });
+  destination = new Destination({
+    cluster: 'target',
+    uri: mongo.uri,
+    connectionName: 'linkspan-test-structure',
+    mayConnect: () => true,
+    guard: async (send) => {
+      log.push('command');
+      return send();
+    },
+  });
+});
+afterAll(async () => {
+  await destination?.close();
+  await mongo?.stop();
+});
+beforeEach(async () => {
+  owned = new Map();
+  log = [];
+  await dropUserData(destination);
+  log = [];
+});
+
+const db = 's';
+const apply = (request: StructureRequest): Promise<string[]> =>
+  // Through BSON, as the gateway gets it.
+  applyStructure(
+    destination,
+    ownership,
+    decodeExactly(BSON.serialize(request)) as unknown as StructureRequest,
+  );
+const collection = (
+  coll: string,
+  options: Document = {},
+  indexes: readonly Document[] = [],
+): Promise<string[]> => apply({ action: 'collection', db, coll, options, indexes });
+
+async function listing(): Promise<unknown> {
+  return listNamespaces(destination, [...owned.values()]);
+}
+
+const INDEXES = [
+  { v: new Int32(2), key: { a: new Int32(1), b: new Double(-1) }, name: 'a_1_b_-1' },
+  { v: 2, key: { u: 1 }, name: 'u_1', unique: true, sparse: true },
+  { v: 2, key: { d: 1 }, name: 'd_1', expireAfterSeconds: 2147483647 },
+  {
+    v: 2,
+    key: { p: 1 },
+    name: 'p_1',
+    partialFilterExpression: { p: new BSONRegExp('^x', '') },
+    ns: 's.c',
+  },
+];
+
+test('a collection with indexes is made, and asking again changes nothing', async () => {
+  expect(await collection('c', {}, INDEXES)).toEqual([
+    's.c: create it',
+    's.c: build the indexes a_1_b_-1, u_1, d_1, p_1',
+  ]);
+  expect(log.slice(0, 2), 'recorded before it is sent (C2)').toEqual(['add s.c', 'command']);
+  expect(await collection('c', {}, INDEXES)).toEqual([]);
+  expect(await collection('c', {}, INDEXES.toReversed())).toEqual([]);
+});
+
+test('TTL and visibility are altered; other differences build the index again', async () => {
+  await collection('c', {}, INDEXES);
+  const changed = INDEXES.map((spec) => {
+    if (spec.name === 'd_1') return { ...spec, expireAfterSeconds: 60 };
+    if (spec.name === 'u_1') return { ...spec, hidden: true, sparse: false };
+    if (spec.name === 'a_1_b_-1') return { ...spec, hidden: true };
+    return spec;
+  });
+  const changes = await collection('c', {}, changed);
+  expect(changes).toContain('s.c: change the index a_1_b_-1');
+  expect(changes).toContain('s.c: change the index d_1');
+  expect(changes).toContain('s.c: drop the index u_1');
+  expect(changes.join()).not.toMatch(/(drop|build) .*[dp]_1/);
+  expect(await collection('c', {}, changed)).toEqual([]);
+  expect(await collection('c', {}, [])).toHaveLength(4);
+});
+
+test('an index without a collation compares bytes in a collated collection', async () => {
+  const collation = { locale: 'en', strength: 2 };
+  const indexes = [
+    { v: 2, key: { a: 1 }, name: 'a_1' },
+    { v: 2, key: { b: 1 }, name: 'b_1', collation },
+  ];
+  await collection('c', { collation }, indexes);
+  expect(await collection('c', { collation: { ...collation, version: '57.1' } }, indexes)).toEqual(
+    [],
+  );
+  await expect(collection('c', {}, indexes)).rejects.toThrow(/s\.c has another collation/);
+});
+
+test('options follow the allow-list; what collMod can change is changed (C12)', async () => {
+  await collection('c', { validator: { a: { $exists: true } }, validationLevel: 'moderate' });
+  expect(await collection('c', { validator: { a: { $exists: true } } })).toEqual([
+    's.c: change validationLevel',
+  ]);
+  expect(await collection('c', { changeStreamPreAndPostImages: { enabled: true } })).toEqual([
+    's.c: change validator, changeStreamPreAndPostImages',
+  ]);
+  expect(await collection('c', { autoIndexId: true, storageEngine: { wiredTiger: {} } })).toEqual([
+    's.c: change changeStreamPreAndPostImages',
+  ]);
+  expect(await collection('c')).toEqual([]);
+  await expect(collection('d', { capped: true, size: 4096 })).rejects.toThrow(
+    's.d has the option capped, which is not moved',
+  );
+});
+
+test('a collection of someone else is left alone, unless it is empty (D11)', async () => {
+  await mongo.client().db(db).collection<{ _id: number }>('c').insertOne({ _id: 1 });
+  await mongo.client().db(db).createCollection('empty');
+  await expect(collection('c')).rejects.toThrow(
+    /has a collection s\.c that this migration did not/,
+  );
+  await expect(apply({ action: 'drop', db, coll: 'c' })).rejects.toThrow(StructureRefusedError);
+  expect(await collection('empty', {}, INDEXES)).toHaveLength(1);
+  expect(await apply({ action: 'drop', db, coll: 'empty' })).toEqual(['s.empty: drop it']);
+  expect(owned.size).toBe(0);
+  expect(await apply({ action: 'drop', db, coll: 'empty' })).toEqual([]);
+});
+
+test('a view is made, altered, and takes the place of a collection of ours', async () => {
+  await collection('base');
+  await collection('v');
+  const view = (options: Document): Promise<string[]> =>
+    apply({ action: 'view', db, coll: 'v', options });
+  expect(await view({ viewOn: 'base', pipeline: [{ $match: { a: 1 } }] })).toEqual([
+    's.v: drop it',
+    's.v: create it',
+  ]);
+  expect(await view({ viewOn: 'base', pipeline: [{ $match: { a: 1 } }] })).toEqual([]);
+  expect(await view({ viewOn: 'base', pipeline: [] })).toHaveLength(2);
+  expect(await listing()).toMatchObject({
+    namespaces: [
+      { coll: 'base', type: 'collection' },
+      { coll: 'v', type: 'view', options: { viewOn: 'base', pipeline: [] } },
+    ],
+  });
+  expect(await collection('v')).toEqual(['s.v: drop it', 's.v: create it']);
+});
+
+test('a rename records the new name first, and may be repeated', async () => {
+  await collection('a', {}, INDEXES);
+  log = [];
+  const rename = { action: 'rename', db, coll: 'a', toDb: db, toColl: 'b' } as const;
+  expect(await apply(rename)).toEqual(['s.a: rename it to s.b']);
+  expect(log).toEqual(['add s.b', 'command', 'remove s.a']);
+  expect(await apply(rename)).toEqual([]);
+  await collection('a');
+  expect(await apply(rename), 'ours is replaced').toEqual(['s.a: rename it to s.b']);
+  expect(await listing()).toMatchObject({ namespaces: [{ coll: 'b', indexes: [] }] });
+
+  await collection('a');
+  await mongo.client().db(db).collection<{ _id: number }>('theirs').insertOne({ _id: 1 });
+  await expect(apply({ ...rename, toColl: 'theirs' })).rejects.toThrow(StructureRefusedError);
+  await expect(apply({ ...rename, coll: 'gone', toColl: 'x' })).rejects.toThrow(/not there/);
+});
+
+test('a unique index over equal keys is refused by name', async () => {
+  await collection('c');
+  await mongo
+    .client()
+    .db(db)
+    .collection('c')
+    .insertMany([{ u: 1 }, { u: 1 }]);
+  await expect(collection('c', {}, INDEXES)).rejects.toThrow(/s\.c: build the indexes .*u_1/);
+});
