@@ -1,4 +1,4 @@
-import { type Document, deserialize } from 'mongodb';
+import { BSON, type Document } from 'mongodb';
 import { keyOf } from '@linkspan/contract/bson/raw.ts';
 import { comparableKey } from '@linkspan/contract/bson/comparableKey.ts';
 import { formatNamespace } from '@linkspan/contract/push/namespaces.ts';
@@ -89,6 +89,6 @@ async function isSlowToBegin(
 
 /** For logs and errors: a key in words, shortened. */
 export function describeKey(key: Buffer): string {
-  const text = JSON.stringify(deserialize(key)['_id']) ?? 'undefined';
+  const text = JSON.stringify(BSON.deserialize(key)['_id']) ?? 'undefined';
   return text.length > 100 ? `${text.slice(0, 100)}…` : text;
 }

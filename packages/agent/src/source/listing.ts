@@ -1,4 +1,4 @@
-import { type Document, deserialize } from 'mongodb';
+import { BSON, type Document } from 'mongodb';
 import { type Namespace, isMigratable } from '@linkspan/contract/push/namespaces.ts';
 import type { ClusterTime } from '../journal/clusterTime.ts';
 import { timestampOf } from './changeStream.ts';
@@ -99,7 +99,7 @@ async function readDocuments(
 ): Promise<Document[]> {
   const documents: Document[] = [];
   for await (const batch of readCommand(source, db, command, () => 1000)) {
-    for (const raw of batch.documents) documents.push(deserialize(raw, EXACT));
+    for (const raw of batch.documents) documents.push(BSON.deserialize(raw, EXACT));
   }
   return documents;
 }
@@ -118,7 +118,7 @@ async function listIndexes(
     });
     return indexes
       .filter((index) => index['name'] !== '_id_')
-      .map(({ ns: _, ...specification }) => specification);
+      .map((index) => Object.fromEntries(Object.entries(index).filter(([name]) => name !== 'ns')));
   } catch (error) {
     if ((error as { code?: unknown }).code === NAMESPACE_NOT_FOUND) return null;
     throw error;

@@ -1,4 +1,4 @@
-import { type Document, deserialize } from 'mongodb';
+import { BSON, type Document } from 'mongodb';
 import { BsonType, type RawValue, findElement } from '@linkspan/contract/bson/raw.ts';
 import type { Namespace } from '@linkspan/contract/push/namespaces.ts';
 import type { ClusterTime } from '../journal/clusterTime.ts';
@@ -69,7 +69,7 @@ export function majorityAfter(time: ClusterTime): Document {
  * expressions and symbols as such.
  */
 function decodeKey(key: Buffer): Document {
-  return deserialize(key, {
+  return BSON.deserialize(key, {
     promoteValues: false,
     promoteLongs: false,
     bsonRegExp: true,
