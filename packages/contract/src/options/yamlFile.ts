@@ -130,7 +130,10 @@ function within(pointer: readonly (string | number)[]): string {
   return pointer.length === 0 ? '' : ` in "${pointer.join('.')}"`;
 }
 
-/** Where the key stands, or the item of a list: that is the line a person looks for. */
+/**
+ * Where the key stands, or the item of a list: that is the line a person looks for. What is not there
+ * stands where it is missing.
+ */
 function offsetOf(document: Document, pointer: readonly (string | number)[]): number | null {
   const parent =
     pointer.length < 2 ? document.contents : document.getIn(pointer.slice(0, -1), true);
@@ -140,5 +143,6 @@ function offsetOf(document: Document, pointer: readonly (string | number)[]): nu
     if (isNode(pair?.key) && pair.key.range) return pair.key.range[0];
   }
   const node = pointer.length === 0 ? document.contents : document.getIn(pointer, true);
-  return isNode(node) && node.range ? node.range[0] : null;
+  if (isNode(node) && node.range) return node.range[0];
+  return pointer.length === 0 ? null : offsetOf(document, pointer.slice(0, -1));
 }

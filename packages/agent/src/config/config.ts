@@ -1,0 +1,161 @@
+import { readFileSync } from 'node:fs';
+import { hostname as machineName } from 'node:os';
+import { dirname, resolve } from 'node:path';
+
+import {
+  ConfigurationError,
+  resolveOptions,
+  type GivenValues,
+  type OptionValues,
+} from '@linkspan/contract/options/declare.ts';
+import {
+  optionSchemas,
+  readYamlFile,
+  resolvePaths,
+  type YamlFile,
+} from '@linkspan/contract/options/yamlFile.ts';
+import Type, { type Static } from 'typebox';
+
+import { AGENT_ENVIRONMENT_PREFIX, AGENT_OPTIONS } from './options.ts';
+
+const closed = { additionalProperties: false } as const;
+
+const DeploymentSchema = Type.Object(
+  {
+    name: Type.String({ minLength: 1, maxLength: 256, description: 'a text' }),
+    uri: Type.Optional(Type.String({ description: 'a text' })),
+    uriFile: Type.Optional(Type.String({ minLength: 1, description: 'a path' })),
+  },
+  closed,
+);
+
+const ProjectSchema = Type.Object(
+  {
+    id: Type.String({
+      pattern: '^[0-9a-f]{24}$',
+      description: '24 lower-case hexadecimal digits, in quotes',
+    }),
+    name: Type.String({ minLength: 1, maxLength: 64, description: 'a text of 1 to 64 characters' }),
+    deployments: Type.Array(DeploymentSchema, {
+      minItems: 1,
+      description: 'a list of deployments',
+    }),
+  },
+  closed,
+);
+
+const FileSchema = Type.Object(
+  {
+    ...optionSchemas(AGENT_OPTIONS),
+    hostname: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 253, description: 'a host name' }),
+    ),
+    projects: Type.Array(ProjectSchema, { minItems: 1, description: 'a list of projects' }),
+  },
+  closed,
+);
+
+/** A cluster that this host may read. Its connection string is a secret. */
+export interface ConfiguredDeployment {
+  readonly name: string;
+  readonly uri: string;
+}
+
+export interface ConfiguredProject {
+  readonly id: string;
+  readonly name: string;
+  readonly deployments: readonly ConfiguredDeployment[];
+}
+
+export interface AgentConfig {
+  readonly options: OptionValues<typeof AGENT_OPTIONS>;
+  /** What migrations name this host by. */
+  readonly hostname: string;
+  readonly projects: readonly ConfiguredProject[];
+}
+
+/**
+ * Reads the flags, the environment and the configuration file.
+ * @throws {ConfigurationError} naming each problem with its flag, variable, or file and line
+ */
+export function loadConfig(
+  flags: GivenValues,
+  environment: Readonly<Record<string, string | undefined>>,
+): AgentConfig {
+  const sources = { flags, environment, environmentPrefix: AGENT_ENVIRONMENT_PREFIX };
+  const { config } = resolveOptions(AGENT_OPTIONS, sources);
+  if (config === undefined) {
+    throw new ConfigurationError([
+      '--config is missing: it names the YAML file with the projects and deployments',
+    ]);
+  }
+  const file = readYamlFile(config, FileSchema);
+  return {
+    options: resolveOptions(AGENT_OPTIONS, {
+      ...sources,
+      file: resolvePaths(AGENT_OPTIONS, file.value as GivenValues, config),
+    }),
+    hostname: file.value.hostname ?? machineName(),
+    projects: readProjects(file, config),
+  };
+}
+
+function readProjects(
+  file: YamlFile<Static<typeof FileSchema>>,
+  path: string,
+): ConfiguredProject[] {
+  const problems: string[] = [];
+  const projectIds = new Map<string, number>();
+  const projects = file.value.projects.map((project, index) => {
+    const first = projectIds.get(project.id);
+    if (first === undefined) projectIds.set(project.id, index);
+    else {
+      const where = file.at(['projects', first, 'id']);
+      problems.push(
+        `${file.at(['projects', index, 'id'])}: the project ${project.id} is there already (${where})`,
+      );
+    }
+    const names = new Set<string>();
+    const deployments = project.deployments.map((deployment, position) => {
+      const at = ['projects', index, 'deployments', position] as const;
+      if (names.has(deployment.name)) {
+        problems.push(
+          `${file.at([...at, 'name'])}: the project "${project.name}" has a deployment "${deployment.name}" already`,
+        );
+      }
+      names.add(deployment.name);
+      try {
+        return { name: deployment.name, uri: readUri(deployment, dirname(path)) };
+      } catch (error) {
+        const key = deployment.uriFile === undefined ? 'uri' : 'uriFile';
+        problems.push(`${file.at([...at, key])}: ${(error as Error).message}`);
+        return { name: deployment.name, uri: '' };
+      }
+    });
+    return { id: project.id, name: project.name, deployments };
+  });
+  if (problems.length > 0) throw new ConfigurationError(problems);
+  return projects;
+}
+
+/** @throws {Error} that quotes no part of the connection string */
+function readUri(deployment: Static<typeof DeploymentSchema>, directory: string): string {
+  const { name, uri, uriFile } = deployment;
+  if ((uri === undefined) === (uriFile === undefined)) {
+    throw new Error(`the deployment "${name}" needs either "uri" or "uriFile"`);
+  }
+  let text = uri ?? '';
+  if (uriFile !== undefined) {
+    try {
+      text = readFileSync(resolve(directory, uriFile), 'utf8');
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      throw new Error(`"uriFile" ${uriFile} cannot be read (${code})`, { cause: error });
+    }
+  }
+  text = text.trim();
+  if (!/^mongodb(\+srv)?:\/\/./.test(text)) {
+    throw new Error(`the connection string of "${name}" does not start with mongodb://`);
+  }
+  return text;
+}

@@ -1,0 +1,106 @@
+import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
+import { readFileSync, renameSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+
+import { ConfigurationError } from '@linkspan/contract/options/declare.ts';
+import Type, { type Static } from 'typebox';
+import Value from 'typebox/value';
+
+/** Who this host is to the server. Written before the first request, so that nothing is done twice. */
+const LinkState = Type.Object({
+  hostId: Type.String(),
+  /** 256 random bits in hex. */
+  hostSecret: Type.String(),
+  endpoint: Type.String(),
+  orgId: Type.String(),
+  /** SHA-256 in hex of the token that was used, to tell a new one from it. */
+  tokenHash: Type.String(),
+  /** null until the server has taken the token. */
+  linkId: Type.Union([Type.String(), Type.Null()]),
+  heartbeatSeconds: Type.Integer({ minimum: 1 }),
+  /** The server has said that this link or host is no more. */
+  refused: Type.Boolean(),
+});
+export type LinkState = Static<typeof LinkState>;
+
+/**
+ * The directory that holds all that an agent must not lose: its identity and its journals. Only its
+ * user may read it, and only one process may use it.
+ */
+export class StateDirectory implements Disposable {
+  readonly #directory: string;
+  readonly #lock: DatabaseSync;
+
+  /** @throws {ConfigurationError} if it cannot be used or another agent uses it */
+  constructor(directory: string) {
+    this.#directory = directory;
+    try {
+      mkdirSync(join(directory, 'journals'), { recursive: true, mode: 0o700 });
+      chmodSync(directory, 0o700);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      throw new ConfigurationError([`the state directory ${directory} cannot be used (${code})`]);
+    }
+    this.#lock = lock(directory);
+  }
+
+  /** The file of a migration's journal. */
+  journalPath(migrationId: string): string {
+    return join(this.#directory, 'journals', `${migrationId}.sqlite`);
+  }
+
+  /** @throws {ConfigurationError} if the file was damaged */
+  readLink(): LinkState | null {
+    const path = join(this.#directory, 'link.json');
+    let state: unknown;
+    try {
+      state = JSON.parse(readFileSync(path, 'utf8'));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    }
+    if (Value.Check(LinkState, state)) return state;
+    throw new ConfigurationError([
+      `${path} is damaged: restore it, or remove it and link this host with a new link-token`,
+    ]);
+  }
+
+  /** Durable when it comes back. */
+  writeLink(state: LinkState): void {
+    const path = join(this.#directory, 'link.json');
+    const file = openSync(`${path}.new`, 'w', 0o600);
+    try {
+      writeSync(file, JSON.stringify(state, null, 2));
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(`${path}.new`, path);
+    const directory = openSync(this.#directory, 'r');
+    try {
+      fsyncSync(directory);
+    } finally {
+      closeSync(directory);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#lock.close();
+  }
+}
+
+/** A lock that the operating system lifts when the process dies, by whatever way. */
+function lock(directory: string): DatabaseSync {
+  const database = new DatabaseSync(join(directory, 'agent.lock'));
+  try {
+    database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+    return database;
+  } catch (error) {
+    database.close();
+    throw new ConfigurationError([
+      String(error).includes('locked')
+        ? `another linkspan agent uses the state directory ${directory}: stop it, or give this one a directory of its own (--state-dir)`
+        : `the state directory ${directory} cannot be locked: ${(error as Error).message}`,
+    ]);
+  }
+}

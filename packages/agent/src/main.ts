@@ -1,0 +1,178 @@
+import { renameSync, writeFileSync } from 'node:fs';
+
+import type { ValidationReport, ValidationWork } from '@linkspan/contract/push/messages.ts';
+import { pino, type Logger } from 'pino';
+
+import type { AgentConfig } from './config/config.ts';
+import type { LinkTokenSource } from './config/linkToken.ts';
+import { establishLink, type Established } from './link/establish.ts';
+import { runHeartbeat } from './link/heartbeat.ts';
+import { StateDirectory } from './link/stateDirectory.ts';
+import { MigrationFailedError } from './migration/context.ts';
+import { runMigration } from './migration/runner.ts';
+import { Backoff } from './push/backoff.ts';
+import { HostClient } from './push/client.ts';
+import { LinkRefusedError } from './push/errors.ts';
+import { PusherOverHttp } from './push/pusherOverHttp.ts';
+import { PushTransport, TransientPushError } from './push/transport.ts';
+import { redact } from './redact.ts';
+import { describeDeployment } from './source/inventory.ts';
+import { validateSource } from './source/validate.ts';
+import { pollWork } from './work/poll.ts';
+import { sourceUri, UnknownSourceError } from './work/sourceUri.ts';
+import { Supervisor, type MigrationRun } from './work/supervisor.ts';
+
+/** A logger that writes JSON lines to standard output and no credentials into them. */
+export function makeLogger(level: string): Logger {
+  return pino({ name: 'linkspan-agent', level, hooks: { streamWrite: redact } });
+}
+
+export interface AgentStart {
+  readonly config: AgentConfig;
+  readonly linkToken: LinkTokenSource;
+  readonly agentVersion: string;
+  readonly log: Logger;
+}
+
+/**
+ * Links this host and does the work that the server wants of it, until the signal aborts.
+ * @throws {ConfigurationError} if it cannot start
+ * @throws {LinkRefusedError} once the link is refused: all work was stopped, journals are kept
+ */
+export async function runAgent(start: AgentStart, signal: AbortSignal): Promise<void> {
+  const { config, log } = start;
+  using directory = new StateDirectory(config.options.stateDir);
+  const { hostname } = config;
+  const { agentVersion, linkToken } = start;
+  const link = await establishLink({ directory, linkToken, hostname, agentVersion, log }, signal);
+  log.info({ server: link.endpoint, orgId: link.orgId, hostId: link.hostId }, 'linked');
+  try {
+    await work(start, directory, link, signal);
+  } catch (error) {
+    if (error instanceof LinkRefusedError) directory.writeLink({ ...link, refused: true });
+    throw error;
+  }
+}
+
+async function work(
+  start: AgentStart,
+  directory: StateDirectory,
+  link: Established,
+  signal: AbortSignal,
+): Promise<void> {
+  const { config, log, agentVersion } = start;
+  const { hostname, projects } = config;
+  await using transport = new PushTransport(link.endpoint);
+  const client = new HostClient(transport, link);
+  const stop = new AbortController();
+  const either = AbortSignal.any([signal, stop.signal]);
+
+  const supervisor = new Supervisor({
+    log,
+    onRefused: (error) => stop.abort(error),
+    validate: (item, itemSignal) => validate(item, start, client, itemSignal),
+    migrate: (run, runSignal) => migrate(run, start, directory, link, transport, runSignal),
+  });
+  let reported = false;
+  const onReported = (): void => {
+    if (reported) return;
+    reported = true;
+    writeReadyFile(config.options.readyFile, { hostname, ...publicFacts(link) });
+  };
+  const { heartbeatSeconds } = link;
+  const describe = describeDeployment;
+  const heartbeat = { client, hostname, agentVersion, projects, heartbeatSeconds, describe, log };
+  const loops = [
+    runHeartbeat({ ...heartbeat, onReported }, either),
+    pollWork(client, (items) => supervisor.apply(items), log, either),
+  ];
+  try {
+    await Promise.all(loops);
+  } catch (error) {
+    const reason = error as Error;
+    stop.abort(reason);
+    await supervisor.stop(reason);
+    await Promise.allSettled(loops);
+    if (signal.aborted) return;
+    throw reason;
+  }
+}
+
+async function migrate(
+  run: MigrationRun,
+  { config, log }: AgentStart,
+  directory: StateDirectory,
+  link: Established,
+  transport: PushTransport,
+  signal: AbortSignal,
+): Promise<void> {
+  const { work: item } = run;
+  const uri = sourceUri(config.projects, item.source);
+  const pusher = new PusherOverHttp(transport, link, item.id);
+  try {
+    await runMigration(
+      {
+        work: item,
+        sourceUri: uri,
+        journalPath: directory.journalPath(item.id),
+        pusher,
+        log: log.child({ migration: item.id }),
+        cutoverAttempt: () => run.cutoverAttempt(),
+        onWork: (listener) => run.onWork(listener),
+      },
+      signal,
+    );
+  } catch (error) {
+    // The server was told: started again, it would only be told that the migration has ended.
+    if (!(error instanceof MigrationFailedError)) throw error;
+    log.error({ migration: item.id, reason: error.message }, 'live migration failed');
+  } finally {
+    await pusher.close();
+  }
+}
+
+async function validate(
+  item: ValidationWork,
+  { config, log }: AgentStart,
+  client: HostClient,
+  signal: AbortSignal,
+): Promise<void> {
+  const report = await reportOf(item, config, signal);
+  const backoff = new Backoff();
+  for (;;) {
+    try {
+      await client.reportValidation(item.id, report, signal);
+      return;
+    } catch (error) {
+      if (!(error instanceof TransientPushError)) throw error;
+      log.warn({ validation: item.id, reason: error.message }, 'a report did not reach the server');
+      await backoff.pause(signal, error.retryAfterMs);
+    }
+  }
+}
+
+async function reportOf(
+  item: ValidationWork,
+  config: AgentConfig,
+  signal: AbortSignal,
+): Promise<ValidationReport> {
+  try {
+    return await validateSource(sourceUri(config.projects, item.source), signal);
+  } catch (error) {
+    if (!(error instanceof UnknownSourceError)) throw error;
+    const { message } = error;
+    const finding = { code: 'SOURCE_UNKNOWN', severity: 'error', message } as const;
+    return { findings: [finding], namespaces: [], dataBytes: 0 };
+  }
+}
+
+function publicFacts({ hostId, orgId, linkId, endpoint }: Established) {
+  return { hostId, orgId, linkId, endpoint };
+}
+
+/** Appears whole or not at all. */
+function writeReadyFile(path: string | undefined, facts: object): void {
+  if (path === undefined) return;
+  writeFileSync(`${path}.new`, JSON.stringify(facts));
+  renameSync(`${path}.new`, path);
+}

@@ -1,0 +1,134 @@
+import type { MigrationWork, ValidationWork, WorkItem } from '@linkspan/contract/push/messages.ts';
+import type { Logger } from 'pino';
+
+import { Backoff } from '../push/backoff.ts';
+import { LinkRefusedError, MigrationEndedError } from '../push/errors.ts';
+
+/** What a running migration is told while it runs. */
+export interface MigrationRun {
+  readonly work: MigrationWork;
+  /** The number of the cutover attempt that is wanted now, or 0. */
+  cutoverAttempt(): number;
+  /** Calls the listener whenever the wanted work of this migration changed. */
+  onWork(listener: () => void): () => void;
+}
+
+export interface SupervisorOptions {
+  /** Comes back when the migration has ended, and rejects where it should be started again. */
+  readonly migrate: (run: MigrationRun, signal: AbortSignal) => Promise<void>;
+  /** Comes back when the server has the report. */
+  readonly validate: (work: ValidationWork, signal: AbortSignal) => Promise<void>;
+  readonly log: Logger;
+  /** The link was refused to one piece of work, so all of it has to stop. */
+  readonly onRefused: (error: LinkRefusedError) => void;
+}
+
+interface Task {
+  readonly stop: AbortController;
+  readonly done: Promise<void>;
+  update(item: WorkItem): void;
+}
+
+/**
+ * Makes what runs equal to the list of wanted work: starts what is new, stops what is gone, tells the
+ * rest. There is never more than one runner of a migration: one that was stopped has ended before it
+ * is started again. What has ended is not started again while it stays in the list.
+ */
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #tasks = new Map<string, Task>();
+  #wanted: ReadonlyMap<string, WorkItem> = new Map();
+  #stopped = false;
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+  }
+
+  apply(work: readonly WorkItem[]): void {
+    if (this.#stopped) return;
+    this.#wanted = new Map(work.map((item) => [`${item.kind} ${item.id}`, item]));
+    const reason = new MigrationEndedError('the server no longer wants this work');
+    for (const [key, task] of this.#tasks) {
+      if (!this.#wanted.has(key)) this.#end(key, task, reason);
+    }
+    for (const [key, item] of this.#wanted) {
+      const task = this.#tasks.get(key);
+      if (task === undefined) this.#tasks.set(key, this.#start(item));
+      else task.update(item);
+    }
+  }
+
+  /** Stops everything and starts nothing any more; settles when all has ended. */
+  async stop(reason: Error): Promise<void> {
+    this.#stopped = true;
+    for (const { stop } of this.#tasks.values()) stop.abort(reason);
+    await Promise.all([...this.#tasks.values()].map(({ done }) => done));
+  }
+
+  #end(key: string, task: Task, reason: Error): void {
+    if (task.stop.signal.aborted) return;
+    task.stop.abort(reason);
+    void task.done.then(() => {
+      this.#tasks.delete(key);
+      const again = this.#wanted.get(key);
+      if (again !== undefined && !this.#stopped) this.#tasks.set(key, this.#start(again));
+    });
+  }
+
+  #start(item: WorkItem): Task {
+    const stop = new AbortController();
+    const log = this.#options.log.child({ [item.kind]: item.id });
+    if (item.kind === 'validation') {
+      const { validate } = this.#options;
+      const done = this.#persist(() => validate(item, stop.signal), log, stop.signal);
+      return { stop, done, update: () => undefined };
+    }
+    let current = item;
+    const listeners = new Set<() => void>();
+    const run: MigrationRun = {
+      work: item,
+      cutoverAttempt: () => current.cutoverAttempt,
+      onWork(listener) {
+        listeners.add(listener);
+        return () => listeners.delete(listener);
+      },
+    };
+    const { migrate } = this.#options;
+    log.info({ source: item.source.clusterName }, 'live migration started');
+    return {
+      stop,
+      done: this.#persist(() => migrate(run, stop.signal), log, stop.signal),
+      update(changed) {
+        if (changed.kind !== 'migration' || changed.cutoverAttempt === current.cutoverAttempt)
+          return;
+        current = changed;
+        for (const listener of listeners) listener();
+      },
+    };
+  }
+
+  /** Never rejects. */
+  async #persist(attempt: () => Promise<void>, log: Logger, signal: AbortSignal): Promise<void> {
+    const backoff = new Backoff();
+    while (!signal.aborted) {
+      try {
+        await attempt();
+        if (!signal.aborted) log.info('work ended');
+        return;
+      } catch (error) {
+        if (signal.aborted) return;
+        const reason = (error as Error).message;
+        if (error instanceof LinkRefusedError) {
+          this.#options.onRefused(error);
+          return;
+        }
+        if (error instanceof MigrationEndedError) {
+          log.info({ reason }, 'the server has ended this work');
+          return;
+        }
+        log.error({ reason }, 'work was interrupted and is started again');
+        await backoff.pause(signal).catch(() => undefined);
+      }
+    }
+  }
+}

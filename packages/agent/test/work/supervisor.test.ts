@@ -1,0 +1,127 @@
+import type { WorkItem } from '@linkspan/contract/push/messages.ts';
+import { pino } from 'pino';
+import { expect, test } from 'vitest';
+
+import { LinkRefusedError, MigrationEndedError } from '../../src/push/errors.ts';
+import { Supervisor, type MigrationRun } from '../../src/work/supervisor.ts';
+
+const SOURCE = {
+  projectId: 'a'.repeat(24),
+  clusterName: 'rs0',
+  managedAuthentication: true,
+  username: null,
+  password: null,
+  ssl: false,
+  caCertificatePath: null,
+};
+
+function migration(id: string, cutoverAttempt = 0): WorkItem {
+  return { kind: 'migration', id, source: SOURCE, cutoverAttempt };
+}
+
+/** Runs that the test settles; `next` waits for the next start. */
+function runs() {
+  const started: (MigrationRun & { signal: AbortSignal; settle: PromiseWithResolvers<void> })[] =
+    [];
+  let notify = Promise.withResolvers<void>();
+  let running = 0;
+  let most = 0;
+  return {
+    get started() {
+      return started;
+    },
+    get most() {
+      return most;
+    },
+    async until(count: number) {
+      while (started.length < count) await notify.promise;
+      return started[count - 1]!;
+    },
+    migrate: async (run: MigrationRun, signal: AbortSignal): Promise<void> => {
+      running += 1;
+      most = Math.max(most, running);
+      const settle = Promise.withResolvers<void>();
+      started.push({ ...run, signal, settle });
+      notify.resolve();
+      notify = Promise.withResolvers();
+      try {
+        await settle.promise;
+      } finally {
+        running -= 1;
+      }
+    },
+  };
+}
+
+function supervise(migrate: (run: MigrationRun, signal: AbortSignal) => Promise<void>) {
+  const refused = Promise.withResolvers<LinkRefusedError>();
+  const validated: string[] = [];
+  const supervisor = new Supervisor({
+    migrate,
+    validate: async ({ id }) => void validated.push(id),
+    log: pino({ level: 'silent' }),
+    onRefused: refused.resolve,
+  });
+  return { supervisor, refused: refused.promise, validated };
+}
+
+test('starts what is wanted once, and tells it of cutovers', async () => {
+  const all = runs();
+  const { supervisor } = supervise(all.migrate);
+  supervisor.apply([migration('m1')]);
+  const run = await all.until(1);
+  let told = 0;
+  run.onWork(() => (told += 1));
+  supervisor.apply([migration('m1')]);
+  supervisor.apply([migration('m1', 2)]);
+  expect([all.started.length, told, run.cutoverAttempt()]).toEqual([1, 1, 2]);
+});
+
+test('never two runners of one migration: a stopped one has ended before it starts again', async () => {
+  const all = runs();
+  const { supervisor } = supervise(all.migrate);
+  supervisor.apply([migration('m1')]);
+  const first = await all.until(1);
+  supervisor.apply([]);
+  expect(first.signal.aborted).toBe(true);
+  supervisor.apply([migration('m1')]);
+  expect(all.started).toHaveLength(1);
+  first.settle.reject(first.signal.reason);
+  await all.until(2);
+  expect(all.most).toBe(1);
+});
+
+test('what failed is started again, what ended is not', async () => {
+  const all = runs();
+  const { supervisor } = supervise(all.migrate);
+  supervisor.apply([migration('m1')]);
+  (await all.until(1)).settle.reject(new Error('the source went away'));
+  (await all.until(2)).settle.reject(new MigrationEndedError('cancelled'));
+  supervisor.apply([migration('m1'), migration('m2')]);
+  await all.until(3);
+  expect(all.started.map(({ work }) => work.id)).toEqual(['m1', 'm1', 'm2']);
+});
+
+test('a refused link is passed on, and stop ends the rest', async () => {
+  const all = runs();
+  const { supervisor, refused } = supervise(all.migrate);
+  supervisor.apply([migration('m1'), migration('m2')]);
+  const second = await all.until(2);
+  all.started[0]?.settle.reject(new LinkRefusedError('removed'));
+  const reason = await refused;
+  const stopped = supervisor.stop(reason);
+  expect(second.signal.reason).toBe(reason);
+  second.settle.resolve();
+  await stopped;
+  supervisor.apply([migration('m3')]);
+  expect(all.started).toHaveLength(2);
+});
+
+test('a validation runs once while it is wanted', async () => {
+  const { supervisor, validated } = supervise(runs().migrate);
+  const item = { kind: 'validation', id: 'v1', source: SOURCE } as const;
+  supervisor.apply([item]);
+  supervisor.apply([item]);
+  await supervisor.stop(new Error('done'));
+  expect(validated).toEqual(['v1']);
+});
