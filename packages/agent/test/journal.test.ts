@@ -1,0 +1,238 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { Double, type Document, serialize } from 'bson';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Journal, JournalError, openJournal } from '../src/journal/journal.ts';
+
+const ID = '0123456789abcdef01234567';
+const key = (id: unknown): Buffer => Buffer.from(serialize({ _id: id } as Document));
+const at = (seconds: number): bigint => BigInt(seconds) << 32n;
+
+let folder: string;
+let path: string;
+let journal: Journal;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'linkspan-journal-'));
+  path = join(folder, 'journal.db');
+  journal = openJournal(path, ID);
+});
+
+afterEach(() => {
+  journal[Symbol.dispose]();
+  rmSync(folder, { recursive: true });
+});
+
+function reopen(): void {
+  journal[Symbol.dispose]();
+  journal = openJournal(path, ID);
+}
+
+function begin(): number {
+  journal.begin({
+    sourceIdentity: 'replicaSet:rs0:',
+    resumeToken: key('token'),
+    position: { time: at(10), through: false },
+  });
+  return journal.incarnations.add({
+    source: { db: 'shop', coll: 'orders' },
+    type: 'collection',
+    uuid: null,
+    knownSince: at(10),
+    state: 'COPIED',
+  }).id;
+}
+
+function mark(
+  incarnation: number,
+  id: unknown,
+  operation: 'write' | 'delete' = 'write',
+  seconds = 20,
+): void {
+  journal.dirty.mark({
+    incarnation,
+    collated: false,
+    documentKey: key(id),
+    operation,
+    time: at(seconds),
+  });
+}
+
+function allKeys(incarnation: number) {
+  return [0, 1, 2, 3].flatMap((lane) => journal.dirty.take(lane, incarnation, 1000));
+}
+
+describe('journal', () => {
+  it('is empty before it begins, and keeps its state when it is opened again', () => {
+    expect(journal.state()).toBeNull();
+    begin();
+    journal.saveToken(key('later'), { time: at(30), through: true });
+    journal.saveListedAt(at(11));
+    journal.saveStage('unique');
+    journal.addFlushed(7);
+    reopen();
+    expect(journal.state()).toEqual({
+      sourceIdentity: 'replicaSet:rs0:',
+      resumeToken: key('later'),
+      position: { time: at(30), through: true },
+      trackingSince: at(10),
+      listedAt: at(11),
+      stage: 'unique',
+      documentsFlushed: 7,
+      finishedCutover: 0,
+    });
+  });
+
+  it('belongs to one migration', () => {
+    begin();
+    expect(() => openJournal(path, 'f'.repeat(24))).toThrow(JournalError);
+  });
+
+  it('refuses a file that a newer version wrote', () => {
+    const db = new DatabaseSync(path);
+    db.exec('PRAGMA user_version = 99');
+    db.close();
+    expect(() => openJournal(path, ID)).toThrow(/version 99.*newer agent/);
+  });
+
+  it('D1: keeps nothing of a transaction that fails', () => {
+    const id = begin();
+    expect(() =>
+      journal.transaction(() => {
+        mark(id, 1);
+        journal.saveToken(key('later'), { time: at(30), through: true });
+        throw new Error('stop');
+      }),
+    ).toThrow('stop');
+    expect(journal.dirty.count()).toBe(0);
+    expect(journal.state()?.resumeToken).toEqual(key('token'));
+  });
+});
+
+describe('dirty keys', () => {
+  it('D3: keeps one entry a key, with the last operation', () => {
+    const id = begin();
+    mark(id, 1, 'write');
+    mark(id, 1, 'delete');
+    mark(id, 2, 'delete');
+    mark(id, 2, 'write');
+    expect(allKeys(id).map(({ documentKey, operation }) => [documentKey, operation])).toEqual(
+      expect.arrayContaining([
+        [key(1), 'delete'],
+        [key(2), 'write'],
+      ]),
+    );
+    expect(journal.dirty.count()).toBe(2);
+  });
+
+  it('D13: a key leaves only if it was not marked again', () => {
+    const id = begin();
+    mark(id, 1);
+    mark(id, 2);
+    const taken = allKeys(id);
+    mark(id, 2, 'delete');
+    journal.dirty.evict(id, taken, at(25));
+    expect(allKeys(id).map(({ documentKey, operation }) => [documentKey, operation])).toEqual([
+      [key(2), 'delete'],
+    ]);
+  });
+
+  it('D8: tells whether a key was marked again, also across a restart', () => {
+    const id = begin();
+    mark(id, 1);
+    const [taken] = allKeys(id);
+    if (taken === undefined) throw new Error('nothing was taken');
+    expect(journal.dirty.isUnchanged(id, taken)).toBe(true);
+    reopen();
+    expect(journal.dirty.isUnchanged(id, taken)).toBe(true);
+    mark(id, 1);
+    expect(journal.dirty.isUnchanged(id, taken)).toBe(false);
+  });
+
+  it('D15: notes when the bytes of a key change and its value does not', () => {
+    const id = begin();
+    mark(id, 1, 'delete');
+    mark(id, new Double(1), 'write');
+    expect(allKeys(id)).toMatchObject([
+      { documentKey: key(new Double(1)), operation: 'write', recreate: true },
+    ]);
+  });
+
+  it('D13: puts equal keys, and all strings of a collated collection, into one lane', () => {
+    const id = begin();
+    for (const text of ['a', 'A', 'b', 'ü', 'z', 'zz', 'zzz']) {
+      journal.dirty.mark({
+        incarnation: id,
+        collated: true,
+        documentKey: key(text),
+        operation: 'write',
+        time: at(20),
+      });
+    }
+    expect(journal.dirty.take(0, id, 100)).toHaveLength(7);
+  });
+
+  it('hands out keys in the order of their last marks', () => {
+    const id = begin();
+    for (const text of ['x', 'y', 'x']) {
+      journal.dirty.mark({
+        incarnation: id,
+        collated: true,
+        documentKey: key(text),
+        operation: 'write',
+        time: at(20),
+      });
+    }
+    expect(journal.dirty.take(0, id, 1)).toMatchObject([{ documentKey: key('y') }]);
+  });
+
+  it('I8: counts lag from the oldest change that is not at the destination', () => {
+    const id = begin();
+    expect(journal.dirty.behindSince()).toBeNull();
+    mark(id, 'hot', 'write', 20);
+    const taken = allKeys(id);
+    mark(id, 'hot', 'write', 40);
+    expect(journal.dirty.behindSince()).toBe(at(20));
+    // What was pushed is as new as its read, although the key was marked again.
+    journal.dirty.evict(id, taken, at(30));
+    expect(journal.dirty.behindSince()).toBe(at(30));
+  });
+});
+
+describe('copy ranges', () => {
+  it('D9: cuts a collection without a gap, from its first key to its last', () => {
+    const id = begin();
+    journal.ranges.plan(id, [key(10), key(20)]);
+    expect(journal.ranges.of(id)).toMatchObject([
+      { number: 0, lower: null, upper: key(10), position: null, done: false },
+      { number: 1, lower: key(10), upper: key(20) },
+      { number: 2, lower: key(20), upper: null },
+    ]);
+    journal.ranges.advance(id, 1, key(15));
+    journal.ranges.finish(id, 0);
+    reopen();
+    expect(journal.ranges.of(id)).toMatchObject([
+      { done: true },
+      { position: key(15), done: false },
+      { done: false },
+    ]);
+  });
+});
+
+describe('structural changes', () => {
+  it('D2: takes an event once, by its resume token, and keeps the order', () => {
+    const id = begin();
+    const to = { db: 'shop', coll: 'old' };
+    journal.structural.add({ incarnation: id, kind: 'rename', to }, key('e1'));
+    journal.structural.add({ incarnation: id, kind: 'rename', to }, key('e1'));
+    journal.structural.add({ incarnation: id, kind: 'drop' }, null);
+    expect(journal.structural.count()).toBe(2);
+    const first = journal.structural.first();
+    expect(first).toMatchObject({ kind: 'rename', incarnation: id, to });
+    expect(journal.structural.concerns(id)).toBe(true);
+    journal.structural.remove(first?.sequence ?? 0);
+    expect(journal.structural.first()).toMatchObject({ kind: 'drop' });
+  });
+});
