@@ -1,4 +1,5 @@
 import Fastify, {
+  LogController,
   type FastifyBaseLogger,
   type FastifyInstance,
   type FastifyPluginAsync,
@@ -26,7 +27,7 @@ export async function createHttpServer(dependencies: HttpDependencies): Promise<
   const { nonces } = dependencies;
   const app: FastifyInstance = Fastify({
     loggerInstance: dependencies.logger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 1000 },
     exposeHeadRoutes: false,

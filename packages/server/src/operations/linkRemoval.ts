@@ -68,7 +68,9 @@ export class LinkRemoval {
     const waiting = new AbortController();
     const late = Symbol('late');
     const outcome = await Promise.race([
-      flight.done,
+      flight.done.catch(() => {
+        throw unavailable('The server is stopping; the removal goes on when it is up again.', 5);
+      }),
       delay(removalWaitMs, late, { signal: waiting.signal }),
     ]).finally(() => waiting.abort());
     if (outcome !== late) return;

@@ -1,0 +1,74 @@
+import type { Options } from '@linkspan/contract/options/declare.ts';
+
+export const SERVER_ENVIRONMENT_PREFIX = 'LINKSPAN_SERVER_';
+
+/** Options that say where the store is: those of `linkspan init` too. */
+export const STORE_OPTIONS = {
+  dataDir: {
+    type: 'path',
+    default: './linkspan-data',
+    description: 'Directory of the store and, unless another file is named, of its master key',
+  },
+  masterKeyFile: {
+    type: 'path',
+    description:
+      'File with the key that secrets are sealed under, 32 bytes in hex or base64; made in the data directory if absent',
+  },
+} as const satisfies Options;
+
+/** Every option of `linkspan server`. */
+export const SERVER_OPTIONS = {
+  config: {
+    type: 'path',
+    inFile: false,
+    description: 'YAML file with any of these options, in camelCase',
+  },
+  ...STORE_OPTIONS,
+  host: {
+    type: 'string',
+    default: '127.0.0.1',
+    description: 'Address to listen on; 0.0.0.0 for all',
+  },
+  port: {
+    type: 'integer',
+    minimum: 0,
+    maximum: 65_535,
+    default: 8080,
+    description: 'Port to listen on; 0 takes a free one',
+  },
+  publicUrl: {
+    type: 'string',
+    description:
+      'URL that clients and agents reach the server at, https behind a proxy; stands in link-tokens',
+  },
+  allowedNetworks: {
+    type: 'string',
+    default: '',
+    description:
+      'Loopback, link-local or metadata networks that destinations may be in all the same: addresses and CIDR blocks, with commas',
+  },
+  rateLimits: {
+    type: 'boolean',
+    default: true,
+    description: 'Whether requests to the API are limited, as Atlas does',
+  },
+  removalWaitSeconds: {
+    type: 'integer',
+    minimum: 1,
+    maximum: 600,
+    default: 30,
+    description:
+      'Seconds that the removal of a link-token waits for writes under way before it answers 503',
+  },
+  logLevel: {
+    type: 'string',
+    choices: ['debug', 'info', 'warn', 'error', 'silent'],
+    default: 'info',
+    description: 'Least severe messages that are logged',
+  },
+  readyFile: {
+    type: 'path',
+    inFile: false,
+    description: 'File written once the server listens: JSON with its url',
+  },
+} as const satisfies Options;

@@ -1,0 +1,127 @@
+import { renameSync, writeFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import type { FastifyPluginAsync } from 'fastify';
+import type { Logger } from 'pino';
+import type { ServerConfig } from './config/config.ts';
+import { type AddressList, addressList } from './domain/addresses.ts';
+import type { DestinationProbe, LinkFence, WorkSignal } from './domain/ports.ts';
+import { Nonces } from './http/nonces.ts';
+import { InProcessRateLimiter, UNLIMITED } from './http/rateLimit.ts';
+import { createHttpServer } from './http/server.ts';
+import type { OperationContext } from './operations/context.ts';
+import { createDirectory } from './operations/directory.ts';
+import { LinkRemoval } from './operations/linkRemoval.ts';
+import { allEndpoints } from './routes/endpoints.ts';
+import { openStore } from './store/open.ts';
+import type { Store } from './store/store.ts';
+
+/** The side that agents push to, as the control plane sees it. */
+export interface Gateway extends LinkFence, DestinationProbe, WorkSignal {
+  /** The routes of the push protocol, relative to its base. */
+  readonly plugin: FastifyPluginAsync;
+  start(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** What the gateway is made from. */
+export interface GatewayDependencies {
+  readonly store: Store;
+  readonly log: Logger;
+  readonly allowedNetworks: AddressList;
+}
+
+export interface ServerStart {
+  readonly config: ServerConfig;
+  readonly log: Logger;
+  readonly createGateway: (dependencies: GatewayDependencies) => Gateway;
+}
+
+/** A server that listens. */
+export interface RunningServer extends AsyncDisposable {
+  /** What it listens on, without a slash at its end. */
+  readonly url: string;
+  /** Answers what is under way, then stops. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the store and listens.
+ * @throws {StoreLockedError | StoreTooNewError | MasterKeyError} if the store cannot be opened
+ */
+export async function startServer({
+  config,
+  log,
+  createGateway,
+}: ServerStart): Promise<RunningServer> {
+  const { options } = config;
+  await using resources = new AsyncDisposableStack();
+  const store = resources.use(await openStore(config.store));
+  const allowedNetworks = addressList(config.allowedNetworks);
+  const gateway = createGateway({ store, log, allowedNetworks });
+  resources.defer(() => gateway.close());
+  let publicUrl = config.publicUrl ?? '';
+  const context: OperationContext = {
+    store,
+    fence: gateway,
+    probe: gateway,
+    work: gateway,
+    publicUrl: () => publicUrl,
+    allowedNetworks,
+    removalWaitMs: options.removalWaitSeconds * 1000,
+    log,
+  };
+  const removal = new LinkRemoval(context);
+  const app = await createHttpServer({
+    nonces: new Nonces(store.sealer.deriveKey('digest nonces')),
+    directory: createDirectory(store),
+    rateLimiter: options.rateLimits ? new InProcessRateLimiter() : UNLIMITED,
+    publicUrl: () => publicUrl,
+    endpoints: allEndpoints(context, removal),
+    gateway: gateway.plugin,
+    logger: log,
+  });
+  resources.defer(() => app.close());
+  // First to stop: a request that waits for a removal would keep the server from closing.
+  resources.defer(() => removal.close());
+  await gateway.start();
+  await removal.start();
+  await app.listen({ host: options.host, port: options.port });
+  const url = urlOf(app.server.address() as AddressInfo);
+  if (config.publicUrl === null) {
+    publicUrl = url;
+    if (isAnyAddress(options.host)) {
+      log.warn('link-tokens will name this machine only: set --public-url for agents elsewhere');
+    }
+  }
+  log.info({ url, publicUrl }, 'listening');
+  writeReadyFile(options.readyFile, url);
+  const owned = resources.move();
+  const close = () => owned.disposeAsync();
+  return { url, close, [Symbol.asyncDispose]: close };
+}
+
+/** Runs a server until the signal aborts. Throws as {@link startServer} does. */
+export async function runServer(start: ServerStart, signal: AbortSignal): Promise<void> {
+  await using server = await startServer(start);
+  await new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+  start.log.info({ url: server.url }, 'stopping');
+}
+
+function isAnyAddress(host: string): boolean {
+  return host === '0.0.0.0' || host === '::';
+}
+
+function urlOf({ address, port, family }: AddressInfo): string {
+  const host = isAnyAddress(address) ? '127.0.0.1' : address;
+  return `http://${family === 'IPv6' && !isAnyAddress(address) ? `[${host}]` : host}:${port}`;
+}
+
+/** Appears whole or not at all. */
+function writeReadyFile(path: string | undefined, url: string): void {
+  if (path === undefined) return;
+  writeFileSync(`${path}.new`, JSON.stringify({ url }));
+  renameSync(`${path}.new`, path);
+}

@@ -1,0 +1,100 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { FastifyPluginAsync } from 'fastify';
+import { loadConfig } from '../../src/config/config.ts';
+import { makeLogger } from '../../src/config/logger.ts';
+import type { ConnectionTest } from '../../src/domain/ports.ts';
+import { initOrganization, type InitResult } from '../../src/init.ts';
+import { type Gateway, type GatewayDependencies, startServer } from '../../src/main.ts';
+import type { Store } from '../../src/store/store.ts';
+import { type Api, apiClient } from './api.ts';
+
+/** What stands in for the side that moves data: hooks that a test holds. */
+export interface GatewayHooks {
+  settle: (linkId: string, signal: AbortSignal) => Promise<{ unprovenCluster: string } | null>;
+  test: () => Promise<ConnectionTest>;
+  readonly changed: string[];
+}
+
+export interface TestServer extends AsyncDisposable {
+  readonly url: string;
+  readonly orgId: string;
+  readonly owner: InitResult['apiKey'];
+  /** Calls with the owner's key. */
+  readonly api: Api;
+  readonly store: Store;
+  readonly hooks: GatewayHooks;
+  readonly dataDirectory: string;
+  /** Stops the server as a crash would, seen from the store, and starts another on it. */
+  restart(): Promise<void>;
+}
+
+const noPlugin: FastifyPluginAsync = async () => {};
+
+/** A whole server over a socket on a fresh store, with one organization. */
+export async function startTestServer(
+  flags: Readonly<Record<string, string>> = {},
+): Promise<TestServer> {
+  const dataDirectory = mkdtempSync(join(tmpdir(), 'linkspan-server-'));
+  const { organization, apiKey } = await initOrganization(
+    { dataDirectory, masterKeyFile: null },
+    'Test Organization',
+  );
+  const hooks: GatewayHooks = {
+    settle: async () => null,
+    test: async () => ({ ok: true, mongoDBVersion: '8.2.0', topology: 'ReplicaSet' }),
+    changed: [],
+  };
+  const config = loadConfig({ dataDir: dataDirectory, port: '0', ...flags }, {});
+  const start = async () => {
+    const seen: { store?: Store } = {};
+    const server = await startServer({
+      config,
+      log: makeLogger('silent'),
+      createGateway: (dependencies) => fakeGateway(dependencies, hooks, seen),
+    });
+    if (seen.store === undefined) throw new Error('the gateway was not made');
+    return { server, store: seen.store };
+  };
+  let running = await start();
+  return {
+    get url() {
+      return running.server.url;
+    },
+    get store() {
+      return running.store;
+    },
+    get api() {
+      return apiClient(running.server.url, apiKey);
+    },
+    orgId: organization.id,
+    owner: apiKey,
+    hooks,
+    dataDirectory,
+    restart: async () => {
+      await running.server.close();
+      running = await start();
+    },
+    [Symbol.asyncDispose]: async () => {
+      await running.server.close();
+      rmSync(dataDirectory, { recursive: true });
+    },
+  };
+}
+
+function fakeGateway(
+  { store }: GatewayDependencies,
+  hooks: GatewayHooks,
+  seen: { store?: Store },
+): Gateway {
+  seen.store = store;
+  return {
+    plugin: noPlugin,
+    settle: (linkId, signal) => hooks.settle(linkId, signal),
+    test: () => hooks.test(),
+    changed: (linkId) => void hooks.changed.push(linkId),
+    start: async () => {},
+    close: async () => {},
+  };
+}
