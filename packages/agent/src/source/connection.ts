@@ -13,6 +13,7 @@ export interface RawReply {
 
 const SERVER_SELECTION_MS = 15_000;
 const SOCKET_TIMEOUT_MS = 120_000;
+const POOL_SIZE = 32;
 
 /**
  * A connection to a source deployment. It only reads (invariant I7): every command goes to the
@@ -84,13 +85,22 @@ function makeClient(uri: string): MongoClient {
       appName: 'linkspan-agent',
       readPreference: 'primary',
       retryReads: true,
-      serverSelectionTimeoutMS: SERVER_SELECTION_MS,
-      socketTimeoutMS: SOCKET_TIMEOUT_MS,
-      maxPoolSize: 32,
+      ...unlessGiven(uri, {
+        serverSelectionTimeoutMS: SERVER_SELECTION_MS,
+        socketTimeoutMS: SOCKET_TIMEOUT_MS,
+        maxPoolSize: POOL_SIZE,
+      }),
     });
   } catch (error) {
     throw new SourceUnreachableError(describeMongoError(error, uri));
   }
+}
+
+/** Without those that the connection string sets: the driver would let ours win. */
+function unlessGiven(uri: string, options: Record<string, number>): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(options).filter(([name]) => !new RegExp(`[?&]${name}=`, 'i').test(uri)),
+  );
 }
 
 /** The source cannot be used; the message names hosts and the reason, and no credentials. */

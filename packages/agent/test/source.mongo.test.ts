@@ -1,0 +1,184 @@
+import { BSON, type Document } from 'mongodb';
+import { keyOf } from '@linkspan/contract/bson/raw.ts';
+import { comparableKey } from '@linkspan/contract/bson/comparableKey.ts';
+import { type MongoDB, startMongoDB } from '@linkspan/testkit/mongodb.ts';
+import { oddDocuments, rawOf } from '@linkspan/testkit/values.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openChangeStream } from '../src/source/changeStream.ts';
+import { type SourceConnection, connectSource } from '../src/source/connection.ts';
+import { describeSource, isSameSource } from '../src/source/identity.ts';
+import { describeDeployment } from '../src/source/inventory.ts';
+import { listOne, listSource } from '../src/source/listing.ts';
+import { linearizableTime, readBack, readRange } from '../src/source/reader.ts';
+import { validateSource } from '../src/source/validate.ts';
+
+const ODD = { db: 'reader', coll: 'odd' };
+const never = new AbortController().signal;
+
+let mongodb: MongoDB;
+let source: SourceConnection;
+let documents: Document[];
+
+beforeAll(async () => {
+  mongodb = await startMongoDB({ name: 'source' });
+  source = await connectSource(mongodb.uri);
+  documents = oddDocuments();
+  await mongodb
+    .client()
+    .db(ODD.db)
+    .collection(ODD.coll)
+    .insertMany(documents, { forceServerObjectId: true });
+});
+
+afterAll(async () => {
+  await source[Symbol.asyncDispose]();
+  await mongodb.stop();
+});
+
+async function readAll(lower: Buffer | null, upper: Buffer | null, size = 7): Promise<Buffer[]> {
+  const found: Buffer[] = [];
+  for await (const batch of readRange(source, ODD, { lower, upper }, 0n, () => size)) {
+    found.push(...batch.documents);
+  }
+  return found;
+}
+
+describe('reading', () => {
+  it('gives documents byte for byte', async () => {
+    const stored = new Map(
+      documents.map((document) => [rawOf({ _id: document['_id'] }).toString('hex'), document]),
+    );
+    const found = await readAll(null, null);
+    expect(found).toHaveLength(documents.length);
+    for (const raw of found) {
+      const document = stored.get(keyOf(raw).toString('hex'));
+      expect(document, `a document with the key ${keyOf(raw).toString('hex')}`).toBeDefined();
+      expect(raw.toString('hex')).toBe(rawOf(document ?? {}).toString('hex'));
+    }
+  });
+
+  it('D9: ranges cut at a key of any type cover every document once', async () => {
+    const whole = (await readAll(null, null)).map((raw) => keyOf(raw).toString('hex'));
+    for (const bound of documents.map(({ _id }) => rawOf({ _id }))) {
+      const below = await readAll(null, bound);
+      const above = await readAll(bound, null);
+      const both = [...below, ...above].map((raw) => keyOf(raw).toString('hex'));
+      expect(both, `cut at ${bound.toString('hex')}`).toEqual(whole);
+    }
+  });
+
+  it('reads back keys of every type, and only those that are there', async () => {
+    const keys = [...documents.map(({ _id }) => rawOf({ _id })), rawOf({ _id: 'not there' })];
+    const found: string[] = [];
+    for await (const batch of readBack(source, ODD, keys, 0n)) {
+      found.push(...batch.documents.map((raw) => comparableKey(keyOf(raw)).toString('hex')));
+    }
+    const wanted = documents.map(({ _id }) => comparableKey(rawOf({ _id })).toString('hex'));
+    expect(found.toSorted()).toEqual(wanted.toSorted());
+  });
+});
+
+describe('the change stream', () => {
+  it('D1: names each change with its raw key, and goes on behind a token', async () => {
+    const collection = mongodb.client().db('stream').collection<Document>('a');
+    await using stream = await openChangeStream(source, { at: 'now' });
+    await collection.insertOne({ _id: new BSON.Double(1), big: 'x'.repeat(1000) });
+    await collection.deleteOne({ _id: 1 });
+    const { first } = stream;
+    let batch = first;
+    const events = [];
+    while (events.filter(({ type }) => type !== 'create').length < 2) {
+      batch = await stream.next(1000);
+      events.push(...batch.events);
+    }
+    const changes = events.filter(({ type }) => type !== 'create');
+    expect(changes.map(({ type }) => type)).toEqual(['insert', 'delete']);
+    expect(changes[0]?.documentKey).toEqual(rawOf({ _id: new BSON.Double(1) }));
+    expect(changes[0]?.namespace).toEqual({ db: 'stream', coll: 'a' });
+
+    await using again = await openChangeStream(source, {
+      at: 'token',
+      token: changes[0]?.token ?? Buffer.alloc(0),
+      position: first.position,
+    });
+    const rest = [...again.first.events];
+    while (rest.length === 0) rest.push(...(await again.next(1000)).events);
+    expect(rest[0]?.type).toBe('delete');
+  });
+
+  it('D7: passes the time of every read, also when nothing happens', async () => {
+    await using stream = await openChangeStream(source, { at: 'now' });
+    const time = await linearizableTime(source);
+    let { position } = stream.first;
+    while (!(time < position.time || (time === position.time && position.through))) {
+      ({ position } = await stream.next(50));
+    }
+    expect(position.time).toBeGreaterThanOrEqual(time);
+  });
+});
+
+describe('listing', () => {
+  it('shows collections and views with exact options and indexes', async () => {
+    const db = mongodb.client().db('listing');
+    await db.createCollection('plain', { validator: { a: { $gt: new BSON.Double(1) } } });
+    await db.collection('plain').createIndex({ a: 1, b: -1 }, { unique: true, sparse: true });
+    await db.createCollection('seen', { viewOn: 'plain', pipeline: [{ $match: { a: 1 } }] });
+    await db.createCollection('round', { capped: true, size: 4096 });
+    const { namespaces } = await listSource(source, 0n);
+    const found = new Map(
+      namespaces.flatMap((one) =>
+        one.namespace.db === 'listing' ? [[one.namespace.coll, one]] : [],
+      ),
+    );
+    expect([...found.keys()].toSorted()).toEqual(['plain', 'round', 'seen']);
+    expect(found.get('plain')).toMatchObject({
+      type: 'collection',
+      unsupported: null,
+      options: { validator: { a: { $gt: new BSON.Double(1) } } },
+      indexes: [{ name: 'a_1_b_-1', unique: true, sparse: true }],
+    });
+    expect(found.get('seen')).toMatchObject({ type: 'view', options: { viewOn: 'plain' } });
+    expect(found.get('round')?.unsupported).toContain('capped');
+    expect((await listOne(source, { db: 'listing', coll: 'none' }, 0n)).found).toBeNull();
+  });
+});
+
+describe('validation', () => {
+  it('accepts a replica set, names what cannot be moved, and counts its bytes', async () => {
+    const report = await validateSource(mongodb.uri, never);
+    const errors = report.findings.filter(({ severity }) => severity === 'error');
+    expect(errors.map(({ code }) => code)).toEqual(['CAPPED_COLLECTION']);
+    expect(errors[0]?.message).toContain('listing.round');
+    expect(report.namespaces).toContainEqual(ODD);
+    expect(report.dataBytes).toBeGreaterThan(0);
+  });
+
+  it('names host and reason of a source that is not there, and no password', async () => {
+    const report = await validateSource(
+      'mongodb://who:s3cret@127.0.0.1:1/?serverSelectionTimeoutMS=300',
+      never,
+    );
+    expect(report.findings).toMatchObject([{ code: 'SOURCE_UNREACHABLE', severity: 'error' }]);
+    expect(report.findings[0]?.message).toContain('127.0.0.1:1');
+    expect(JSON.stringify(report)).not.toContain('s3cret');
+  });
+});
+
+describe('identity', () => {
+  it('D1: tells a deployment from another one', async () => {
+    const { identity, topology } = await describeSource(source);
+    expect(topology).toBe('replicaSet');
+    expect(isSameSource(identity, identity)).toBe(true);
+    expect(isSameSource('replicaSet:a:', 'replicaSet:b:')).toBe(false);
+    expect(isSameSource('replicaSet:a:1', 'replicaSet:a:2')).toBe(false);
+    expect(isSameSource('replicaSet:a:1', 'replicaSet:a:')).toBe(true);
+  });
+
+  it('describes the deployment for the list of available projects', async () => {
+    expect(await describeDeployment('src', mongodb.uri)).toMatchObject({
+      name: 'src',
+      sharded: false,
+      tlsEnabled: false,
+    });
+  });
+});
