@@ -47,6 +47,9 @@ interface Bucket {
   updatedAt: number;
 }
 
+/** Adding up parts of a request must not come out a hair short of a whole one. */
+const ROUNDING = 1e-6;
+
 /** Buckets of this process. A bucket that has filled up again is forgotten. */
 export class InProcessRateLimiter implements RateLimiter {
   readonly #now: () => number;
@@ -65,15 +68,15 @@ export class InProcessRateLimiter implements RateLimiter {
       limits.capacity,
       bucket.tokens + Math.max(0, now - bucket.updatedAt) * perMs,
     );
-    const allowed = tokens >= 1;
-    const left = allowed ? tokens - 1 : tokens;
+    const allowed = tokens >= 1 - ROUNDING;
+    const left = allowed ? Math.max(0, tokens - 1) : tokens;
     this.#buckets.delete(key);
     this.#forgetFull(now);
     this.#buckets.set(key, { tokens: left, updatedAt: now });
     return {
       allowed,
-      remaining: Math.floor(left),
-      retryAfterSeconds: left >= 1 ? 0 : Math.ceil((1 - left) / perMs / 1000),
+      remaining: Math.floor(left + ROUNDING),
+      retryAfterSeconds: left >= 1 - ROUNDING ? 0 : Math.ceil((1 - left) / perMs / 1000),
     };
   }
 

@@ -83,11 +83,14 @@ export async function findOfLink(ex: Executor, linkId: string): Promise<ApiKeyRo
   return ex.selectFrom('api_keys').selectAll().where('link_id', '=', linkId).executeTakeFirst();
 }
 
+/** Those in the organization come first. */
 export async function roles(ex: Executor, id: string): Promise<RoleAssignment[]> {
   return ex
     .selectFrom('api_key_roles')
     .select(['org_id', 'project_id', 'role'])
     .where('api_key_id', '=', id)
+    .orderBy((eb) => eb('project_id', 'is not', null))
+    .orderBy('role')
     .execute();
 }
 
@@ -106,6 +109,8 @@ export async function rolesByKey(
       'api_key_roles.role',
     ])
     .where('api_keys.org_id', '=', orgId)
+    .orderBy((eb) => eb('api_key_roles.project_id', 'is not', null))
+    .orderBy('api_key_roles.role')
     .execute();
   return Map.groupBy(rows, (row) => row.api_key_id);
 }

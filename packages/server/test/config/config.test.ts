@@ -1,0 +1,44 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { loadConfig, loadStoreOptions } from '../../src/config/config.ts';
+import { redact } from '../../src/config/logger.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'linkspan-config-'));
+const file = join(directory, 'server.yaml');
+afterAll(() => rmSync(directory, { recursive: true }));
+
+test('flags, environment and file make one configuration', () => {
+  writeFileSync(file, 'dataDir: data\nport: 1\nallowedNetworks: 127.0.0.1, 10.0.0.0/8\n');
+  const config = loadConfig(
+    { config: file, port: '0' },
+    { LINKSPAN_SERVER_PUBLIC_URL: 'https://linkspan.example.com/' },
+  );
+  expect(config).toMatchObject({
+    options: { port: 0, host: '127.0.0.1', rateLimits: true, removalWaitSeconds: 30 },
+    store: { dataDirectory: join(directory, 'data'), masterKeyFile: null },
+    allowedNetworks: ['127.0.0.1/32', '10.0.0.0/8'],
+    publicUrl: 'https://linkspan.example.com',
+  });
+  expect(loadStoreOptions({ dataDir: '/d', masterKeyFile: '/k' }, {})).toEqual({
+    dataDirectory: '/d',
+    masterKeyFile: '/k',
+  });
+});
+
+test('what is wrong is named: key and line, flag, network, URL', () => {
+  writeFileSync(file, 'port: 1\nprot: 2\n');
+  expect(() => loadConfig({ config: file }, {})).toThrow(`${file}:2: unknown key "prot"`);
+  expect(() => loadConfig({ port: 'x' }, {})).toThrow('--port: "x" is not a whole number');
+  expect(() => loadConfig({ allowedNetworks: 'here' }, {})).toThrow(
+    '--allowed-networks: "here" is not an address or a CIDR block',
+  );
+  expect(() => loadConfig({ publicUrl: 'https://a.example.com/path' }, {})).toThrow('--public-url');
+});
+
+test('no credentials and no link-token are logged', () => {
+  expect(redact('at mongodb+srv://user:pass@host/ with lslt_eyJ2Ijox-_9')).toBe(
+    'at mongodb+srv://***@host/ with lslt_***',
+  );
+});

@@ -1,0 +1,287 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { newId } from '../../src/domain/ids.ts';
+import { timestamp } from '../../src/domain/time.ts';
+import * as apiKeys from '../../src/store/apiKeys.ts';
+import * as clusters from '../../src/store/clusters.ts';
+import * as events from '../../src/store/events.ts';
+import * as links from '../../src/store/links.ts';
+import * as liveMigrations from '../../src/store/liveMigrations.ts';
+import * as migrationHosts from '../../src/store/migrationHosts.ts';
+import * as migrationNamespaces from '../../src/store/migrationNamespaces.ts';
+import * as organizations from '../../src/store/organizations.ts';
+import * as projects from '../../src/store/projects.ts';
+import * as pushSessions from '../../src/store/pushSessions.ts';
+import type { LiveMigrationRow } from '../../src/store/schema.ts';
+import type { Store } from '../../src/store/store.ts';
+
+/** What every kind of store has to do, whatever keeps its tables. */
+export function registerStoreTests(kind: string, open: () => Promise<Store>): void {
+  describe(`store on ${kind}`, () => {
+    let store: Store;
+    let orgId: string;
+    let projectId: string;
+    let clusterId: string;
+    let linkId: string;
+    const hostId = newId();
+    beforeEach(async () => {
+      store = await open();
+      [orgId, projectId, clusterId, linkId] = [newId(), newId(), newId(), newId()];
+      const created_at = timestamp();
+      await store.transaction(async (tx) => {
+        await organizations.insert(tx, { id: orgId, name: 'Org', created_at });
+        await projects.insert(tx, { id: projectId, org_id: orgId, name: 'Project', created_at });
+        await clusters.insert(tx, {
+          id: clusterId,
+          project_id: projectId,
+          name: 'target',
+          uri_sealed: store.sealer.seal(clusters.uriIdentity(clusterId), 'mongodb://h/'),
+          facts: null,
+          created_at,
+        });
+        await links.insert(tx, {
+          id: linkId,
+          org_id: orgId,
+          api_key_id: newId(),
+          state: 'PENDING',
+          token_hash: Buffer.from(linkId),
+          token_expires_at: created_at,
+          token_host_id: null,
+          access_list: '[]',
+          created_at,
+        });
+      });
+    });
+    afterEach(() => store.close());
+
+    async function insertMigration(change: Partial<LiveMigrationRow> = {}): Promise<string> {
+      const id = newId();
+      await liveMigrations.insert(store.db, {
+        id,
+        project_id: projectId,
+        link_id: linkId,
+        host_id: hostId,
+        hostname: 'host',
+        cluster_id: clusterId,
+        source: '{}',
+        password_sealed: store.sealer.seal(liveMigrations.passwordIdentity(id), 'secret'),
+        status: 'NEW',
+        drop_destination_data: 0,
+        destination_prepared: 0,
+        cutover_attempt: 0,
+        cutover_failed_attempt: 0,
+        cutover_failure: null,
+        failure_reason: null,
+        epoch: 0,
+        progress: null,
+        progress_at: null,
+        verified: null,
+        created_at: timestamp(),
+        finished_at: null,
+        ...change,
+      });
+      return id;
+    }
+
+    test('a transaction that throws leaves nothing, its events included', async () => {
+      const failing = store.transaction(async (tx) => {
+        await organizations.rename(tx, orgId, 'Other');
+        await events.record(tx, { type: 'ORG_RENAMED', orgId, actor: null });
+        throw new Error('changed my mind');
+      });
+      await expect(failing).rejects.toThrow('changed my mind');
+      expect((await organizations.find(store.db, orgId))?.name).toBe('Org');
+      expect(await events.listByOrganization(store.db, orgId)).toEqual([]);
+    });
+
+    test('no other statement slips into an open transaction', async () => {
+      const inside = Promise.withResolvers<void>();
+      const go = Promise.withResolvers<void>();
+      const open_ = store.transaction(async (tx) => {
+        await organizations.rename(tx, orgId, 'Uncommitted');
+        inside.resolve();
+        await go.promise;
+        throw new Error('rolled back');
+      });
+      await inside.promise;
+      const read = organizations.find(store.db, orgId);
+      const write = store.transaction((tx) => organizations.rename(tx, orgId, 'Second'));
+      go.resolve();
+      await expect(open_).rejects.toThrow('rolled back');
+      expect((await read)?.name).toBe('Org');
+      await write;
+      expect((await organizations.find(store.db, orgId))?.name).toBe('Second');
+    });
+
+    test('the store refuses to be used beside its own transaction', async () => {
+      const misuse = store.transaction(async () => organizations.find(store.db, orgId));
+      await expect(misuse).rejects.toThrow('pass the transaction on');
+    });
+
+    test('a name is taken once', async () => {
+      const twice = projects.insert(store.db, {
+        id: newId(),
+        org_id: orgId,
+        name: 'Project',
+        created_at: timestamp(),
+      });
+      await expect(twice).rejects.toThrow();
+    });
+
+    test('C5: of two hosts that present a token, one uses it up', async () => {
+      const [first, second] = [newId(), newId()];
+      const taken = await Promise.all(
+        [first, second].map((id) => links.useToken(store.db, linkId, id)),
+      );
+      expect(taken).toEqual([true, false]);
+      expect(await links.find(store.db, linkId)).toMatchObject({
+        state: 'LINKED',
+        token_host_id: first,
+      });
+    });
+
+    test('C1: a link becomes REMOVING once, takes no host then, and ends only from there', async () => {
+      const id = await insertMigration();
+      expect(await links.removeRemoving(store.db, linkId)).toBe(false);
+      expect(await links.setRemoving(store.db, linkId)).toBe(true);
+      expect(await links.setRemoving(store.db, linkId)).toBe(false);
+      expect(await links.useToken(store.db, linkId, hostId)).toBe(false);
+      await migrationHosts.insert(store.db, {
+        id: hostId,
+        link_id: linkId,
+        hostname: 'host',
+        secret_hash: Buffer.alloc(32),
+        agent_version: '0.1.0',
+        inventory: '[]',
+        registered_at: timestamp(),
+        heartbeat_at: timestamp(),
+      });
+      expect(await links.listByState(store.db, 'REMOVING')).toHaveLength(1);
+      expect(await store.transaction((tx) => links.removeRemoving(tx, linkId))).toBe(true);
+      expect(await links.removeRemoving(store.db, linkId)).toBe(false);
+      expect(await migrationHosts.find(store.db, hostId)).toBeUndefined();
+      expect((await liveMigrations.find(store.db, id))?.link_id).toBeNull();
+    });
+
+    test('I5: epochs rise by one, start the migration, and are not given out after its end', async () => {
+      const id = await insertMigration();
+      const epochs = await Promise.all([1, 2, 3].map(() => liveMigrations.nextEpoch(store.db, id)));
+      expect(epochs).toEqual([1, 2, 3]);
+      expect(await liveMigrations.find(store.db, id)).toMatchObject({
+        status: 'WORKING',
+        epoch: 3,
+      });
+      expect(await liveMigrations.setProgress(store.db, id, 2, '{}', timestamp())).toBe(false);
+      expect(await liveMigrations.setProgress(store.db, id, 3, '{}', timestamp())).toBe(true);
+      expect(await liveMigrations.setEnded(store.db, id, 'FAILED', 'because', timestamp())).toBe(
+        true,
+      );
+      expect(await liveMigrations.setEnded(store.db, id, 'FAILED', 'again', timestamp())).toBe(
+        false,
+      );
+      expect(await liveMigrations.nextEpoch(store.db, id)).toBeNull();
+      expect(await liveMigrations.setProgress(store.db, id, 3, '{}', timestamp())).toBe(false);
+      expect(await liveMigrations.find(store.db, id)).toMatchObject({
+        failure_reason: 'because',
+        password_sealed: null,
+      });
+      expect(await liveMigrations.listActive(store.db, { cluster_id: clusterId })).toEqual([]);
+    });
+
+    test('a cutover is asked for once at a time, and only its own attempt ends it', async () => {
+      const id = await insertMigration();
+      const { db } = store;
+      expect(await liveMigrations.requestCutover(db, id)).toBeNull();
+      await liveMigrations.nextEpoch(db, id);
+      expect(await liveMigrations.requestCutover(db, id)).toBe(1);
+      expect(await liveMigrations.requestCutover(db, id)).toBeNull();
+      expect(await liveMigrations.setCutoverFailed(db, id, 2, 'x')).toBe(false);
+      expect(await liveMigrations.setCutoverFailed(db, id, 1, 'x')).toBe(true);
+      expect(await liveMigrations.setCutoverFailed(db, id, 1, 'x')).toBe(false);
+      expect(await liveMigrations.setComplete(db, id, 1, '{}', timestamp())).toBe(false);
+      expect(await liveMigrations.requestCutover(db, id)).toBe(2);
+      expect(await liveMigrations.find(db, id)).toMatchObject({ cutover_failure: null });
+      expect(await liveMigrations.setComplete(db, id, 2, '{}', timestamp())).toBe(true);
+      expect(await liveMigrations.setComplete(db, id, 2, '{}', timestamp())).toBe(false);
+    });
+
+    test('active migrations are found by host, link, cluster, project and organization', async () => {
+      const id = await insertMigration();
+      await insertMigration({ status: 'COMPLETE' });
+      const { db } = store;
+      for (const of of [
+        { host_id: hostId },
+        { link_id: linkId },
+        { cluster_id: clusterId },
+        { project_id: projectId },
+      ]) {
+        const found = await liveMigrations.listActive(db, of);
+        expect(found.map((row) => row.id)).toEqual([id]);
+      }
+      expect(await liveMigrations.listActiveOfOrganization(db, orgId)).toHaveLength(1);
+      expect(await liveMigrations.listActiveOfOrganization(db, newId())).toEqual([]);
+      expect(await liveMigrations.findInProject(db, newId(), id)).toBeUndefined();
+      expect(await liveMigrations.findOfHost(db, newId(), id)).toBeUndefined();
+    });
+
+    test('namespaces are recorded once, sessions settle once', async () => {
+      const id = await insertMigration();
+      const { db } = store;
+      const row = { migration_id: id, db: 'a', coll: 'b' };
+      await migrationNamespaces.add(db, row);
+      await migrationNamespaces.add(db, row);
+      expect(await migrationNamespaces.list(db, id)).toEqual([row]);
+      await migrationNamespaces.remove(db, row);
+      expect(await migrationNamespaces.has(db, row)).toBe(false);
+      const sessionId = newId();
+      await pushSessions.insert(db, {
+        id: sessionId,
+        migration_id: id,
+        link_id: linkId,
+        cluster_id: clusterId,
+        epoch: 1,
+        secret_hash: Buffer.alloc(32),
+        state: 'OPEN',
+        connection_name: 'linkspan',
+        opened_at: timestamp(),
+      });
+      expect(await pushSessions.listOpen(db, { link_id: linkId })).toHaveLength(1);
+      expect(await pushSessions.settle(db, sessionId)).toBe(true);
+      expect(await pushSessions.settle(db, sessionId)).toBe(false);
+      expect(await pushSessions.listOpen(db)).toEqual([]);
+      await liveMigrations.setEnded(db, id, 'FAILED', 'x', timestamp());
+      await store.transaction(async (tx) => {
+        await clusters.remove(tx, clusterId);
+        await projects.remove(tx, projectId);
+      });
+      expect(await liveMigrations.find(db, id)).toBeUndefined();
+    });
+
+    test('a removed key takes its roles and access list along', async () => {
+      const id = newId();
+      const { db } = store;
+      await apiKeys.insert(db, {
+        id,
+        org_id: orgId,
+        public_key: 'abcdefgh',
+        ha1_sealed: store.sealer.seal(apiKeys.ha1Identity(id), 'ha1'),
+        private_key_suffix: 'x',
+        description: 'x',
+        link_id: null,
+        created_at: timestamp(),
+      });
+      await apiKeys.setOrganizationRoles(db, id, orgId, ['ORG_MEMBER', 'ORG_MEMBER']);
+      await apiKeys.setProjectRoles(db, id, projectId, ['GROUP_OWNER']);
+      const entry = { api_key_id: id, cidr: '192.0.2.1/32', created_at: timestamp() };
+      await apiKeys.addAccessListEntry(db, entry);
+      await apiKeys.addAccessListEntry(db, entry);
+      expect(await apiKeys.accessList(db, id)).toHaveLength(1);
+      expect(await apiKeys.roles(db, id)).toEqual([
+        { org_id: orgId, project_id: null, role: 'ORG_MEMBER' },
+        { org_id: null, project_id: projectId, role: 'GROUP_OWNER' },
+      ]);
+      expect(await apiKeys.remove(db, id)).toBe(true);
+      expect(await apiKeys.roles(db, id)).toEqual([]);
+      expect(await apiKeys.accessList(db, id)).toEqual([]);
+    });
+  });
+}

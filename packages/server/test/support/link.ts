@@ -1,0 +1,93 @@
+import { newId } from '../../src/domain/ids.ts';
+import { secretHash } from '../../src/domain/keyPair.ts';
+import { timestamp } from '../../src/domain/time.ts';
+import * as links from '../../src/store/links.ts';
+import * as migrationHosts from '../../src/store/migrationHosts.ts';
+import { textOf } from './api.ts';
+import type { TestServer } from './server.ts';
+
+/** A source that the host of {@link linkHost} can read. */
+export const SOURCE_PROJECT = 'aaaaaaaaaaaaaaaaaaaaaaaa';
+export const SOURCE_CLUSTER = 'orders';
+export const HOSTNAME = 'host-1.example.com';
+
+/** Makes a link-token and presents it as the gateway does, with an inventory. */
+export async function linkHost(
+  server: TestServer,
+  hostname = HOSTNAME,
+): Promise<{ readonly linkId: string; readonly hostId: string }> {
+  const { store, orgId } = server;
+  const made = await server.api.call(
+    'POST',
+    `/api/atlas/v1.0/orgs/${orgId}/liveMigrations/linkTokens`,
+    {
+      body: {},
+    },
+  );
+  const hostId = newId();
+  return store.transaction(async (tx) => {
+    const link = await links.findByTokenHash(tx, secretHash(textOf(made, 'linkToken')));
+    if (link === undefined || !(await links.useToken(tx, link.id, hostId))) {
+      throw new Error('the token was not accepted');
+    }
+    const now = timestamp();
+    await migrationHosts.insert(tx, {
+      id: hostId,
+      link_id: link.id,
+      hostname,
+      secret_hash: secretHash('host secret'),
+      agent_version: '0.1.0',
+      inventory: JSON.stringify([
+        {
+          projectId: SOURCE_PROJECT,
+          name: 'Source project',
+          deployments: [
+            {
+              name: SOURCE_CLUSTER,
+              mongoDBVersion: '8.0.4',
+              featureCompatibilityVersion: '8.0',
+              managed: false,
+              sharded: false,
+              tlsEnabled: false,
+            },
+          ],
+        },
+      ]),
+      registered_at: now,
+      heartbeat_at: now,
+    });
+    return { linkId: link.id, hostId };
+  });
+}
+
+/** A project with a registered cluster `target`. @returns the project's id */
+export async function makeDestination(server: TestServer, name = 'Destination'): Promise<string> {
+  const project = await server.api.call('POST', '/api/atlas/v1.0/groups', {
+    body: { name, orgId: server.orgId },
+  });
+  const groupId = textOf(project, 'id');
+  await server.api.call('POST', `/api/linkspan/v1/groups/${groupId}/clusters`, {
+    body: {
+      name: 'target',
+      connectionString: 'mongodb://writer:hidden-password@db.example.com:27017/?replicaSet=rs0',
+    },
+  });
+  return groupId;
+}
+
+/** Body of create and validate, version 2024-05-30. */
+export function migrationBody(groupId: string) {
+  return {
+    destination: { clusterName: 'target', groupId, hostnameSchemaType: '' },
+    migrationHosts: [HOSTNAME],
+    source: {
+      clusterName: SOURCE_CLUSTER,
+      groupId: SOURCE_PROJECT,
+      managedAuthentication: false,
+      ssl: false,
+      username: 'reader',
+      password: 'source-password',
+      caCertificatePath: '',
+    },
+  };
+}
