@@ -79,6 +79,7 @@ export async function startServer({
     endpoints: allEndpoints(context, removal),
     gateway: gateway.plugin,
     logger: log,
+    trustedProxies: config.trustedProxies,
   });
   resources.defer(() => app.close());
   // First to stop: a request that waits for a removal would keep the server from closing.

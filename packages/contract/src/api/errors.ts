@@ -182,12 +182,6 @@ export const API_ERRORS = {
     'documented',
     'Should not specify both the IP address and the CIDR block.',
   ),
-  INVALID_API_KEY_DESC: entry(
-    'INVALID_API_KEY_DESC',
-    400,
-    'documented',
-    'API key descriptions are required and must be less than %s characters.',
-  ),
   MISSING_API_KEY_ROLES: entry(
     'MISSING_API_KEY_ROLES',
     400,

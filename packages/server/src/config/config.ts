@@ -1,6 +1,7 @@
 import Type from 'typebox';
 import {
   ConfigurationError,
+  flagOf,
   type GivenValues,
   type OptionValues,
   resolveOptions,
@@ -17,6 +18,8 @@ export interface ServerConfig {
   readonly store: StoreOptions;
   /** Normalised CIDR blocks. */
   readonly allowedNetworks: readonly string[];
+  /** Normalised CIDR blocks. */
+  readonly trustedProxies: readonly string[];
   /** Without a path; null: what the server listens on. */
   readonly publicUrl: string | null;
 }
@@ -38,7 +41,8 @@ export function loadConfig(flags: GivenValues, environment: Environment): Server
   return {
     options,
     store: storeOptions(options),
-    allowedNetworks: parseNetworks(options.allowedNetworks),
+    allowedNetworks: parseNetworks('allowedNetworks', options.allowedNetworks),
+    trustedProxies: parseNetworks('trustedProxies', options.trustedProxies),
     publicUrl: options.publicUrl === undefined ? null : parsePublicUrl(options.publicUrl),
   };
 }
@@ -61,7 +65,7 @@ function storeOptions(options: OptionValues<typeof STORE_OPTIONS>): StoreOptions
   return { dataDirectory: options.dataDir, masterKeyFile: options.masterKeyFile ?? null };
 }
 
-function parseNetworks(text: string): string[] {
+function parseNetworks(key: string, text: string): string[] {
   const parts = text
     .split(',')
     .map((part) => part.trim())
@@ -69,7 +73,7 @@ function parseNetworks(text: string): string[] {
   const wrong = parts.filter((part) => normaliseCidr(part) === null);
   if (wrong.length > 0) {
     throw new ConfigurationError(
-      wrong.map((part) => `--allowed-networks: "${part}" is not an address or a CIDR block`),
+      wrong.map((part) => `${flagOf(key)}: "${part}" is not an address or a CIDR block`),
     );
   }
   return parts.map((part) => normaliseCidr(part) ?? part);

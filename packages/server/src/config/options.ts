@@ -47,6 +47,12 @@ export const SERVER_OPTIONS = {
     description:
       'Loopback, link-local or metadata networks that destinations may be in all the same: addresses and CIDR blocks, with commas',
   },
+  trustedProxies: {
+    type: 'string',
+    default: '',
+    description:
+      'Reverse proxies whose X-Forwarded-For is believed: addresses and CIDR blocks, with commas',
+  },
   rateLimits: {
     type: 'boolean',
     default: true,

@@ -12,9 +12,15 @@ export interface Caller {
   readonly accessList: readonly string[];
 }
 
+/** A Bearer token was sent and is not valid. */
+export class BearerRefusedError extends Error {
+  override readonly name = 'BearerRefusedError';
+}
+
 /**
  * Establishes who calls, from the `Authorization` header.
  * @throws {ChallengeError} without valid credentials
+ * @throws {BearerRefusedError} with a Bearer token: there are no service accounts yet
  * @throws {ApiError} SERVICE_UNAVAILABLE if the key cannot be looked up: never a 401 (rule C6)
  */
 export async function authenticate(
@@ -22,13 +28,13 @@ export async function authenticate(
   nonces: Nonces,
   directory: Directory,
 ): Promise<Caller> {
+  const { authorization } = request.headers;
+  if (authorization !== undefined && /^bearer\s/i.test(authorization)) {
+    throw new BearerRefusedError('the access token is not valid');
+  }
   const found: { key: KeyRecord | null } = { key: null };
   const publicKey = await verifyDigest(
-    {
-      authorization: request.headers.authorization,
-      method: request.method,
-      target: request.raw.url ?? '',
-    },
+    { authorization, method: request.method, target: request.raw.url ?? '' },
     nonces,
     async (name) => {
       found.key = await lookUp(request, directory, name);

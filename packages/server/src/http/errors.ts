@@ -1,12 +1,17 @@
+import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { UNAUTHORIZED_BODY } from '@linkspan/contract/api/errors.ts';
 import { ApiError, apiError, unavailable } from '../domain/apiError.ts';
 import { StoreUnavailableError } from '../store/store.ts';
+import { BearerRefusedError } from './authenticate.ts';
 import { MAX_API_BODY_BYTES } from './body.ts';
 import { ChallengeError, challengeHeader } from './digest.ts';
 import type { Nonces } from './nonces.ts';
 import { presentationOf, queryOf } from './query.ts';
 import { writeError } from './respond.ts';
+
+/** RFC 6750, section 3.1. */
+const BEARER_REFUSED = 'Bearer error="invalid_token"';
 
 /** The one place where errors become answers. */
 export function answerError(
@@ -15,7 +20,11 @@ export function answerError(
   reply: FastifyReply,
   nonces: Nonces,
 ): FastifyReply {
-  if (error instanceof ChallengeError) return answerChallenge(error.stale, reply, nonces);
+  if (error instanceof ChallengeError) {
+    const { stale } = error;
+    return answerUnauthorized(challengeHeader(nonces.issue(), stale), reply);
+  }
+  if (error instanceof BearerRefusedError) return answerUnauthorized(BEARER_REFUSED, reply);
   const answer = toApiError(error, request);
   const presentation = presentationOf(queryOf(request.raw.url ?? ''));
   if (answer.retryAfterSeconds !== null) reply.header('Retry-After', answer.retryAfterSeconds);
@@ -27,13 +36,25 @@ export function answerError(
 }
 
 /** The recorded answer without credentials: no header and no body tells what was wrong. */
-function answerChallenge(stale: boolean, reply: FastifyReply, nonces: Nonces): FastifyReply {
+function answerUnauthorized(challenge: string, reply: FastifyReply): FastifyReply {
   return reply
     .code(401)
-    .header('WWW-Authenticate', challengeHeader(nonces.issue(), stale))
+    .header('WWW-Authenticate', challenge)
     .header('Vary', 'Accept-Encoding')
     .header('Content-Type', 'application/json')
     .send(Buffer.from(UNAUTHORIZED_BODY));
+}
+
+/** Bytes that are no HTTP request. There is no request to answer, only the socket. */
+export function answerMalformed(socket: Socket): void {
+  if (!socket.writable) return;
+  const body = writeError(apiError('VALIDATION_ERROR', 'the HTTP request is malformed'), {
+    envelope: false,
+    pretty: false,
+  });
+  socket.end(
+    `HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\nX-Error-Code: VALIDATION_ERROR\r\n\r\n${body.toString()}`,
+  );
 }
 
 function toApiError(error: FastifyError | Error, request: FastifyRequest): ApiError {
@@ -47,7 +68,9 @@ function toApiError(error: FastifyError | Error, request: FastifyRequest): ApiEr
     return apiError('PAYLOAD_TOO_LARGE', `${MAX_API_BODY_BYTES}`);
   }
   const status = 'statusCode' in error ? error.statusCode : undefined;
-  if (status !== undefined && status >= 400 && status < 500) return apiError('INVALID_JSON');
+  if (status !== undefined && status >= 400 && status < 500) {
+    return apiError('VALIDATION_ERROR', error.message);
+  }
   request.log.error({ err: error }, 'a request failed');
   return apiError('UNEXPECTED_ERROR');
 }

@@ -9,7 +9,7 @@ import { PUSH_BASE } from '@linkspan/contract/push/version.ts';
 import { apiError } from '../domain/apiError.ts';
 import { MAX_API_BODY_BYTES } from './body.ts';
 import type { Endpoint } from './endpoint.ts';
-import { answerError } from './errors.ts';
+import { answerError, answerMalformed } from './errors.ts';
 import { pathOf, Pipeline, type PipelineDependencies } from './pipeline.ts';
 import { API_BASES } from './version.ts';
 
@@ -18,7 +18,12 @@ export interface HttpDependencies extends PipelineDependencies {
   /** The gateway's routes, served below the push protocol's base; absent in tests of the API. */
   readonly gateway: FastifyPluginAsync | null;
   readonly logger: FastifyBaseLogger;
+  /** Proxies whose `X-Forwarded-For` tells where a request comes from: normalised CIDR blocks. */
+  readonly trustedProxies: readonly string[];
 }
+
+/** The longest that a request may take to arrive whole, in milliseconds. */
+const REQUEST_TIMEOUT_MS = 300_000;
 
 const METHODS: readonly HTTPMethods[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
@@ -31,6 +36,9 @@ export async function createHttpServer(dependencies: HttpDependencies): Promise<
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 1000 },
     exposeHeadRoutes: false,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    trustProxy: dependencies.trustedProxies.length > 0 && [...dependencies.trustedProxies],
+    clientErrorHandler: (_error, socket) => answerMalformed(socket),
     frameworkErrors: (error, request, reply) => {
       void answerError(error, request, reply, nonces);
     },

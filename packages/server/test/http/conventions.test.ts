@@ -76,6 +76,12 @@ describe('authentication', () => {
     expect(answer.status).toBe(401);
   });
 
+  test('a Bearer token is refused as RFC 6750 says', async () => {
+    const answer = await send(server.url + org, 'GET', { headers: { authorization: 'Bearer x' } });
+    expect(answer.status).toBe(401);
+    expect(answer.headers['www-authenticate']).toBe('Bearer error="invalid_token"');
+  });
+
   test('C6: a key that cannot be looked up is answered with 503, never with 401', async () => {
     await using other = await startTestServer();
     const challenge =
@@ -232,7 +238,13 @@ describe('answers', () => {
     const method = await server.api.call('PUT', '/api/atlas/v2/groups');
     expect(method.status).toBe(405);
     expect(method.headers.allow).toBe('GET, POST');
-    expect((await server.api.call('GET', '/api/atlas/v2/groups/%zz')).status).toBe(400);
+    const bad = await server.api.call('GET', '/api/atlas/v2/groups/%zz');
+    expect(bad.status).toBe(400);
+    expect(bad.json).toMatchObject({ errorCode: 'VALIDATION_ERROR' });
+    const twice = await send(server.url + org, 'PUT', {
+      headers: { 'content-length': '0', 'transfer-encoding': 'chunked' },
+    });
+    expect(twice.json).toMatchObject({ error: 400, errorCode: 'VALIDATION_ERROR' });
   });
 });
 
@@ -306,4 +318,41 @@ test('C10: a caller who does not belong takes nothing out of the bucket; a full 
   }
   const first = await limited.api.call('GET', path);
   expect(first.headers['ratelimit-remaining']).toBe('499');
+});
+
+test('C10: an empty bucket is answered with 429, and does not keep a link-token from being removed', async () => {
+  await using limited = await startTestServer();
+  const base = `/api/atlas/v1.0/orgs/${limited.orgId}/liveMigrations`;
+  await limited.api.call('POST', `${base}/linkTokens`, { body: {} });
+  const target = `${base}/availableProjects`;
+  const challenge = (await send(limited.url + target, 'GET')).headers['www-authenticate'] ?? '';
+  const drain = async (count: number) =>
+    send(limited.url + target, 'GET', {
+      headers: { authorization: answerTo(challenge, limited.owner, 'GET', target, count) },
+    });
+  let last = await drain(1);
+  for (let count = 2; last.status === 200; count += 1) last = await drain(count);
+  expect(last.status).toBe(429);
+  expect(last.headers).toMatchObject({
+    'ratelimit-limit': '500',
+    'ratelimit-remaining': '0',
+    'retry-after': '1',
+    'x-error-code': 'RATE_LIMITED_TOKEN_BUCKET',
+  });
+  expect(last.json).toMatchObject({ parameters: [target, '1', '500', '250', '60'] });
+  expect((await limited.api.call('DELETE', `${base}/linkTokens`)).status).toBe(204);
+});
+
+test('a proxy is believed only where it is trusted', async () => {
+  const headers = { 'x-forwarded-for': '203.0.113.9' };
+  for (const [flags, status] of [
+    [{}, 200],
+    [{ trustedProxies: '127.0.0.1' }, 403],
+  ] as const) {
+    await using own = await startTestServer(flags);
+    const path = `/api/atlas/v1.0/orgs/${own.orgId}/apiKeys`;
+    const list = `${path}/${own.owner.id}/accessList`;
+    await own.api.call('POST', list, { body: [{ ipAddress: '127.0.0.1' }] });
+    expect((await own.api.call('GET', path, { headers })).status).toBe(status);
+  }
 });
