@@ -1,4 +1,4 @@
-import { renameSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 
 import type { ValidationReport, ValidationWork } from '@linkspan/contract/push/messages.ts';
 import { pino, type Logger } from 'pino';
@@ -42,8 +42,10 @@ export interface AgentStart {
 export async function runAgent(start: AgentStart, signal: AbortSignal): Promise<void> {
   const { config, log } = start;
   using directory = new StateDirectory(config.options.stateDir);
-  const { hostname } = config;
+  const { hostname, options } = config;
   const { agentVersion, linkToken } = start;
+  // One of an earlier run would say that this one is ready.
+  if (options.readyFile !== undefined) rmSync(options.readyFile, { force: true });
   const link = await establishLink({ directory, linkToken, hostname, agentVersion, log }, signal);
   log.info({ server: link.endpoint, orgId: link.orgId, hostId: link.hostId }, 'linked');
   try {

@@ -172,12 +172,13 @@ export async function runLinkspan(
 
 async function readyText(child: Guarded, readyFile: string): Promise<string> {
   const deadline = Date.now() + START_TIMEOUT_MS;
-  while (!existsSync(readyFile)) {
+  for (;;) {
+    const text = existsSync(readyFile) ? await readFile(readyFile, 'utf8') : '';
+    if (text !== '') return text;
     if (!child.running) throw new Error(`ended with exit code ${await child.exited}`);
     if (Date.now() > deadline) throw new Error(`was not ready in ${START_TIMEOUT_MS / 1000} s`);
     await delay(20);
   }
-  return await readFile(readyFile, 'utf8');
 }
 
 function cleanEnvironment(): NodeJS.ProcessEnv {

@@ -1,0 +1,72 @@
+import process from 'node:process';
+
+import type { Command } from 'commander';
+
+import { UsageError } from '../../exitCodes.ts';
+import { PROFILE_VARIABLES, profilesPath, updateProfile, type Profile } from '../../profiles.ts';
+import { ask, readSecret } from '../../terminal.ts';
+
+interface InitOptions {
+  readonly profile: string;
+  readonly baseUrl?: string;
+  readonly publicKey?: string;
+  readonly privateKeyFile?: string;
+  readonly orgId?: string;
+  readonly projectId?: string;
+}
+
+/** `config init`: asks for what a profile holds; what flags and environment give is not asked for. */
+export function addConfigInit(parent: Command): void {
+  parent
+    .command('init')
+    .description('Set up a profile: server, API key, organization and project.')
+    .option('-P, --profile <name>', 'profile to set up', 'default')
+    .option('--baseUrl <url>', 'URL of the server')
+    .option('--publicKey <key>', 'public key of the API key')
+    .option('--privateKeyFile <path>', 'file with the private key, - for standard input')
+    .option('--orgId <id>', 'organization to use')
+    .option('--projectId <id>', 'project to use')
+    .action(async (options: InitOptions) => {
+      const baseUrl = await value('baseUrl', options.baseUrl, 'URL of the server: ');
+      if (!URL.canParse(baseUrl)) throw new UsageError(`"${baseUrl}" is not the URL of a server`);
+      const publicKey = await value('publicKey', options.publicKey, 'Public API key: ');
+      const privateKey = await readSecret({
+        what: 'private API key',
+        file: options.privateKeyFile,
+        flag: '--privateKeyFile',
+        variable: PROFILE_VARIABLES.privateKey,
+      });
+      const orgId = await optional('orgId', options.orgId, 'Organization ID (may be empty): ');
+      const projectId = await optional(
+        'projectId',
+        options.projectId,
+        'Project ID (may be empty): ',
+      );
+      const profile: Profile = {
+        baseUrl,
+        publicKey,
+        privateKey,
+        ...(orgId === '' ? {} : { orgId }),
+        ...(projectId === '' ? {} : { projectId }),
+      };
+      updateProfile(options.profile, profile);
+      console.log(`Profile '${options.profile}' saved in ${profilesPath()}`);
+    });
+}
+
+type Asked = 'baseUrl' | 'publicKey' | 'orgId' | 'projectId';
+
+async function value(key: Asked, flag: string | undefined, question: string): Promise<string> {
+  const variable = PROFILE_VARIABLES[key];
+  const given = flag ?? process.env[variable];
+  const otherwise = `${key} is not known: give --${key} or ${variable}`;
+  const answer = given ?? (await ask(question, otherwise));
+  if (answer === '') throw new UsageError(otherwise);
+  return answer;
+}
+
+async function optional(key: Asked, flag: string | undefined, question: string): Promise<string> {
+  const given = flag ?? process.env[PROFILE_VARIABLES[key]];
+  if (given !== undefined) return given;
+  return process.stdin.isTTY ? await ask(question, '') : '';
+}

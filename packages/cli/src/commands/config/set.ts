@@ -1,0 +1,37 @@
+import { Argument, type Command } from 'commander';
+
+import { UsageError } from '../../exitCodes.ts';
+import { PROFILE_KEYS, PROFILE_VARIABLES, updateProfile, type ProfileKey } from '../../profiles.ts';
+import { readSecret } from '../../terminal.ts';
+
+/** `config set`: one value of a profile. */
+export function addConfigSet(parent: Command): void {
+  parent
+    .command('set')
+    .description('Set one value of a profile. The private key is read from standard input.')
+    .addArgument(new Argument('<key>', 'what to set').choices(PROFILE_KEYS))
+    .argument('[value]', 'its value; none for privateKey')
+    .option('-P, --profile <name>', 'profile to change', 'default')
+    .action(async (key: ProfileKey, given: string | undefined, options: { profile: string }) => {
+      updateProfile(options.profile, { [key]: await valueOf(key, given) });
+      console.log(`${key} of profile '${options.profile}' set`);
+    });
+}
+
+async function valueOf(key: ProfileKey, given: string | undefined): Promise<string> {
+  if (key !== 'privateKey') {
+    if (given === undefined) throw new UsageError(`give the value of ${key}`);
+    return given;
+  }
+  if (given !== undefined) {
+    throw new UsageError(
+      'a private key does not belong on a command line, where every user of this machine can read it: give it on standard input',
+    );
+  }
+  return await readSecret({
+    what: 'private API key',
+    file: undefined,
+    flag: '--privateKeyFile',
+    variable: PROFILE_VARIABLES.privateKey,
+  });
+}

@@ -1,0 +1,66 @@
+import { chmodSync, existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import process from 'node:process';
+
+import { readYamlFile } from '@linkspan/contract/options/yamlFile.ts';
+import Type, { type Static } from 'typebox';
+import { stringify } from 'yaml';
+
+/** How a person reaches a server, under a name. The private key is a secret: the file is 0600. */
+const Profile = Type.Object(
+  {
+    baseUrl: Type.Optional(Type.String({ description: 'a URL' })),
+    publicKey: Type.Optional(Type.String({ description: 'a text' })),
+    privateKey: Type.Optional(Type.String({ description: 'a text' })),
+    orgId: Type.Optional(Type.String({ description: 'a text, in quotes' })),
+    projectId: Type.Optional(Type.String({ description: 'a text, in quotes' })),
+  },
+  { additionalProperties: false },
+);
+export type Profile = Static<typeof Profile>;
+
+const ProfilesFile = Type.Object(
+  { profiles: Type.Record(Type.String(), Profile, { description: 'profiles by their name' }) },
+  { additionalProperties: false },
+);
+
+/** Keys of a profile, with the environment variable that stands above each. */
+export const PROFILE_VARIABLES = {
+  baseUrl: 'LINKSPAN_BASE_URL',
+  publicKey: 'LINKSPAN_PUBLIC_KEY',
+  privateKey: 'LINKSPAN_PRIVATE_KEY',
+  orgId: 'LINKSPAN_ORG_ID',
+  projectId: 'LINKSPAN_PROJECT_ID',
+} as const satisfies Record<keyof Profile, string>;
+
+export type ProfileKey = keyof typeof PROFILE_VARIABLES;
+
+export const PROFILE_KEYS = Object.keys(PROFILE_VARIABLES) as readonly ProfileKey[];
+
+/** `$XDG_CONFIG_HOME/linkspan/config.yaml`, or below `~/.config`. */
+export function profilesPath(): string {
+  const home = process.env['XDG_CONFIG_HOME'];
+  const directory = home === undefined || home === '' ? join(homedir(), '.config') : home;
+  return join(directory, 'linkspan', 'config.yaml');
+}
+
+/**
+ * Every profile, by name; none where there is no file.
+ * @throws {ConfigurationError} naming file and line
+ */
+export function readProfiles(): Record<string, Profile> {
+  const path = profilesPath();
+  return existsSync(path) ? readYamlFile(path, ProfilesFile).value.profiles : {};
+}
+
+/** Puts values into one profile and leaves the others as they are. */
+export function updateProfile(name: string, values: Profile): void {
+  const path = profilesPath();
+  const profiles = readProfiles();
+  const changed = { ...profiles, [name]: { ...profiles[name], ...values } };
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  writeFileSync(`${path}.new`, stringify({ profiles: changed }), { mode: 0o600 });
+  chmodSync(`${path}.new`, 0o600);
+  renameSync(`${path}.new`, path);
+}

@@ -1,0 +1,48 @@
+import type { LiveMigrationDetail } from '@linkspan/contract/api/liveMigrations.ts';
+
+const BAR_WIDTH = 24;
+
+/** One line about a live migration, from what its host last reported. */
+export function progressLine(migration: LiveMigrationDetail): string {
+  const { progress } = migration;
+  if (progress === null) return `${migration.status}  waiting for the migration host`;
+  const parts = [
+    migration.status,
+    progress.phase,
+    `${count(progress.documentsCopied)}/${count(progress.documentsTotal)} documents`,
+    `${size(progress.bytesCopied)}/${size(progress.bytesTotal)}`,
+    `lag ${progress.lagSeconds === null ? '-' : `${progress.lagSeconds} s`}`,
+    `${count(progress.keysPending)} pending`,
+  ];
+  if (migration.readyForCutover) parts.push('ready for cutover');
+  if (progress.waitingFor !== null) parts.push(`waiting: ${progress.waitingFor}`);
+  return parts.join('  ');
+}
+
+/** The same with a bar before it, cut to the width of the terminal. */
+export function progressBar(migration: LiveMigrationDetail, columns: number): string {
+  const { progress } = migration;
+  const share =
+    progress === null
+      ? 0
+      : progress.bytesTotal > 0
+        ? Math.min(1, progress.bytesCopied / progress.bytesTotal)
+        : progress.phase === 'STARTING' || progress.phase === 'COPYING'
+          ? 0
+          : 1;
+  const full = Math.round(share * BAR_WIDTH);
+  const bar = '█'.repeat(full) + '░'.repeat(BAR_WIDTH - full);
+  const percent = `${Math.floor(share * 100)}%`.padStart(4);
+  return `${bar} ${percent}  ${progressLine(migration)}`.slice(0, Math.max(20, columns - 1));
+}
+
+function count(value: number): string {
+  return value.toLocaleString('en');
+}
+
+/** Bytes in binary units, to one place. */
+function size(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
+  const power = bytes === 0 ? 0 : Math.min(Math.floor(Math.log2(bytes) / 10), units.length - 1);
+  return `${(bytes / 1024 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;
+}

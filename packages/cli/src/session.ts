@@ -1,0 +1,108 @@
+import process from 'node:process';
+
+import { Option, type Command } from 'commander';
+
+import { ApiClient, type ApiRequest } from './api/client.ts';
+import { UsageError } from './exitCodes.ts';
+import { PROFILE_VARIABLES, readProfiles, type Profile, type ProfileKey } from './profiles.ts';
+
+/** Options of every command that talks to a server. */
+export interface ClientOptions {
+  readonly profile?: string;
+  readonly baseUrl?: string;
+  readonly orgId?: string;
+  readonly projectId?: string;
+  readonly output?: 'json';
+}
+
+export interface ListOptions extends ClientOptions {
+  readonly limit?: string;
+  readonly page?: string;
+}
+
+/** Adds the options that every command for a server has, and the id that it works on. */
+export function clientCommand(command: Command, scope?: 'organization' | 'project'): Command {
+  if (scope === 'organization') {
+    command.option('--orgId <id>', 'organization to use; overrides the profile');
+  }
+  if (scope === 'project') {
+    command.option('--projectId <id>', 'project to use; overrides the profile');
+  }
+  return command
+    .addOption(new Option('-o, --output <format>', 'how to print the answer').choices(['json']))
+    .option('-P, --profile <name>', 'profile of the configuration file to use')
+    .option('--baseUrl <url>', 'URL of the server; overrides the profile');
+}
+
+export function listCommand(command: Command, scope?: 'organization' | 'project'): Command {
+  return clientCommand(command, scope)
+    .option('--limit <number>', 'results on a page, 1 to 500', '100')
+    .option('--page <number>', 'page of the list', '1');
+}
+
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
+/** A server as the flags, the environment and the profile name it. */
+export class Session implements AsyncDisposable {
+  readonly output: 'json' | undefined;
+  readonly #options: ClientOptions;
+  readonly #profile: Profile;
+  readonly #client: ApiClient;
+
+  /** @throws {UsageError} | {ConfigurationError} if it is not known how to reach a server */
+  constructor(options: ClientOptions) {
+    this.output = options.output;
+    this.#options = options;
+    this.#profile = profileOf(options.profile);
+    const baseUrl = this.#need('baseUrl', '--baseUrl');
+    if (!URL.canParse(baseUrl)) throw new UsageError(`"${baseUrl}" is not the URL of a server`);
+    this.#client = new ApiClient(baseUrl, {
+      publicKey: this.#need('publicKey', null),
+      privateKey: this.#need('privateKey', null),
+    });
+  }
+
+  get orgId(): string {
+    return this.#need('orgId', '--orgId');
+  }
+
+  get projectId(): string {
+    return this.#need('projectId', '--projectId');
+  }
+
+  /** @throws {ApiError} | {UnreachableError} */
+  call<T>(method: Method, path: string, request?: ApiRequest): Promise<T> {
+    return this.#client.call<T>(method, path, request);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#client[Symbol.asyncDispose]();
+  }
+
+  #need(key: ProfileKey, flag: string | null): string {
+    const variable = PROFILE_VARIABLES[key];
+    const fromFlag = key in this.#options ? this.#options[key as keyof ClientOptions] : undefined;
+    const value = fromFlag ?? (process.env[variable] || undefined) ?? this.#profile[key];
+    if (value !== undefined && value !== '') return value;
+    const places = [...(flag === null ? [] : [flag]), variable, '`linkspan config init`'];
+    throw new UsageError(`${key} is not known: give it with ${places.join(' or ')}`);
+  }
+}
+
+/** The page of a list that the options ask for. */
+export function pageQuery(options: ListOptions): { itemsPerPage?: string; pageNum?: string } {
+  return {
+    ...(options.limit === undefined ? {} : { itemsPerPage: options.limit }),
+    ...(options.page === undefined ? {} : { pageNum: options.page }),
+  };
+}
+
+function profileOf(name: string | undefined): Profile {
+  const profiles = readProfiles();
+  const profile = profiles[name ?? 'default'];
+  if (profile === undefined && name !== undefined) {
+    const known = Object.keys(profiles).join(', ') || 'none';
+    throw new UsageError(`there is no profile "${name}"; known: ${known}`);
+  }
+  return profile ?? {};
+}

@@ -1,0 +1,86 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { runLinkspan, type CommandOptions } from '@linkspan/testkit/processes.ts';
+import { afterAll, expect, test } from 'vitest';
+
+const directory = mkdtempSync(join(tmpdir(), 'linkspan-cli-'));
+const file = join(directory, 'linkspan', 'config.yaml');
+afterAll(() => rmSync(directory, { recursive: true }));
+
+function linkspan(args: readonly string[], options: CommandOptions = {}) {
+  const env = { XDG_CONFIG_HOME: directory, ...options.env };
+  return runLinkspan(args, { ...options, env });
+}
+
+test('profiles are kept in a file of one user, and their private keys masked', async () => {
+  const flags = ['--baseUrl', 'http://127.0.0.1:1', '--publicKey', 'abcdefgh', '--orgId', 'o1'];
+  const privateKey = '01234567-89ab-cdef-0123-456789abcdef';
+  const init = await linkspan(['config', 'init', ...flags], { input: `${privateKey}\n` });
+  expect(init).toMatchObject({ code: 0, stderr: '' });
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  expect(readFileSync(file, 'utf8')).toContain(privateKey);
+
+  const set = ['config', 'set', 'projectId', 'p1', '--profile', 'other'];
+  expect(await linkspan(set)).toMatchObject({ code: 0 });
+  const { stdout } = await linkspan(['config', 'list', '-o', 'json']);
+  expect(JSON.parse(stdout)).toEqual([
+    {
+      name: 'default',
+      baseUrl: 'http://127.0.0.1:1',
+      publicKey: 'abcdefgh',
+      privateKey: '********-****-****-456789abcdef',
+      orgId: 'o1',
+    },
+    { name: 'other', projectId: 'p1' },
+  ]);
+
+  const call = await linkspan(['orgs', 'list']);
+  expect(call).toMatchObject({ code: 1, stdout: '' });
+  expect(call.stderr).toContain('http://127.0.0.1:1/api/atlas/v2/orgs');
+  expect(call.stderr).toContain('connection refused');
+});
+
+test('a private key is refused as an argument', async () => {
+  const result = await linkspan(['config', 'set', 'privateKey', 'secret']);
+  expect(result).toMatchObject({ code: 2, stdout: '' });
+  expect(result.stderr).toContain('give it on standard input');
+  expect(result.stderr).not.toContain('secret');
+});
+
+test('wrong usage ends with 2 and names what is wrong', async () => {
+  const results = await Promise.all([
+    linkspan(['lm', 'lnk']),
+    linkspan(['orgs', 'list', '--profile', 'nobody']),
+    linkspan(['server', '--port', '99999']),
+    linkspan(['agent']),
+  ]);
+  expect(results.map(({ code }) => code)).toEqual([2, 2, 2, 2]);
+  const [unknown, profile, port, agent] = results.map(({ stderr }) => stderr);
+  expect(unknown).toContain("unknown command 'lnk'");
+  expect(profile).toContain('there is no profile "nobody"; known: ');
+  expect(port).toContain('--port: "99999" is not a whole number from 0 to 65535');
+  expect(agent).toContain('--config is missing');
+});
+
+test('a wrong configuration file of an agent is named with its line, without secrets', async () => {
+  const path = join(directory, 'agent.yaml');
+  const deployment = '{name: rs0, uri: "mongodb://u:secret@db", urx: 1}';
+  writeFileSync(path, `projects:\n  - id: "1"\n    name: A\n    deployments: [${deployment}]\n`);
+  const { code, stderr } = await linkspan(['agent', '--config', path]);
+  expect(code).toBe(2);
+  expect(stderr).toContain(`${path}:2: "projects.0.id" must be 24 lower-case hexadecimal digits`);
+  expect(stderr).toContain(`${path}:4: unknown key "urx"; known: name, uri, uriFile`);
+  expect(stderr).not.toContain('secret');
+});
+
+test('help and version end with 0', async () => {
+  const [help, version] = await Promise.all([
+    linkspan(['lm', 'link', 'delete', '--help']),
+    linkspan(['--version']),
+  ]);
+  expect(help).toMatchObject({ code: 0, stderr: '' });
+  expect(help.stdout).toContain('--force');
+  expect(version).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
+});
