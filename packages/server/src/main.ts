@@ -11,6 +11,7 @@ import { createHttpServer } from './http/server.ts';
 import type { OperationContext } from './operations/context.ts';
 import { createDirectory } from './operations/directory.ts';
 import { LinkRemoval } from './operations/linkRemoval.ts';
+import { ValidationExpiry } from './operations/validationExpiry.ts';
 import { allEndpoints } from './routes/endpoints.ts';
 import { openStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
@@ -71,6 +72,8 @@ export async function startServer({
     log,
   };
   const removal = new LinkRemoval(context);
+  const expiry = new ValidationExpiry(context);
+  resources.defer(() => expiry.close());
   const app = await createHttpServer({
     nonces: new Nonces(store.sealer.deriveKey('digest nonces')),
     directory: createDirectory(store),
@@ -86,6 +89,7 @@ export async function startServer({
   resources.defer(() => removal.close());
   await gateway.start();
   await removal.start();
+  expiry.start();
   await app.listen({ host: options.host, port: options.port });
   const url = urlOf(app.server.address() as AddressInfo);
   if (config.publicUrl === null) {

@@ -3,7 +3,7 @@ import type { Principal } from '../domain/access.ts';
 import { addressList, plainAddress } from '../domain/addresses.ts';
 import { apiError, unavailable } from '../domain/apiError.ts';
 import type { Directory, KeyRecord } from '../operations/directory.ts';
-import { verifyDigest } from './digest.ts';
+import { ChallengeError, verifyDigest } from './digest.ts';
 import type { Nonces } from './nonces.ts';
 
 /** Who calls, and from which addresses that key may call. */
@@ -40,7 +40,13 @@ export async function authenticate(
       found.key = await lookUp(request, directory, name);
       return found.key?.ha1 ?? null;
     },
-  );
+  ).catch((error: unknown) => {
+    // A challenge is not a refusal: only an answer that fails is worth a line (rule C11).
+    if (error instanceof ChallengeError && !error.stale && authorization !== undefined) {
+      request.log.warn({ remoteAddress: request.ip }, 'credentials were refused');
+    }
+    throw error;
+  });
   const { key } = found;
   if (key === null) throw new Error('a key was verified that does not exist');
   const { apiKeyId, orgId, orgRoles, projectRoles, accessList } = key;

@@ -78,6 +78,18 @@ export async function listPendingOfCluster(
     .execute();
 }
 
+/** @param before a time as the store keeps them */
+export async function listPendingSince(ex: Executor, before: string): Promise<ValidationRow[]> {
+  return ex
+    .selectFrom('validations')
+    .selectAll()
+    .where('status', '=', 'PENDING')
+    .where('created_at', '<', before)
+    .orderBy('created_at')
+    .orderBy('id')
+    .execute();
+}
+
 /**
  * Settles a PENDING validation and erases its password.
  * @returns false if it was settled already
