@@ -1,0 +1,81 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { UNAUTHORIZED_BODY } from '@linkspan/contract/api/errors.ts';
+import { addressList } from '../../src/domain/addresses.ts';
+import { API_BASES } from '../../src/http/version.ts';
+import type { OperationContext } from '../../src/operations/context.ts';
+import { LinkRemoval } from '../../src/operations/linkRemoval.ts';
+import { allEndpoints } from '../../src/routes/endpoints.ts';
+import { type Api, apiClient, send, textOf } from '../support/api.ts';
+import { startTestServer, type TestServer } from '../support/server.ts';
+
+let server: TestServer;
+let stranger: Api;
+let groupId: string;
+beforeAll(async () => {
+  server = await startTestServer();
+  const project = await server.api.call('POST', '/api/atlas/v1.0/groups', {
+    body: { name: 'Project', orgId: server.orgId },
+  });
+  groupId = textOf(project, 'id');
+  const other = await server.api.call('POST', '/api/atlas/v1.0/orgs', {
+    body: { name: 'Other', apiKey: { desc: 'key', roles: ['ORG_OWNER'] } },
+  });
+  stranger = apiClient(
+    server.url,
+    other.json['apiKey'] as { publicKey: string; privateKey: string },
+  );
+});
+afterAll(() => server[Symbol.asyncDispose]());
+
+/** Every operation at every base it is served at, with ids that exist. */
+function routes() {
+  const context: OperationContext = {
+    store: server.store,
+    fence: { settle: async () => null },
+    probe: { test: () => server.hooks.test() },
+    work: { changed: () => {} },
+    publicUrl: () => server.url,
+    allowedNetworks: addressList([]),
+    removalWaitMs: 1000,
+    log: console,
+  };
+  const endpoints = allEndpoints(context, new LinkRemoval(context));
+  return API_BASES.flatMap((base) =>
+    endpoints
+      .filter((endpoint) => endpoint.api === base.api)
+      .map((endpoint) => ({
+        endpoint,
+        path:
+          base.path +
+          endpoint.path
+            .replace(':orgId', server.orgId)
+            .replace(':groupId', groupId)
+            .replaceAll(/:(id|name|address)/g, 'a'.repeat(24)),
+      })),
+  );
+}
+
+test('operation ids are unique, and each of Atlas is served in both versions', () => {
+  const atlas = routes().filter(({ endpoint }) => endpoint.api === 'atlas');
+  const ids = new Set(atlas.map(({ endpoint }) => endpoint.operationId));
+  expect(atlas).toHaveLength(2 * ids.size);
+});
+
+test('no operation answers without credentials', async () => {
+  for (const { endpoint, path } of routes()) {
+    const answer = await send(server.url + path, endpoint.method, { body: {} });
+    expect(`${endpoint.operationId} ${answer.status}`).toBe(`${endpoint.operationId} 401`);
+    expect(answer.text).toBe(UNAUTHORIZED_BODY);
+  }
+});
+
+test('C9: no operation on an organization or project answers a key of another organization', async () => {
+  for (const { endpoint, path } of routes()) {
+    if (endpoint.scope === 'user') continue;
+    const answer = await stranger.call(endpoint.method, path, { body: {} });
+    const code = endpoint.scope === 'org' ? 'USER_CANNOT_ACCESS_ORG' : 'USER_CANNOT_ACCESS_GROUP';
+    expect(`${endpoint.operationId} ${String(answer.headers['x-error-code'])}`).toBe(
+      `${endpoint.operationId} ${code}`,
+    );
+  }
+});
