@@ -12,7 +12,7 @@ import { TransientPushError } from '../push/transport.ts';
 const REFRESH_MS = 5 * 60_000;
 
 export interface HeartbeatOptions {
-  readonly client: HostClient;
+  readonly client: Pick<HostClient, 'inventory'>;
   readonly hostname: string;
   readonly agentVersion: string;
   readonly projects: readonly ConfiguredProject[];

@@ -13,7 +13,7 @@ const WAIT_SECONDS = 30;
  * @throws the signal's reason
  */
 export async function pollWork(
-  client: HostClient,
+  client: Pick<HostClient, 'work'>,
   onWork: (work: readonly WorkItem[]) => void,
   log: Logger,
   signal: AbortSignal,
