@@ -80,7 +80,10 @@ describe('reading', () => {
 
 describe('the change stream', () => {
   it('D1: names each change with its raw key, and goes on behind a token', async () => {
-    const collection = mongodb.client().db('stream').collection<{ _id: unknown; big?: string }>('a');
+    const collection = mongodb
+      .client()
+      .db('stream')
+      .collection<{ _id: unknown; big?: string }>('a');
     await using stream = await openChangeStream(source, { at: 'now' });
     await collection.insertOne({ _id: new BSON.Double(1), big: 'x'.repeat(1000) });
     await collection.deleteOne({ _id: new BSON.Double(1) });

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +9,8 @@ import { freePort } from './ports.ts';
 import { type LinkspanProcess, runLinkspan, startAgent, startServer } from './processes.ts';
 
 const POLL_MS = 100;
-const VERSION = '2024-05-30';
+const FIRST = '2023-01-01';
+const LATEST = '2024-05-30';
 
 /** The names that every pair has, so that tests can write them down. */
 export const DESTINATION_CLUSTER = 'destination';
@@ -26,19 +26,19 @@ export interface LinkedPairOptions {
 }
 
 /**
- * Two databases, a server and an agent, each a process of its own and linked: everything that a live
- * migration needs. The server keeps its port when it is restarted, as a real one does.
+ * Two databases and a server, each a process of its own, with a project, a destination cluster and a
+ * link-token that waits for a migration host. The server keeps its port when it is restarted.
  */
-export interface LinkedPair extends AsyncDisposable {
+export interface DestinationSide extends AsyncDisposable {
   readonly source: MongoDB;
   readonly destination: MongoDB;
   readonly server: LinkspanProcess;
-  readonly agent: LinkspanProcess;
   readonly directory: string;
   readonly baseUrl: string;
   readonly credentials: { readonly publicKey: string; readonly privateKey: string };
   readonly orgId: string;
   readonly projectId: string;
+  readonly linkToken: string;
   /** As the organization's owner. */
   readonly api: TestApi;
   /** Starts a live migration and returns its id. */
@@ -54,41 +54,48 @@ export interface LinkedPair extends AsyncDisposable {
     isWanted: (migration: LiveMigrationDetail) => boolean,
     timeoutMs?: number,
   ): Promise<LiveMigrationDetail>;
+  /** Asks for a cutover once the migration is ready for it. */
+  askForCutover(id: string): Promise<void>;
   /** Cuts over and waits for COMPLETE. */
   cutOver(id: string): Promise<LiveMigrationDetail>;
 }
 
+/** With an agent that is linked: everything that a live migration needs. */
+export interface LinkedPair extends DestinationSide {
+  readonly agent: LinkspanProcess;
+}
+
 /** @throws {Error} naming the step that failed and what it said */
 export async function startLinkedPair(options: LinkedPairOptions = {}): Promise<LinkedPair> {
+  await using resources = new AsyncDisposableStack();
+  const side = resources.use(await startDestinationSide(options));
+  const config = join(side.directory, 'agent.yaml');
+  await writeFile(config, agentConfiguration(side.source.uri));
+  const agent = resources.use(
+    await startAgent({
+      args: ['--config', config, '--state-dir', join(side.directory, 'agent')],
+      env: { LINKSPAN_LINK_TOKEN: side.linkToken },
+    }),
+  );
+  const owned = resources.move();
+  return { ...side, agent, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** @throws {Error} naming the step that failed and what it said */
+export async function startDestinationSide(
+  options: LinkedPairOptions = {},
+): Promise<DestinationSide> {
   await using resources = new AsyncDisposableStack();
   const directory = await mkdtemp(join(tmpdir(), 'linkspan-pair-'));
   resources.defer(() => rm(directory, { recursive: true, force: true }));
   const source = options.source ?? resources.use(await startMongoDB({ name: 'source' }));
   const destination =
     options.destination ?? resources.use(await startMongoDB({ name: 'destination' }));
-
-  const dataDir = join(directory, 'server');
-  const made = await runLinkspan(['init', 'Tests', '--data-dir', dataDir, '-o', 'json']);
-  if (made.code !== 0) throw new Error(`linkspan init failed: ${made.stderr}`);
-  const first = JSON.parse(made.stdout) as {
-    organization: { id: string };
-    apiKey: { publicKey: string; privateKey: string };
-  };
-  const { publicKey, privateKey } = first.apiKey;
-  const server = resources.use(
-    await startServer({
-      args: [
-        ...['--data-dir', dataDir, '--port', String(await freePort())],
-        ...['--allowed-networks', '127.0.0.0/8', '--no-rate-limits'],
-        ...(options.serverArgs ?? []),
-      ],
-    }),
-  );
+  const { server, orgId, credentials } = await startInitialised(directory, options, resources);
   const baseUrl = (server.ready as { url: string }).url;
-  const owner = resources.use(api(baseUrl, { publicKey, privateKey }));
-  const orgId = first.organization.id;
+  const owner = resources.use(api(baseUrl, credentials));
   const { id: projectId } = await expectBody<{ id: string }>(
-    owner.post('/api/atlas/v2/groups', { version: '2023-01-01', body: { name: 'Tests', orgId } }),
+    owner.post('/api/atlas/v2/groups', { version: FIRST, body: { name: 'Tests', orgId } }),
   );
   await expectBody(
     owner.post(`/api/linkspan/v1/groups/${projectId}/clusters`, {
@@ -97,28 +104,54 @@ export async function startLinkedPair(options: LinkedPairOptions = {}): Promise<
   );
   const { linkToken } = await expectBody<{ linkToken: string }>(
     owner.post(`/api/atlas/v2/orgs/${orgId}/liveMigrations/linkTokens`, {
-      version: '2023-01-01',
+      version: FIRST,
       body: { accessListIps: [] },
     }),
   );
-  const config = join(directory, 'agent.yaml');
-  await writeFile(config, agentConfiguration(source.uri));
-  const agent = resources.use(
-    await startAgent({
-      args: [
-        '--config',
-        config,
-        '--state-dir',
-        join(directory, `agent-${randomBytes(3).toString('hex')}`),
-      ],
-      env: { LINKSPAN_LINK_TOKEN: linkToken },
-    }),
-  );
+  const owned = resources.move();
+  return {
+    source,
+    destination,
+    server,
+    directory,
+    baseUrl,
+    credentials,
+    orgId,
+    projectId,
+    linkToken,
+    api: owner,
+    ...migrationCalls(owner, projectId),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
 
-  const migrations = `/api/linkspan/v1/groups/${projectId}/liveMigrations`;
+async function startInitialised(
+  directory: string,
+  { serverArgs = [] }: LinkedPairOptions,
+  resources: AsyncDisposableStack,
+) {
+  const dataDir = join(directory, 'server');
+  const made = await runLinkspan(['init', 'Tests', '--data-dir', dataDir, '-o', 'json']);
+  if (made.code !== 0) throw new Error(`linkspan init failed: ${made.stderr}`);
+  const { organization, apiKey } = JSON.parse(made.stdout) as {
+    organization: { id: string };
+    apiKey: { publicKey: string; privateKey: string };
+  };
+  const place = ['--data-dir', dataDir, '--port', String(await freePort())];
+  const rules = ['--allowed-networks', '127.0.0.0/8', '--no-rate-limits'];
+  const server = resources.use(await startServer({ args: [...place, ...rules, ...serverArgs] }));
+  const { publicKey, privateKey } = apiKey;
+  return { server, orgId: organization.id, credentials: { publicKey, privateKey } };
+}
+
+function migrationCalls(
+  owner: TestApi,
+  projectId: string,
+): Pick<DestinationSide, 'start' | 'describe' | 'until' | 'askForCutover' | 'cutOver'> {
   const describe = (id: string): Promise<LiveMigrationDetail> =>
-    expectBody<LiveMigrationDetail>(owner.get(`${migrations}/${id}`));
-  const until: LinkedPair['until'] = async (id, what, isWanted, timeoutMs = 60_000) => {
+    expectBody(owner.get(`/api/linkspan/v1/groups/${projectId}/liveMigrations/${id}`));
+  const path = `/api/atlas/v2/groups/${projectId}/liveMigrations`;
+  const until: DestinationSide['until'] = async (id, what, isWanted, timeoutMs = 60_000) => {
     const deadline = performance.now() + timeoutMs;
     for (;;) {
       const migration = await describe(id);
@@ -129,36 +162,27 @@ export async function startLinkedPair(options: LinkedPairOptions = {}): Promise<
       await delay(POLL_MS);
     }
   };
-  const owned = resources.move();
+  const askForCutover = async (id: string): Promise<void> => {
+    const isReady = ({ readyForCutover }: LiveMigrationDetail): boolean => readyForCutover;
+    await until(id, 'ready for cutover', isReady, 120_000);
+    await expectBody(owner.put(`${path}/${id}/cutover`, { version: FIRST }));
+  };
   return {
-    ...{ source, destination, server, agent, directory, baseUrl, orgId, projectId },
-    credentials: { publicKey, privateKey },
-    api: owner,
     async start({ dropDestinationData = false } = {}) {
-      const { _id } = await expectBody<{ _id: string }>(
-        owner.post(`/api/atlas/v2/groups/${projectId}/liveMigrations`, {
-          version: VERSION,
-          body: migrationRequest(projectId, dropDestinationData),
-        }),
-      );
-      return _id;
+      const body = migrationRequest(projectId, dropDestinationData);
+      const request = { version: LATEST, body };
+      return (await expectBody<{ _id: string }>(owner.post(path, request)))._id;
     },
     describe,
     until,
+    askForCutover,
     async cutOver(id) {
-      const ready = ({ readyForCutover }: LiveMigrationDetail): boolean => readyForCutover;
-      await until(id, 'ready for cutover', ready, 120_000);
-      await expectBody(
-        owner.put(`/api/atlas/v2/groups/${projectId}/liveMigrations/${id}/cutover`, {
-          version: '2023-01-01',
-        }),
-      );
+      await askForCutover(id);
       return until(id, 'COMPLETE', ({ status, cutover }) => {
         if (cutover.failure !== null) throw new Error(`the cutover failed: ${cutover.failure}`);
         return status === 'COMPLETE';
       });
     },
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
 
@@ -169,8 +193,13 @@ export function migrationRequest(projectId: string, dropDestinationData = false)
     dropDestinationData,
     migrationHosts: [MIGRATION_HOST],
     source: {
-      ...{ caCertificatePath: '', clusterName: SOURCE_DEPLOYMENT, groupId: SOURCE_PROJECT },
-      ...{ managedAuthentication: true, password: '', ssl: false, username: '' },
+      caCertificatePath: '',
+      clusterName: SOURCE_DEPLOYMENT,
+      groupId: SOURCE_PROJECT,
+      managedAuthentication: true,
+      password: '',
+      ssl: false,
+      username: '',
     },
   };
 }

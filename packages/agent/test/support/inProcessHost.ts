@@ -1,0 +1,144 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { MigrationWork } from '@linkspan/contract/push/messages.ts';
+import {
+  type DestinationSide,
+  MIGRATION_HOST,
+  SOURCE_DEPLOYMENT,
+  SOURCE_PROJECT,
+} from '@linkspan/testkit/linkedPair.ts';
+import { pino } from 'pino';
+import type { EngineHooks, EngineOptions } from '../../src/migration/context.ts';
+import { runMigration } from '../../src/migration/runner.ts';
+import { HostClient, registerHost } from '../../src/push/client.ts';
+import { PusherOverHttp } from '../../src/push/pusherOverHttp.ts';
+import { PushTransport } from '../../src/push/transport.ts';
+import { describeDeployment } from '../../src/source/inventory.ts';
+
+/** A migration that runs in the test's own process, so that hooks can hold it. */
+export interface Run {
+  /** Settles when the engine has ended, with its error if there was one. */
+  readonly ended: Promise<Error | null>;
+  /** As a crash would: nothing is told to the server, only the journal is left. */
+  stop(): Promise<void>;
+}
+
+/** A migration host without an agent process: the real engine, pusher and protocol. */
+export class InProcessHost implements AsyncDisposable {
+  readonly #side: DestinationSide;
+  readonly #transport: PushTransport;
+  readonly #client: HostClient;
+  readonly #credentials: { hostId: string; hostSecret: string };
+  readonly #runs = new Set<Run>();
+  readonly #journals: string;
+
+  private constructor(
+    side: DestinationSide,
+    transport: PushTransport,
+    credentials: { hostId: string; hostSecret: string },
+  ) {
+    this.#side = side;
+    this.#transport = transport;
+    this.#credentials = credentials;
+    this.#client = new HostClient(transport, credentials);
+    this.#journals = mkdtempSync(join(side.directory, 'journals-'));
+  }
+
+  /** Uses the side's link-token up and reports its source. */
+  static async link(side: DestinationSide): Promise<InProcessHost> {
+    const transport = new PushTransport(side.baseUrl);
+    const credentials = {
+      hostId: randomBytes(12).toString('hex'),
+      hostSecret: randomBytes(32).toString('hex'),
+    };
+    const facts = { hostname: MIGRATION_HOST, agentVersion: 'test' };
+    const { signal } = new AbortController();
+    await registerHost(transport, side.linkToken, { ...credentials, ...facts }, signal);
+    const host = new InProcessHost(side, transport, credentials);
+    const deployments = [await describeDeployment(SOURCE_DEPLOYMENT, side.source.uri)];
+    const projects = [{ projectId: SOURCE_PROJECT, name: 'Tests', deployments }];
+    await host.#client.inventory({ ...facts, projects }, signal);
+    return host;
+  }
+
+  /** Runs a migration as the server wants it; a second run goes on from the first one's journal. */
+  async run(
+    id: string,
+    { hooks = {}, options = {} }: { hooks?: EngineHooks; options?: Partial<EngineOptions> } = {},
+  ): Promise<Run> {
+    const stop = new AbortController();
+    const listeners = new Set<() => void>();
+    let wanted = await this.#workFor(id, stop.signal);
+    const polling = this.#poll(id, stop.signal, (work) => {
+      wanted = work;
+      for (const listener of listeners) listener();
+    });
+    const pusher = new PusherOverHttp(this.#transport, this.#credentials, id);
+    const ended = runMigration(
+      {
+        work: wanted,
+        sourceUri: this.#side.source.uri,
+        journalPath: join(this.#journals, `${id}.sqlite`),
+        pusher,
+        log: pino({ level: process.env['LINKSPAN_TEST_LOG'] ?? 'silent' }),
+        cutoverAttempt: () => wanted.cutoverAttempt,
+        onWork: (listener) => {
+          listeners.add(listener);
+          return () => listeners.delete(listener);
+        },
+        hooks,
+        options,
+      },
+      stop.signal,
+    ).then(
+      () => null,
+      (error: Error) => error,
+    );
+    const run: Run = {
+      ended,
+      stop: async () => {
+        stop.abort(new Error('stopped by the test'));
+        await ended;
+        await polling;
+        this.#runs.delete(run);
+      },
+    };
+    this.#runs.add(run);
+    return run;
+  }
+
+  async #workFor(id: string, signal: AbortSignal): Promise<MigrationWork> {
+    for (;;) {
+      const { work } = await this.#client.work({ knownRevision: null, waitSeconds: 0 }, signal);
+      const found = work.find((item) => item.id === id);
+      if (found?.kind === 'migration') return found;
+      await delay(20);
+    }
+  }
+
+  async #poll(
+    id: string,
+    signal: AbortSignal,
+    onWork: (work: MigrationWork) => void,
+  ): Promise<void> {
+    let knownRevision: string | null = null;
+    while (!signal.aborted) {
+      try {
+        const reply = await this.#client.work({ knownRevision, waitSeconds: 5 }, signal);
+        knownRevision = reply.revision;
+        const found = reply.work.find((item) => item.id === id);
+        if (found?.kind === 'migration') onWork(found);
+      } catch {
+        // The server may be down for a while; the pusher waits for it in its own way.
+        await delay(50);
+      }
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const run of this.#runs) await run.stop();
+    await this.#transport[Symbol.asyncDispose]();
+  }
+}
