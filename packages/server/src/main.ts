@@ -59,7 +59,6 @@ export async function startServer({
   const store = resources.use(await openStore(config.store));
   const allowedNetworks = addressList(config.allowedNetworks);
   const gateway = createGateway({ store, log, allowedNetworks });
-  resources.defer(() => gateway.close());
   let publicUrl = config.publicUrl ?? '';
   const context: OperationContext = {
     store,
@@ -73,7 +72,6 @@ export async function startServer({
   };
   const removal = new LinkRemoval(context);
   const expiry = new ValidationExpiry(context);
-  resources.defer(() => expiry.close());
   const app = await createHttpServer({
     nonces: new Nonces(store.sealer.deriveKey('digest nonces')),
     directory: createDirectory(store),
@@ -85,8 +83,11 @@ export async function startServer({
     trustedProxies: config.trustedProxies,
   });
   resources.defer(() => app.close());
-  // First to stop: a request that waits for a removal would keep the server from closing.
-  resources.defer(() => removal.close());
+  // Before the server waits for what is under way: removals and polls would keep it waiting.
+  app.addHook('preClose', async () => {
+    await Promise.all([removal.close(), expiry.close()]);
+    await gateway.close();
+  });
   await gateway.start();
   await removal.start();
   expiry.start();
