@@ -32,6 +32,7 @@ export class Destination {
   /** For commands that have no limit in time. */
   readonly #unhurried: MongoClient;
   readonly #guard: WriteGuard;
+  readonly #builds = new Set<{ readonly db: string; readonly command: Document }>();
   #unanswered = false;
 
   constructor(options: DestinationOptions) {
@@ -65,7 +66,30 @@ export class Destination {
    * build again and again.
    */
   async writeUnhurried(db: string, doing: string, command: Document): Promise<Document> {
-    return this.#send(this.#unhurried, db, doing, command);
+    const build = { db, command };
+    this.#builds.add(build);
+    try {
+      return await this.#send(this.#unhurried, db, doing, command);
+    } finally {
+      this.#builds.delete(build);
+    }
+  }
+
+  /**
+   * Ends the builds of indexes that are under way, so that nobody has to wait for them: dropping an
+   * index by name aborts its build. Past the guard, for a session that may not write any more.
+   */
+  async abortBuilds(): Promise<void> {
+    for (const { db, command } of this.#builds) {
+      for (const { name } of (command['indexes'] ?? []) as { name: string }[]) {
+        const drop = { dropIndexes: command['createIndexes'], index: name, maxTimeMS: MAX_TIME_MS };
+        // Whether it worked shows in the answer to the build.
+        await this.client
+          .db(db)
+          .command(drop)
+          .catch(() => undefined);
+      }
+    }
   }
 
   /**
@@ -77,6 +101,15 @@ export class Destination {
       return await this.client.db(db).runCursorCommand(command, EXACT_VALUES).toArray();
     } catch (error) {
       throw destinationError(this.cluster, doing, error);
+    }
+  }
+
+  /** @throws {DestinationUnavailableError} {DestinationRefusedError} if the cluster takes no commands */
+  async ping(): Promise<void> {
+    try {
+      await this.client.db('admin').command({ ping: 1 });
+    } catch (error) {
+      throw destinationError(this.cluster, 'connect', error);
     }
   }
 

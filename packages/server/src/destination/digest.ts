@@ -144,7 +144,7 @@ function encodeReply(chunk: Chunk, request: DigestRequest, cursor: string | null
   const documents = chunk.keys.map((key, index) => ({
     type: BsonType.object,
     bytes: composeDocument([
-      ['key', key],
+      ['key', binary(key)],
       ['hash', binary(chunk.hashes[index] as Buffer)],
     ]),
   }));

@@ -1,6 +1,6 @@
 import { chunkDigest, documentDigest, type DigestReply } from '@linkspan/contract/push/digest.ts';
 import { startMongoDB, type MongoDB } from '@linkspan/testkit/mongodb.ts';
-import { BSON, Double, type Binary, type Document } from 'mongodb';
+import { BSON, Double, type Binary } from 'mongodb';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { Destination } from '../../src/destination/destination.ts';
@@ -43,6 +43,8 @@ async function ask(
   return BSON.deserialize(reply, { promoteValues: false }) as unknown as DigestReply;
 }
 
+const bytesOf = (binary: unknown): Buffer => Buffer.from((binary as Binary).value());
+
 test('a walk says equal, or lists each document with its exact key and hash (D19)', async () => {
   const walks = new DigestWalks(destination);
   const first = await ask(walks, null, chunkDigest(documents.slice(0, 10)));
@@ -51,12 +53,14 @@ test('a walk says equal, or lists each document with its exact key and hash (D19
   );
   const second = await ask(walks, first.cursor, chunkDigest(documents.slice(9, 19)));
   expect(second).toMatchObject({ equal: false });
-  expect(second.documents.map(({ key }) => BSON.serialize(key as Document))).toEqual(
-    Array.from({ length: 10 }, (_, index) => BSON.serialize({ _id: new Double(index + 10) })),
+  expect(second.documents.map(({ key }) => bytesOf(key))).toEqual(
+    Array.from({ length: 10 }, (_, index) =>
+      Buffer.from(BSON.serialize({ _id: new Double(index + 10) })),
+    ),
   );
-  expect(
-    second.documents.map(({ hash }) => Buffer.from((hash as unknown as Binary).value())),
-  ).toEqual(documents.slice(10, 20).map(documentDigest));
+  expect(second.documents.map(({ hash }) => bytesOf(hash))).toEqual(
+    documents.slice(10, 20).map(documentDigest),
+  );
   await expect(ask(walks, first.cursor, null), 'answered before').rejects.toThrow(
     DigestCursorLostError,
   );

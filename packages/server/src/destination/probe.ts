@@ -1,0 +1,111 @@
+import {
+  MongoServerError,
+  MongoServerSelectionError,
+  type Document,
+  type MongoClient,
+} from 'mongodb';
+
+import type { ConnectionTest } from '../domain/ports.ts';
+import { connect, type AddressCheck } from './connect.ts';
+import { reasonOf, serverCode } from './errors.ts';
+
+const APP_NAME = 'linkspan-probe';
+/** A cluster that elects a primary may take this long, in milliseconds. */
+const SELECTION_MS = 10_000;
+
+const AUTHENTICATION_CODES = new Set([18, 8000]);
+
+type Failure = Extract<ConnectionTest, { ok: false }>;
+
+/** Connects once and tells what is there, or why it does not work, in coarse codes (rule C13). */
+export async function testConnection(
+  uri: string,
+  mayConnect: AddressCheck,
+  signal: AbortSignal,
+): Promise<ConnectionTest> {
+  let client: MongoClient;
+  try {
+    client = openProbe(uri, mayConnect);
+  } catch (error) {
+    return { ok: false, code: 'UNREACHABLE', message: reasonOf(error) };
+  }
+  const cut = (): void => void client.close(true);
+  signal.addEventListener('abort', cut, { once: true });
+  try {
+    signal.throwIfAborted();
+    const admin = client.db('admin');
+    const hello = await admin.command({ hello: 1 });
+    if (hello['setName'] === undefined && hello['msg'] !== 'isdbgrid') {
+      return {
+        ok: false,
+        code: 'STANDALONE',
+        message: `${hostsOf(client)} is a standalone server: a destination is a replica set or a sharded cluster`,
+      };
+    }
+    const { version } = await admin.command({ buildInfo: 1 });
+    // Needs a user that is logged in, where the server asks for one.
+    await admin.command({ listDatabases: 1, nameOnly: true });
+    return { ok: true, mongoDBVersion: String(version), topology: topologyOf(hello) };
+  } catch (error) {
+    if (signal.aborted) return failure('TIMED_OUT', client, 'no answer in time');
+    return classify(error, client);
+  } finally {
+    signal.removeEventListener('abort', cut);
+    await client.close(true);
+  }
+}
+
+/** A client for one short look. */
+export function openProbe(uri: string, mayConnect: AddressCheck): MongoClient {
+  const overrides = { maxPoolSize: 2, serverSelectionTimeoutMS: SELECTION_MS };
+  return connect(uri, { appName: APP_NAME, mayConnect, overrides });
+}
+
+function topologyOf(hello: Document): string {
+  return hello['msg'] === 'isdbgrid' ? 'SHARDED' : 'REPLICA_SET';
+}
+
+function classify(error: unknown, client: MongoClient): Failure {
+  const code = serverCode(error);
+  if (code !== null && AUTHENTICATION_CODES.has(code)) {
+    return failure('AUTHENTICATION_FAILED', client, 'the username or password is not correct');
+  }
+  if (error instanceof MongoServerError) return failure('UNREACHABLE', client, reasonOf(error));
+  const chain = causesOf(error);
+  const codes = chain.map(({ code: text }) => (typeof text === 'string' ? text : ''));
+  const text = chain.map((cause) => cause.message).join(' ');
+  const has = (pattern: RegExp): boolean => codes.some((one) => pattern.test(one));
+  if (has(/^(ENOTFOUND|EAI_AGAIN|ENODATA|ESERVFAIL)$/)) {
+    return failure('HOST_NOT_FOUND', client, 'the host name does not resolve');
+  }
+  if (has(/^ECONNREFUSED$/)) return failure('CONNECTION_REFUSED', client, 'connection refused');
+  if (has(/^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|EPROTO)/)) {
+    return failure('TLS_FAILED', client, reasonOf(chain.at(-1)));
+  }
+  if (has(/^ETIMEDOUT$/) || /timed out/i.test(text)) {
+    return failure('TIMED_OUT', client, 'no answer in time');
+  }
+  return failure('UNREACHABLE', client, reasonOf(chain.at(-1)));
+}
+
+/** The error, what caused it, and what the driver knows of each server. */
+function causesOf(error: unknown): (Error & { code?: unknown })[] {
+  const chain: (Error & { code?: unknown })[] = [];
+  for (let cause = error; cause instanceof Error && chain.length < 10;) {
+    chain.push(cause);
+    const servers: unknown =
+      cause instanceof MongoServerSelectionError ? cause.reason?.servers.values() : undefined;
+    const [server] = servers === undefined ? [] : [...(servers as Iterable<{ error: unknown }>)];
+    cause = server?.error ?? cause.cause;
+  }
+  return chain;
+}
+
+function failure(code: Failure['code'], client: MongoClient, reason: string): Failure {
+  return { ok: false, code, message: `${hostsOf(client)}: ${reason}` };
+}
+
+function hostsOf(client: MongoClient): string {
+  const { srvHost, hosts } = client.options;
+  return srvHost ?? hosts.map((host) => host.toString()).join(', ');
+}

@@ -1,0 +1,82 @@
+import { promisify } from 'node:util';
+import { zstdDecompress } from 'node:zlib';
+
+import { MAX_BODY_BYTES } from '@linkspan/contract/push/version.ts';
+import type { FastifyRequest } from 'fastify';
+
+import type { ByteBudget, ByteLease } from './byteBudget.ts';
+import { PushError } from './errors.ts';
+
+const decompress = promisify(zstdDecompress);
+
+/** A decompressed body; its bytes are set aside until it is disposed of. */
+export interface Body extends Disposable {
+  readonly bytes: Buffer;
+}
+
+/**
+ * Decompresses the body of an authenticated request. A compressed body does not say how large it
+ * will be, so the largest is set aside until that is known: bodies are decompressed one at a time
+ * when the budget is short, and wait for those that are being written (invariant I6).
+ * @throws {PushError} MESSAGE_INVALID
+ */
+export async function openBody(request: FastifyRequest, budget: ByteBudget): Promise<Body> {
+  const received = request.body;
+  if (!Buffer.isBuffer(received)) throw new PushError('MESSAGE_INVALID', 'The body is missing.');
+  const encoding = request.headers['content-encoding'];
+  const lease = await budget.acquire(
+    encoding === undefined ? Math.min(received.length, MAX_BODY_BYTES) : MAX_BODY_BYTES,
+  );
+  try {
+    const bytes = encoding === undefined ? received : await inflate(received, encoding);
+    lease.shrink(bytes.length);
+    return { bytes, [Symbol.dispose]: () => lease[Symbol.dispose]() };
+  } catch (error) {
+    lease[Symbol.dispose]();
+    throw error;
+  }
+}
+
+async function inflate(received: Buffer, encoding: string): Promise<Buffer> {
+  if (encoding !== 'zstd') {
+    throw new PushError(
+      'MESSAGE_INVALID',
+      `The Content-Encoding ${encoding} is not known: use zstd.`,
+    );
+  }
+  try {
+    return await decompress(received, { maxOutputLength: MAX_BODY_BYTES });
+  } catch (error) {
+    const tooLarge = (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
+    throw new PushError(
+      'MESSAGE_INVALID',
+      tooLarge
+        ? `The body has more than ${MAX_BODY_BYTES} bytes after decompression.`
+        : 'The body is not valid zstd.',
+    );
+  }
+}
+
+/** Bytes on their way in, set aside before they are read. */
+export class Inbound {
+  readonly #budget: ByteBudget;
+  readonly #leases = new WeakMap<FastifyRequest, ByteLease>();
+
+  constructor(budget: ByteBudget) {
+    this.#budget = budget;
+  }
+
+  /** @throws {PushError} MESSAGE_INVALID for a body that is larger than any may be */
+  async admit(request: FastifyRequest): Promise<void> {
+    const length = Number(request.headers['content-length'] ?? MAX_BODY_BYTES);
+    if (!(length >= 0 && length <= MAX_BODY_BYTES)) {
+      throw new PushError('MESSAGE_INVALID', `A body has at most ${MAX_BODY_BYTES} bytes.`);
+    }
+    this.#leases.set(request, await this.#budget.acquire(length));
+  }
+
+  /** Once the body is decompressed or refused, or its sender is gone. */
+  release(request: FastifyRequest): void {
+    this.#leases.get(request)?.[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,23 @@
+import type { Logger } from 'pino';
+
+import type { AddressCheck } from '../destination/connect.ts';
+import type { Store } from '../store/store.ts';
+import type { ByteBudget } from './byteBudget.ts';
+import type { Inbound } from './body.ts';
+import type { Sessions } from './sessions.ts';
+import type { Wakes } from './wakes.ts';
+
+/** What the gateway's parts work with. Made once, in `gateway.ts`. */
+export interface GatewayContext {
+  readonly store: Store;
+  readonly log: Logger;
+  readonly mayConnect: AddressCheck;
+  readonly sessions: Sessions;
+  readonly wakes: Wakes;
+  /** For bodies after decompression, until they are written. */
+  readonly budget: ByteBudget;
+  /** For bodies before decompression. */
+  readonly inbound: Inbound;
+  /** Aborts when the server stops. */
+  readonly stopping: AbortSignal;
+}

@@ -1,0 +1,91 @@
+import { MAX_BODY_BYTES } from '@linkspan/contract/push/version.ts';
+import type { FastifyPluginAsync } from 'fastify';
+import type { Logger } from 'pino';
+
+import { testConnection } from '../destination/probe.ts';
+import { mayConnectTo, type AddressList } from '../domain/addresses.ts';
+import type { DestinationProbe, LinkFence, MigrationFence, WorkSignal } from '../domain/ports.ts';
+import type { Store } from '../store/store.ts';
+import { Inbound } from './body.ts';
+import { ByteBudget } from './byteBudget.ts';
+import type { GatewayContext } from './context.ts';
+import { PushError } from './errors.ts';
+import { settleSessions } from './fence.ts';
+import { createPlugin } from './plugin.ts';
+import { Sessions } from './sessions.ts';
+import { Wakes } from './wakes.ts';
+
+export interface GatewayDependencies {
+  readonly store: Store;
+  readonly log: Logger;
+  /** Networks that destinations may have although they are on this server's side (rule C13). */
+  readonly allowedNetworks: AddressList;
+}
+
+/** The push protocol's server end: what agents push to, and what ends their pushing. */
+export interface Gateway extends LinkFence, MigrationFence, DestinationProbe, WorkSignal {
+  /** The routes, relative to the protocol's base. */
+  readonly plugin: FastifyPluginAsync;
+  start(): Promise<void>;
+  /** Refuses what comes, waits for what is under way, and closes the connections to destinations. */
+  close(): Promise<void>;
+}
+
+/** Received bodies, in bytes: backpressure begins here when the destination is slower. */
+const INBOUND_BYTES = MAX_BODY_BYTES + 16 * 1024 * 1024;
+/** Decompressed bodies that wait or are being written, in bytes. */
+const BODIES_BYTES = MAX_BODY_BYTES + 32 * 1024 * 1024;
+/** How long a stop waits for the answers of destinations, in milliseconds. */
+const CLOSE_MS = 10_000;
+
+export function createGateway({ store, log, allowedNetworks }: GatewayDependencies): Gateway {
+  const stopped = new AbortController();
+  const stop = (): void => stopped.abort(new Error('the server is stopping'));
+  const mayConnect = (address: string): boolean => mayConnectTo(address, allowedNetworks);
+  const context: GatewayContext = {
+    store,
+    log,
+    mayConnect,
+    sessions: new Sessions(store),
+    wakes: new Wakes(),
+    budget: new ByteBudget(BODIES_BYTES),
+    inbound: new Inbound(new ByteBudget(INBOUND_BYTES)),
+    stopping: stopped.signal,
+  };
+  return {
+    plugin: createPlugin(context, stop),
+    settle(linkId, signal) {
+      context.wakes.changed(linkId);
+      const reason = new PushError('LINK_REFUSED', 'The link was removed.');
+      return settleSessions(context, { linkId }, reason, signal);
+    },
+    settleMigration(migrationId, signal) {
+      const reason = new PushError('MIGRATION_NOT_ACTIVE', 'The live migration has ended.');
+      return settleSessions(context, { migrationId }, reason, signal);
+    },
+    test: (uri, signal) => testConnection(uri, mayConnect, signal),
+    changed: (linkId) => context.wakes.changed(linkId),
+    start: async () => undefined,
+    async close() {
+      stop();
+      await closeSessions(context);
+    },
+  };
+}
+
+/** A session that cannot be settled in time stays open in the store: its successor waits for it. */
+async function closeSessions({ sessions, log }: GatewayContext): Promise<void> {
+  const reason = new PushError('SESSION_UNKNOWN', 'The server is stopping.');
+  const signal = AbortSignal.timeout(CLOSE_MS);
+  await Promise.all(
+    sessions.list().map(async (session) => {
+      try {
+        await sessions.retire(session, reason, signal);
+      } catch (error) {
+        const { clusterName: cluster } = session.identity;
+        log.warn({ err: error, cluster }, 'writes may be left under way at the destination');
+        await session.destination.close();
+      }
+    }),
+  );
+}

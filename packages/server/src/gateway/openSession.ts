@@ -1,0 +1,166 @@
+import { randomBytes } from 'node:crypto';
+
+import type { OpenSessionReply } from '@linkspan/contract/push/messages.ts';
+
+import { DestinationUnavailableError } from '../destination/errors.ts';
+import { dropUserData } from '../destination/prepare.ts';
+import { newId } from '../domain/ids.ts';
+import { timestamp } from '../domain/time.ts';
+import * as clusters from '../store/clusters.ts';
+import * as events from '../store/events.ts';
+import type { Executor } from '../store/executor.ts';
+import * as links from '../store/links.ts';
+import * as liveMigrations from '../store/liveMigrations.ts';
+import * as pushSessions from '../store/pushSessions.ts';
+import type { LiveMigrationRow } from '../store/schema.ts';
+import { hashOf, type HostPrincipal } from './authenticate.ts';
+import type { GatewayContext } from './context.ts';
+import { PushError } from './errors.ts';
+import { settleLeftBehind } from './fence.ts';
+import { PushSession } from './session.ts';
+
+/** How long an opening waits for what older sessions left under way; the agent tries again. */
+const PATIENCE_MS = 60_000;
+
+const ENDED = new PushError(
+  'MIGRATION_NOT_ACTIVE',
+  'The live migration has ended, or was not given to this migration host.',
+);
+const LINK_GONE = new PushError('LINK_REFUSED', 'The link was removed.');
+
+/**
+ * Opens a push session. When it comes back, no write of an older session of the migration can reach
+ * the destination any more (invariant I5).
+ * @throws {PushError} {DestinationUnavailableError} {DestinationRefusedError}
+ */
+export async function openSession(
+  context: GatewayContext,
+  principal: HostPrincipal,
+  migrationId: string,
+): Promise<OpenSessionReply> {
+  const { store, sessions, log, stopping } = context;
+  const migration = await liveMigrations.findOfHost(store.db, principal.host.id, migrationId);
+  if (migration === undefined) throw ENDED;
+  const cluster = await clusters.find(store.db, migration.cluster_id);
+  if (cluster === undefined) throw ENDED;
+  const connectionName = `linkspan-${randomBytes(12).toString('hex')}`;
+  const session = new PushSession({
+    identity: {
+      id: newId(),
+      migrationId,
+      linkId: principal.link.id,
+      hostId: principal.host.id,
+      clusterId: cluster.id,
+      clusterName: cluster.name,
+      connectionName,
+    },
+    store,
+    uri: clusters.openUri(store.sealer, cluster),
+    mayConnect: context.mayConnect,
+    onPending: (reason) =>
+      log.info({ cluster: cluster.name, reason }, 'writes of a session may be left'),
+  });
+  const sessionSecret = randomBytes(32).toString('hex');
+  // A link that is removed from here on finds the session and refuses it.
+  sessions.add(session);
+  try {
+    await store.transaction((tx) => enter(tx, principal, session, sessionSecret));
+    const signal = AbortSignal.any([stopping, AbortSignal.timeout(PATIENCE_MS)]);
+    await fenceOlder(context, session, signal);
+    session.check();
+    await session.destination.ping();
+    await session.loadOwned();
+    await prepare(context, session, migration);
+    session.check();
+    return { sessionId: session.identity.id, sessionSecret, epoch: session.epoch };
+  } catch (error) {
+    const reason = error instanceof PushError ? error : lost('The session could not be opened.');
+    void sessions.retire(session, reason, stopping).catch((late: unknown) => {
+      if (!stopping.aborted) log.error({ err: late }, 'a session that did not open is not settled');
+    });
+    throw error;
+  }
+}
+
+/** The one transaction: the link is live, the migration is this host's, its epoch grows. */
+async function enter(
+  tx: Executor,
+  { host, link, remoteAddress }: HostPrincipal,
+  session: PushSession,
+  sessionSecret: string,
+): Promise<void> {
+  const { id, migrationId, clusterId, connectionName } = session.identity;
+  if ((await links.find(tx, link.id))?.state !== 'LINKED') throw LINK_GONE;
+  const migration = await liveMigrations.findOfHost(tx, host.id, migrationId);
+  if (migration === undefined || migration.link_id !== link.id) throw ENDED;
+  const epoch = await liveMigrations.nextEpoch(tx, migrationId);
+  if (epoch === null) throw ENDED;
+  await pushSessions.insert(tx, {
+    id,
+    migration_id: migrationId,
+    link_id: link.id,
+    cluster_id: clusterId,
+    epoch,
+    secret_hash: hashOf(sessionSecret),
+    state: 'OPEN',
+    connection_name: connectionName,
+    opened_at: timestamp(),
+  });
+  if (migration.status === 'NEW') {
+    await events.record(tx, {
+      type: 'LIVE_MIGRATION_STARTED',
+      orgId: link.org_id,
+      projectId: migration.project_id,
+      actor: { hostId: host.id, remoteAddress },
+      targetId: migrationId,
+    });
+  }
+  // Within the transaction: the next one to open must see it.
+  session.epoch = epoch;
+}
+
+/** Ends the sessions that were opened before this one, here and in earlier processes. */
+async function fenceOlder(
+  context: GatewayContext,
+  session: PushSession,
+  signal: AbortSignal,
+): Promise<void> {
+  const { sessions, store } = context;
+  const { migrationId, clusterName } = session.identity;
+  const fenced = new PushError(
+    'SESSION_FENCED',
+    'A newer push session of the live migration was opened.',
+  );
+  let pending = 'writes of an earlier session are still under way';
+  try {
+    const older = sessions
+      .list({ migrationId })
+      .filter(({ epoch }) => epoch > 0 && epoch < session.epoch);
+    for (const one of older) one.refuse(fenced);
+    for (const one of older) await sessions.retire(one, fenced, signal);
+    for (const row of await pushSessions.listOpen(store.db, { migration_id: migrationId })) {
+      if (row.epoch >= session.epoch) continue;
+      await settleLeftBehind(context, row, signal, (reason) => (pending = reason));
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    throw new DestinationUnavailableError(`cluster ${clusterName}: ${pending}`);
+  }
+}
+
+/** For the first session: what the destination holds is dropped where the request asked for it. */
+async function prepare(
+  { store }: GatewayContext,
+  session: PushSession,
+  migration: LiveMigrationRow,
+): Promise<void> {
+  const current = await liveMigrations.find(store.db, migration.id);
+  if (current === undefined || current.destination_prepared === 1) return;
+  if (current.drop_destination_data === 1) await dropUserData(session.destination);
+  session.check();
+  await liveMigrations.setPrepared(store.db, migration.id);
+}
+
+function lost(message: string): PushError {
+  return new PushError('SESSION_UNKNOWN', message);
+}

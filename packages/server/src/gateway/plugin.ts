@@ -1,0 +1,177 @@
+import {
+  Complete,
+  CutoverFailed,
+  Fail,
+  Inventory,
+  OpenSession,
+  Progress,
+  RegisterHost,
+  ValidationReport,
+  WorkRequest,
+} from '@linkspan/contract/push/messages.ts';
+import {
+  MAX_BODY_BYTES,
+  PUSH_VERSION,
+  SESSION_HEADER,
+  VERSION_HEADER,
+} from '@linkspan/contract/push/version.ts';
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+
+import {
+  authenticateHost,
+  authenticateToken,
+  type HostPrincipal,
+  type TokenPrincipal,
+} from './authenticate.ts';
+import { openBody } from './body.ts';
+import { claimSession, heldSession, type SessionClaim } from './claims.ts';
+import type { GatewayContext } from './context.ts';
+import { readDigest } from './digest.ts';
+import { pushDocuments } from './documents.ts';
+import { PushError, answerPushError } from './errors.ts';
+import { reportInventory } from './inventory.ts';
+import { readJson } from './messages.ts';
+import { openSession } from './openSession.ts';
+import { registerHost } from './registration.ts';
+import { complete, cutoverFailed, fail, reportProgress, type Reporter } from './reports.ts';
+import type { PushSession } from './session.ts';
+import { changeStructure, listDestination } from './structure.ts';
+import { reportValidation } from './validations.ts';
+import { pollWork } from './work.ts';
+
+const BSON = 'application/bson';
+
+/**
+ * The routes of the push protocol. For each request: authenticate, then the protocol's version, then
+ * room for the body, then the body (invariant I6).
+ */
+export function createPlugin(context: GatewayContext, stop: () => void): FastifyPluginAsync {
+  const { store, inbound, log, budget, sessions, stopping } = context;
+  const hosts = new WeakMap<FastifyRequest, HostPrincipal>();
+  const tokens = new WeakMap<FastifyRequest, TokenPrincipal>();
+
+  const admit = async (request: FastifyRequest): Promise<void> => {
+    const version = Number(request.headers[VERSION_HEADER]);
+    if (version !== PUSH_VERSION) {
+      throw new PushError(
+        'PUSH_VERSION_UNSUPPORTED',
+        `This server speaks version ${PUSH_VERSION} of the push protocol, not ${String(request.headers[VERSION_HEADER] ?? 'an unnamed one')}. Upgrade the server first, then the agents.`,
+      );
+    }
+    await inbound.admit(request);
+  };
+  const credentials = (request: FastifyRequest) => ({
+    authorization: request.headers.authorization,
+    remoteAddress: request.ip,
+  });
+  const asHost = {
+    onRequest: async (request: FastifyRequest): Promise<void> => {
+      hosts.set(request, await authenticateHost(store, credentials(request)));
+      await admit(request);
+    },
+  };
+  const asToken = {
+    onRequest: async (request: FastifyRequest): Promise<void> => {
+      tokens.set(request, await authenticateToken(store, credentials(request)));
+      await admit(request);
+    },
+  };
+  const principal = (request: FastifyRequest): HostPrincipal => hosts.get(request) as HostPrincipal;
+  const idOf = (request: FastifyRequest): string => (request.params as { id: string }).id;
+  const claim = (request: FastifyRequest): Promise<SessionClaim> =>
+    claimSession(context, principal(request), idOf(request), request.headers[SESSION_HEADER]);
+  const reporter = async (request: FastifyRequest): Promise<Reporter> => ({
+    principal: principal(request),
+    claim: await claim(request),
+  });
+  const held = async (request: FastifyRequest): Promise<PushSession> =>
+    heldSession(context, await claim(request));
+  const withBody = async <T>(
+    request: FastifyRequest,
+    work: (session: PushSession, body: Buffer) => Promise<T>,
+  ): Promise<T> => {
+    const session = await held(request);
+    using body = await openBody(request, budget);
+    inbound.release(request);
+    return await work(session, body.bytes);
+  };
+
+  return async (app) => {
+    app.removeAllContentTypeParsers();
+    app.addContentTypeParser(
+      '*',
+      { parseAs: 'buffer', bodyLimit: MAX_BODY_BYTES },
+      (_request, body, done) => done(null, body),
+    );
+    app.setErrorHandler((error, _request, reply) => answerPushError(error, reply, log));
+    app.addHook('onResponse', async (request) => inbound.release(request));
+    app.addHook('onRequestAbort', async (request) => inbound.release(request));
+    // Requests that wait would keep the server from closing.
+    app.addHook('preClose', async () => stop());
+
+    app.post('/hosts', asToken, async (request) => {
+      const token = tokens.get(request) as TokenPrincipal;
+      return registerHost(context, token, readJson(RegisterHost, request.body));
+    });
+    app.post('/inventory', asHost, async (request, reply) => {
+      await reportInventory(context, principal(request), readJson(Inventory, request.body));
+      return reply.code(204).send();
+    });
+    app.post('/work', asHost, async (request, reply) => {
+      const message = readJson(WorkRequest, request.body);
+      return pollWork(context, principal(request), message, goneSignal(reply));
+    });
+    app.post('/validations/:id/report', asHost, async (request, reply) => {
+      const report = readJson(ValidationReport, request.body);
+      await reportValidation(context, principal(request), idOf(request), report);
+      return reply.code(204).send();
+    });
+    app.post('/migrations/:id/sessions', asHost, async (request) => {
+      readJson(OpenSession, request.body);
+      return openSession(context, principal(request), idOf(request));
+    });
+    app.post('/sessions/:id/documents', asHost, (request) => withBody(request, pushDocuments));
+    app.post('/sessions/:id/structure', asHost, (request) => withBody(request, changeStructure));
+    app.post('/sessions/:id/digest', asHost, async (request, reply) =>
+      reply.type(BSON).send(await withBody(request, readDigest)),
+    );
+    app.post('/sessions/:id/listing', asHost, async (request, reply) => {
+      const listing = await listDestination(await held(request));
+      return reply.type(BSON).send(Buffer.from(listing));
+    });
+    app.post('/sessions/:id/report', asHost, async (request, reply) => {
+      const progress = readJson(Progress, request.body);
+      await reportProgress(context, await reporter(request), progress);
+      return reply.code(204).send();
+    });
+    app.post('/sessions/:id/complete', asHost, async (request, reply) => {
+      await complete(context, await reporter(request), readJson(Complete, request.body));
+      return reply.code(204).send();
+    });
+    app.post('/sessions/:id/cutoverFailed', asHost, async (request, reply) => {
+      const message = readJson(CutoverFailed, request.body);
+      await cutoverFailed(context, await reporter(request), message);
+      return reply.code(204).send();
+    });
+    app.post('/sessions/:id/fail', asHost, async (request, reply) => {
+      await fail(context, await reporter(request), readJson(Fail, request.body));
+      return reply.code(204).send();
+    });
+    app.post('/sessions/:id/close', asHost, async (request, reply) => {
+      const { sessionId } = await claim(request);
+      const session = sessions.get(sessionId);
+      if (session !== undefined) {
+        const closed = new PushError('SESSION_UNKNOWN', 'The push session was closed.');
+        await sessions.retire(session, closed, stopping);
+      }
+      return reply.code(204).send();
+    });
+  };
+}
+
+/** Aborts when the client has gone away. */
+function goneSignal(reply: FastifyReply): AbortSignal {
+  const gone = new AbortController();
+  reply.raw.once('close', () => gone.abort());
+  return gone.signal;
+}

@@ -1,0 +1,132 @@
+import type { Complete, CutoverFailed, Fail, Progress } from '@linkspan/contract/push/messages.ts';
+
+import { timestamp } from '../domain/time.ts';
+import * as events from '../store/events.ts';
+import type { EventType } from '../domain/eventTypes.ts';
+import type { Executor } from '../store/executor.ts';
+import * as liveMigrations from '../store/liveMigrations.ts';
+import type { LiveMigrationRow } from '../store/schema.ts';
+import type { HostPrincipal } from './authenticate.ts';
+import type { GatewayContext } from './context.ts';
+import { PushError } from './errors.ts';
+import { settleSessions } from './fence.ts';
+import type { SessionClaim } from './claims.ts';
+
+/** The session that reports, and its host. */
+export interface Reporter {
+  readonly principal: HostPrincipal;
+  readonly claim: SessionClaim;
+}
+
+/** Keeps the progress of a running migration. @throws {PushError} */
+export async function reportProgress(
+  { store }: GatewayContext,
+  { claim }: Reporter,
+  progress: Progress,
+): Promise<void> {
+  const { migrationId, epoch } = claim;
+  const json = JSON.stringify(progress);
+  if (await liveMigrations.setProgress(store.db, migrationId, epoch, json, timestamp())) return;
+  checkCurrent(await liveMigrations.find(store.db, migrationId), epoch);
+}
+
+/** The cutover is done: the migration becomes COMPLETE. Idempotent. @throws {PushError} */
+export async function complete(
+  context: GatewayContext,
+  reporter: Reporter,
+  { cutoverAttempt, verified }: Complete,
+): Promise<void> {
+  const { migrationId, epoch } = reporter.claim;
+  await context.store.transaction(async (tx) => {
+    const row = await liveMigrations.find(tx, migrationId);
+    const repeated = row?.status === 'COMPLETE' && row.cutover_attempt === cutoverAttempt;
+    if (repeated && row.epoch === epoch) return;
+    checkCurrent(row, epoch);
+    const json = JSON.stringify(verified);
+    if (!(await liveMigrations.setComplete(tx, migrationId, cutoverAttempt, json, timestamp()))) {
+      throw notUnderWay(cutoverAttempt);
+    }
+    await record(tx, reporter, row, 'LIVE_MIGRATION_COMPLETED', { cutoverAttempt, verified });
+  });
+  end(context, migrationId);
+}
+
+/** The attempt failed and the migration goes on. Idempotent. @throws {PushError} */
+export async function cutoverFailed(
+  context: GatewayContext,
+  reporter: Reporter,
+  { cutoverAttempt, reason }: CutoverFailed,
+): Promise<void> {
+  const { migrationId, epoch } = reporter.claim;
+  await context.store.transaction(async (tx) => {
+    const row = await liveMigrations.find(tx, migrationId);
+    checkCurrent(row, epoch);
+    if (row.cutover_failed_attempt === cutoverAttempt) return;
+    if (!(await liveMigrations.setCutoverFailed(tx, migrationId, cutoverAttempt, reason))) {
+      throw notUnderWay(cutoverAttempt);
+    }
+    const detail = { cutoverAttempt, reason };
+    await record(tx, reporter, row, 'LIVE_MIGRATION_CUTOVER_FAILED', detail);
+  });
+  context.wakes.changed(reporter.principal.link.id);
+}
+
+/** The migration cannot go on: it becomes FAILED. Idempotent. @throws {PushError} */
+export async function fail(
+  context: GatewayContext,
+  reporter: Reporter,
+  { reason }: Fail,
+): Promise<void> {
+  const { migrationId, epoch } = reporter.claim;
+  await context.store.transaction(async (tx) => {
+    const row = await liveMigrations.find(tx, migrationId);
+    if (row?.status === 'FAILED' && row.epoch === epoch) return;
+    checkCurrent(row, epoch);
+    await liveMigrations.setEnded(tx, migrationId, 'FAILED', reason, timestamp());
+    await record(tx, reporter, row, 'LIVE_MIGRATION_FAILED', { reason });
+  });
+  end(context, migrationId);
+}
+
+/** The sessions of an ended migration go in the background: nothing new can be sent at once. */
+function end(context: GatewayContext, migrationId: string): void {
+  const { log, stopping } = context;
+  const reason = new PushError('MIGRATION_NOT_ACTIVE', 'The live migration has ended.');
+  settleSessions(context, { migrationId }, reason, stopping).catch((error: unknown) => {
+    log.error({ err: error, migrationId }, 'the sessions of an ended migration are not settled');
+  });
+}
+
+/** @throws {PushError} MIGRATION_NOT_ACTIVE, SESSION_FENCED */
+function checkCurrent(
+  row: LiveMigrationRow | undefined,
+  epoch: number,
+): asserts row is LiveMigrationRow {
+  if (row === undefined || !liveMigrations.ACTIVE.includes(row.status)) {
+    throw new PushError('MIGRATION_NOT_ACTIVE', 'The live migration has ended.');
+  }
+  if (row.epoch !== epoch) {
+    throw new PushError('SESSION_FENCED', 'A newer push session of the migration was opened.');
+  }
+}
+
+function notUnderWay(attempt: number): PushError {
+  return new PushError('MESSAGE_INVALID', `cutoverAttempt: attempt ${attempt} is not under way.`);
+}
+
+async function record(
+  tx: Executor,
+  { principal }: Reporter,
+  row: LiveMigrationRow,
+  type: EventType,
+  detail: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  await events.record(tx, {
+    type,
+    orgId: principal.link.org_id,
+    projectId: row.project_id,
+    actor: { hostId: principal.host.id, remoteAddress: principal.remoteAddress },
+    targetId: row.id,
+    detail,
+  });
+}

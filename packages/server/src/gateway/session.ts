@@ -1,0 +1,186 @@
+import { namespaceKey, type Namespace } from '@linkspan/contract/push/namespaces.ts';
+
+import type { AddressCheck } from '../destination/connect.ts';
+import { Destination } from '../destination/destination.ts';
+import { DigestWalks } from '../destination/digest.ts';
+import { quiesce } from '../destination/quiesce.ts';
+import type { OwnedNamespaces } from '../destination/structure.ts';
+import * as migrationNamespaces from '../store/migrationNamespaces.ts';
+import type { Store } from '../store/store.ts';
+import { PushError } from './errors.ts';
+import { KeyedQueues, Lanes } from './queues.ts';
+
+export interface SessionIdentity {
+  readonly id: string;
+  readonly migrationId: string;
+  readonly linkId: string;
+  readonly hostId: string;
+  readonly clusterId: string;
+  readonly clusterName: string;
+  /** `appName` of its connections. */
+  readonly connectionName: string;
+}
+
+export interface SessionParts {
+  readonly identity: SessionIdentity;
+  readonly store: Store;
+  readonly uri: string;
+  readonly mayConnect: AddressCheck;
+  readonly onPending: (reason: string) => void;
+}
+
+/**
+ * One push session as this process holds it. Every command that it sends to its destination passes
+ * {@link #write}, which counts what is under way and refuses once the session was told to (C6).
+ */
+export class PushSession {
+  readonly identity: SessionIdentity;
+  readonly destination: Destination;
+  readonly digests: DigestWalks;
+  readonly lanes = new Lanes();
+  /** Structural requests of one namespace, one after the other. */
+  readonly structure = new KeyedQueues();
+  /** Grows with each session of the migration; 0 until it is known. */
+  epoch = 0;
+  readonly #parts: SessionParts;
+  readonly #owned = new Map<string, Namespace>();
+  #refusal: PushError | null = null;
+  #inFlight = 0;
+  #idle = Promise.withResolvers<void>();
+
+  constructor(parts: SessionParts) {
+    this.#parts = parts;
+    this.identity = parts.identity;
+    this.destination = new Destination({
+      cluster: parts.identity.clusterName,
+      uri: parts.uri,
+      connectionName: parts.identity.connectionName,
+      mayConnect: parts.mayConnect,
+      guard: (send) => this.#write(send),
+    });
+    this.digests = new DigestWalks(this.destination);
+    this.#idle.resolve();
+  }
+
+  /** @throws {PushError} with which the session was told to refuse */
+  check(): void {
+    if (this.#refusal !== null) throw this.#refusal;
+  }
+
+  /**
+   * From now on nothing is sent; what is under way goes on, builds of indexes are aborted. The first
+   * reason stays.
+   */
+  refuse(reason: PushError): void {
+    if (this.#refusal !== null) return;
+    this.#refusal = reason;
+    if (this.#inFlight > 0) void this.#counted(() => this.destination.abortBuilds());
+  }
+
+  /**
+   * Comes back when each command that the session sent was answered or is proven to be gone, and its
+   * connections are closed. The session must have been told to refuse. May be called again.
+   * @throws the signal's reason
+   */
+  async settle(signal: AbortSignal): Promise<void> {
+    if (this.#refusal === null) throw new Error('a session settles only once it refuses');
+    await untilAborted(this.#idle.promise, signal);
+    await this.digests.close();
+    await this.destination.close();
+    if (!this.destination.hasUnanswered) return;
+    await quiesce(
+      {
+        uri: this.#parts.uri,
+        connectionName: this.identity.connectionName,
+        namespaces: [...this.#owned.values()],
+        mayConnect: this.#parts.mayConnect,
+        onPending: this.#parts.onPending,
+      },
+      signal,
+    );
+  }
+
+  /** Reads what the migration created so far; before the first use of {@link owned}. */
+  async loadOwned(): Promise<void> {
+    const { store } = this.#parts;
+    for (const { db, coll } of await migrationNamespaces.list(
+      store.db,
+      this.identity.migrationId,
+    )) {
+      this.#owned.set(namespaceKey({ db, coll }), { db, coll });
+    }
+  }
+
+  owns(namespace: Namespace): boolean {
+    return this.#owned.has(namespaceKey(namespace));
+  }
+
+  get ownedNamespaces(): readonly Namespace[] {
+    return [...this.#owned.values()];
+  }
+
+  /** What the migration created, in the store first (rules C2, D11). */
+  get owned(): OwnedNamespaces {
+    const { store } = this.#parts;
+    const row = ({ db, coll }: Namespace) => ({
+      migration_id: this.identity.migrationId,
+      db,
+      coll,
+    });
+    return {
+      has: async (namespace) => this.owns(namespace),
+      add: async (namespace) => {
+        this.check();
+        await migrationNamespaces.add(store.db, row(namespace));
+        const { db, coll } = namespace;
+        this.#owned.set(namespaceKey(namespace), { db, coll });
+      },
+      remove: async (namespace) => {
+        await migrationNamespaces.remove(store.db, row(namespace));
+        this.#owned.delete(namespaceKey(namespace));
+      },
+    };
+  }
+
+  async #write<T>(send: () => Promise<T>): Promise<T> {
+    this.check();
+    try {
+      return await this.#counted(send);
+    } catch (error) {
+      if (!this.destination.hasUnanswered) throw error;
+      // What was sent may be carried out any time: nothing may overtake it (rule D13).
+      this.refuse(
+        new PushError(
+          'SESSION_UNKNOWN',
+          `The connection to cluster ${this.identity.clusterName} broke while something was being written: a new session waits until that has ended.`,
+        ),
+      );
+      this.check();
+      throw error;
+    }
+  }
+
+  async #counted<T>(send: () => Promise<T>): Promise<T> {
+    if (this.#inFlight === 0) this.#idle = Promise.withResolvers<void>();
+    this.#inFlight += 1;
+    try {
+      return await send();
+    } finally {
+      this.#inFlight -= 1;
+      if (this.#inFlight === 0) this.#idle.resolve();
+    }
+  }
+}
+
+/** Waits no longer than the signal allows. @throws the signal's reason */
+async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => aborted.reject(signal.reason as Error);
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}

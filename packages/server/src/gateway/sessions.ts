@@ -1,0 +1,50 @@
+import * as pushSessions from '../store/pushSessions.ts';
+import type { Store } from '../store/store.ts';
+import type { PushError } from './errors.ts';
+import type { PushSession } from './session.ts';
+
+/** Sessions of one link or one migration. */
+export type SessionScope =
+  | { readonly linkId: string; readonly migrationId?: undefined }
+  | { readonly migrationId: string; readonly linkId?: undefined };
+
+/** The push sessions that this process holds, those being opened included. */
+export class Sessions {
+  readonly #store: Store;
+  readonly #sessions = new Map<string, PushSession>();
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** Before its row is written, so that whoever fences it after that finds it. */
+  add(session: PushSession): void {
+    this.#sessions.set(session.identity.id, session);
+  }
+
+  get(id: string): PushSession | undefined {
+    return this.#sessions.get(id);
+  }
+
+  list(scope?: SessionScope): PushSession[] {
+    const all = [...this.#sessions.values()];
+    if (scope === undefined) return all;
+    return all.filter(({ identity }) =>
+      scope.linkId === undefined
+        ? identity.migrationId === scope.migrationId
+        : identity.linkId === scope.linkId,
+    );
+  }
+
+  /**
+   * Ends a session: nothing is sent any more, and when this comes back nothing of it is under way.
+   * May be called again, and from several sides.
+   * @throws the signal's reason; the session stays until that is proven
+   */
+  async retire(session: PushSession, reason: PushError, signal: AbortSignal): Promise<void> {
+    session.refuse(reason);
+    await session.settle(signal);
+    await pushSessions.settle(this.#store.db, session.identity.id);
+    this.#sessions.delete(session.identity.id);
+  }
+}

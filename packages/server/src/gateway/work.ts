@@ -1,0 +1,65 @@
+import { createHmac, randomBytes } from 'node:crypto';
+
+import type { Source, WorkItem, WorkReply, WorkRequest } from '@linkspan/contract/push/messages.ts';
+
+import * as links from '../store/links.ts';
+import * as liveMigrations from '../store/liveMigrations.ts';
+import * as validations from '../store/validations.ts';
+import type { HostPrincipal } from './authenticate.ts';
+import type { GatewayContext } from './context.ts';
+import { PushError } from './errors.ts';
+
+/** A wake is a hint only: what correctness rests on is looking this often, in milliseconds. */
+const LOOK_EVERY_MS = 1000;
+
+/** Revisions are made of lists that hold passwords: without the key nothing can be guessed from one. */
+const REVISION_KEY = randomBytes(32);
+
+/**
+ * The long poll: answers when the wanted state differs from the one that the host knows, or when its
+ * time is over. The store is not held meanwhile (rule C14).
+ * @throws {PushError} LINK_REFUSED as soon as the link is not live any more
+ */
+export async function pollWork(
+  context: GatewayContext,
+  { host, link }: HostPrincipal,
+  request: WorkRequest,
+  gone: AbortSignal,
+): Promise<WorkReply> {
+  const deadline = performance.now() + request.waitSeconds * 1000;
+  const ended = AbortSignal.any([gone, context.stopping]);
+  for (;;) {
+    using listening = context.wakes.listen(link.id);
+    if ((await links.find(context.store.db, link.id))?.state !== 'LINKED') {
+      throw new PushError('LINK_REFUSED', 'The link was removed.');
+    }
+    const reply = await listWork(context, host.id);
+    const left = deadline - performance.now();
+    if (reply.revision !== request.knownRevision || left <= 0 || ended.aborted) return reply;
+    await listening.wait(Math.min(left, LOOK_EVERY_MS), ended);
+  }
+}
+
+async function listWork({ store }: GatewayContext, hostId: string): Promise<WorkReply> {
+  const work: WorkItem[] = [];
+  for (const row of await validations.listPendingOfHost(store.db, hostId)) {
+    const password = validations.openPassword(store.sealer, row);
+    work.push({ kind: 'validation', id: row.id, source: sourceOf(row, password) });
+  }
+  for (const row of await liveMigrations.listActive(store.db, { host_id: hostId })) {
+    const password = liveMigrations.openPassword(store.sealer, row);
+    const wanted = row.cutover_attempt > row.cutover_failed_attempt;
+    work.push({
+      kind: 'migration',
+      id: row.id,
+      source: sourceOf(row, password),
+      cutoverAttempt: wanted ? row.cutover_attempt : 0,
+    });
+  }
+  const revision = createHmac('sha256', REVISION_KEY).update(JSON.stringify(work)).digest('hex');
+  return { revision, work };
+}
+
+function sourceOf(row: { readonly source: string }, password: string | null): Source {
+  return { ...(JSON.parse(row.source) as Omit<Source, 'password'>), password };
+}
