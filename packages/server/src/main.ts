@@ -1,10 +1,9 @@
 import { renameSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import type { FastifyPluginAsync } from 'fastify';
 import type { Logger } from 'pino';
 import type { ServerConfig } from './config/config.ts';
-import { type AddressList, addressList } from './domain/addresses.ts';
-import type { DestinationProbe, LinkFence, WorkSignal } from './domain/ports.ts';
+import { addressList } from './domain/addresses.ts';
+import { createGateway, type Gateway, type GatewayDependencies } from './gateway/gateway.ts';
 import { Nonces } from './http/nonces.ts';
 import { InProcessRateLimiter, UNLIMITED } from './http/rateLimit.ts';
 import { createHttpServer } from './http/server.ts';
@@ -14,27 +13,12 @@ import { LinkRemoval } from './operations/linkRemoval.ts';
 import { ValidationExpiry } from './operations/validationExpiry.ts';
 import { allEndpoints } from './routes/endpoints.ts';
 import { openStore } from './store/open.ts';
-import type { Store } from './store/store.ts';
-
-/** The side that agents push to, as the control plane sees it. */
-export interface Gateway extends LinkFence, DestinationProbe, WorkSignal {
-  /** The routes of the push protocol, relative to its base. */
-  readonly plugin: FastifyPluginAsync;
-  start(): Promise<void>;
-  close(): Promise<void>;
-}
-
-/** What the gateway is made from. */
-export interface GatewayDependencies {
-  readonly store: Store;
-  readonly log: Logger;
-  readonly allowedNetworks: AddressList;
-}
 
 export interface ServerStart {
   readonly config: ServerConfig;
   readonly log: Logger;
-  readonly createGateway: (dependencies: GatewayDependencies) => Gateway;
+  /** For tests of the control plane alone. */
+  readonly createGateway?: (dependencies: GatewayDependencies) => Gateway;
 }
 
 /** A server that listens. */
@@ -52,13 +36,13 @@ export interface RunningServer extends AsyncDisposable {
 export async function startServer({
   config,
   log,
-  createGateway,
+  createGateway: makeGateway = createGateway,
 }: ServerStart): Promise<RunningServer> {
   const { options } = config;
   await using resources = new AsyncDisposableStack();
   const store = resources.use(await openStore(config.store));
   const allowedNetworks = addressList(config.allowedNetworks);
-  const gateway = createGateway({ store, log, allowedNetworks });
+  const gateway = makeGateway({ store, log, allowedNetworks });
   let publicUrl = config.publicUrl ?? '';
   const context: OperationContext = {
     store,

@@ -6,7 +6,8 @@ import { loadConfig } from '../../src/config/config.ts';
 import { makeLogger } from '../../src/config/logger.ts';
 import type { ConnectionTest } from '../../src/domain/ports.ts';
 import { initOrganization, type InitResult } from '../../src/init.ts';
-import { type Gateway, type GatewayDependencies, startServer } from '../../src/main.ts';
+import type { Gateway, GatewayDependencies } from '../../src/gateway/gateway.ts';
+import { startServer } from '../../src/main.ts';
 import type { Store } from '../../src/store/store.ts';
 import { type Api, apiClient } from './api.ts';
 
@@ -92,6 +93,7 @@ function fakeGateway(
   return {
     plugin: noPlugin,
     settle: (linkId, signal) => hooks.settle(linkId, signal),
+    settleMigration: async () => null,
     test: () => hooks.test(),
     changed: (linkId) => void hooks.changed.push(linkId),
     start: async () => {},
