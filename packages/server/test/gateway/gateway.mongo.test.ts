@@ -1,0 +1,305 @@
+import type { Progress, WorkReply } from '@linkspan/contract/push/messages.ts';
+import { VERSION_HEADER } from '@linkspan/contract/push/version.ts';
+import { BSON, Double, Int32, type Document } from 'mongodb';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+
+import * as events from '../../src/store/events.ts';
+import * as links from '../../src/store/links.ts';
+import * as liveMigrations from '../../src/store/liveMigrations.ts';
+import * as pushSessions from '../../src/store/pushSessions.ts';
+import { startPush, TestHost, type TestPush, type TestSession } from './push.ts';
+
+let push: TestPush;
+let host: TestHost;
+let migrationId: string;
+
+beforeAll(async () => {
+  push = await startPush();
+  host = new TestHost(push.url);
+  expect(await host.register(push.token)).toMatchObject({
+    status: 200,
+    json: { orgId: push.orgId, linkId: push.linkId },
+  });
+});
+afterAll(async () => {
+  await push?.[Symbol.asyncDispose]();
+});
+beforeEach(async () => {
+  await push.mongo.client().db('app').dropDatabase();
+  migrationId = await push.makeMigration(host);
+});
+
+const migration = async () => (await liveMigrations.find(push.store.db, migrationId))!;
+const stored = (): Promise<Document[]> =>
+  push.mongo
+    .client()
+    .db('app')
+    .collection('c')
+    .find({}, { sort: { _id: 1 } })
+    .toArray();
+const numbered = (...ids: number[]): Document[] => ids.map((_id) => ({ _id: new Int32(_id) }));
+
+/** The destination holds the next command of that name back, without a sleep of the test's own. */
+async function holdBack(command: string, blockTimeMS: number): Promise<void> {
+  await push.mongo
+    .client()
+    .db('admin')
+    .command({
+      configureFailPoint: 'failCommand',
+      mode: { times: 1 },
+      data: { failCommands: [command], blockConnection: true, blockTimeMS },
+    });
+}
+
+/** Until the first insert of a session is under way at the destination. */
+async function untilInserting({ opened }: TestSession): Promise<void> {
+  const row = await pushSessions.find(push.store.db, opened.sessionId);
+  for (;;) {
+    const { inprog } = await push.mongo.client().db('admin').command({ currentOp: 1 });
+    const running = (inprog as Document[]).some(
+      (one) =>
+        one['op'] === 'insert' && one['clientMetadata']?.application?.name === row?.connection_name,
+    );
+    if (running) return;
+  }
+}
+
+test('a token is used up by one host, which may ask again (C5)', async () => {
+  expect((await host.register(push.token)).status).toBe(200);
+  expect(await new TestHost(push.url).register(push.token)).toMatchObject({
+    status: 401,
+    code: 'LINK_TOKEN_REFUSED',
+  });
+  expect((await host.register('wrong')).code).toBe('LINK_TOKEN_REFUSED');
+});
+
+test('who calls is asked before anything else, and the version before the body', async () => {
+  const stranger = new TestHost(push.url);
+  expect(await stranger.post('/inventory', Buffer.from('{'))).toMatchObject({
+    status: 401,
+    code: 'LINK_REFUSED',
+    json: { error: 401, reason: 'Unauthorized', parameters: null },
+  });
+  expect((await host.post('/inventory', Buffer.from('{'), { [VERSION_HEADER]: '99' })).code).toBe(
+    'PUSH_VERSION_UNSUPPORTED',
+  );
+  expect(await host.post('/inventory', { hostname: 'h', agentVersion: '1' })).toMatchObject({
+    status: 400,
+    code: 'MESSAGE_INVALID',
+  });
+  const inventory = { hostname: 'h', agentVersion: '1', projects: [] };
+  expect((await host.post('/inventory', inventory)).status).toBe(204);
+  expect((await host.open('f'.repeat(24))).code).toBe('MIGRATION_NOT_ACTIVE');
+});
+
+test('documents go only where the migration made a collection (D11, C12)', async () => {
+  const session = await host.session(migrationId);
+  expect((await migration()).status).toBe('WORKING');
+  expect((await session.documents({}, numbered(1))).code).toBe('NAMESPACE_NOT_CREATED');
+  expect((await session.documents({ db: 'admin' }, numbered(1))).code).toBe('NAMESPACE_REFUSED');
+  expect((await session.collection('app', 'system.users')).code).toBe('NAMESPACE_REFUSED');
+  expect((await session.collection('app', 'c')).json).toEqual({ changes: ['app.c: create it'] });
+  const raw = BSON.serialize({ _id: new Double(1), $a: 1, 'b.c': new Int32(1) });
+  expect((await session.documents({}, [raw])).json).toEqual({
+    written: 1,
+    duplicates: 0,
+    failures: [],
+  });
+  const [found] = await push.mongo
+    .client()
+    .db('app')
+    .collection('c')
+    .find({}, { raw: true })
+    .toArray();
+  expect(Buffer.from(found as unknown as Uint8Array)).toEqual(Buffer.from(raw));
+  const listing = await session.post('listing', BSON.serialize({}));
+  expect(BSON.deserialize(listing.bytes)).toMatchObject({
+    namespaces: [{ db: 'app', coll: 'c', type: 'collection', indexes: [] }],
+  });
+  const digest = { db: 'app', coll: 'c', cursor: null, limit: 10, expect: null };
+  const reply = await session.post('digest', BSON.serialize(digest));
+  expect(BSON.deserialize(reply.bytes)).toMatchObject({ cursor: null, count: 1, equal: false });
+});
+
+test('bad bodies are refused with the reason, not with a stack', async () => {
+  const session = await host.session(migrationId);
+  const bad = async (body: Uint8Array, headers = {}): Promise<unknown> => {
+    const answer = await session.post('documents', body, headers);
+    expect(answer.status).toBe(400);
+    return answer.code;
+  };
+  expect(await bad(Buffer.from('nonsense'), { 'content-encoding': 'zstd' })).toBe(
+    'MESSAGE_INVALID',
+  );
+  expect(await bad(Buffer.from('nonsense'))).toBe('MESSAGE_INVALID');
+  expect(await bad(BSON.serialize({ op: 'drop' }))).toBe('MESSAGE_INVALID');
+  expect(await bad(Buffer.alloc(0))).toBe('MESSAGE_INVALID');
+  expect((await session.post('structure', BSON.serialize({ action: 'x' }))).code).toBe(
+    'MESSAGE_INVALID',
+  );
+});
+
+test('a retry waits for the fate of the first, and a smaller number is stale (D13)', async (context) => {
+  if (!push.mongo.capabilities.failCommand) context.skip('needs failCommand');
+  const session = await host.session(migrationId);
+  await session.collection('app', 'c');
+  await holdBack('insert', 600);
+  const gone = new AbortController();
+  const first = session.documents({ seq: 1 }, numbered(1, 2), gone.signal);
+  await untilInserting(session);
+  gone.abort();
+  await expect(first).rejects.toThrow();
+  const started = performance.now();
+  expect((await session.documents({ seq: 1 }, numbered(1, 2))).json).toMatchObject({
+    duplicates: 2,
+  });
+  expect(performance.now() - started, 'the first was waited for').toBeGreaterThan(200);
+  expect((await session.documents({ seq: 2 }, numbered(3))).json).toMatchObject({ written: 1 });
+  expect((await session.documents({ seq: 1 }, numbered(1, 2))).code).toBe('LANE_STALE');
+});
+
+test('a newer session fences the older one, and waits for its writes (I5)', async (context) => {
+  if (!push.mongo.capabilities.failCommand) context.skip('needs failCommand');
+  const older = await host.session(migrationId);
+  await older.collection('app', 'c');
+  await holdBack('insert', 600);
+  let answered = false;
+  const write = older.documents({}, numbered(1)).finally(() => (answered = true));
+  await untilInserting(older);
+  const newer = await host.session(migrationId);
+  expect(await stored(), 'what was under way has landed').toHaveLength(1);
+  expect(newer.opened.epoch).toBe(older.opened.epoch + 1);
+  expect((await write).status).toBe(200);
+  expect(answered).toBe(true);
+  expect((await older.documents({ seq: 2 }, numbered(2))).code).toBe('SESSION_FENCED');
+  expect((await newer.documents({}, numbered(3))).json).toMatchObject({ written: 1 });
+  expect(await stored()).toHaveLength(2);
+});
+
+test('after a restart a session is unknown, and a new one goes on (I3)', async () => {
+  const before = await host.session(migrationId);
+  await before.collection('app', 'c');
+  await push.restart();
+  expect((await before.documents({}, numbered(1))).code).toBe('SESSION_UNKNOWN');
+  const after = await host.session(migrationId);
+  expect((await after.documents({}, numbered(1))).json).toMatchObject({ written: 1 });
+  expect((await before.documents({}, numbered(2))).code).toBe('SESSION_FENCED');
+});
+
+test('a broken connection ends the session: nothing overtakes what may be under way (D13)', async (context) => {
+  if (!push.mongo.capabilities.failCommand) context.skip('needs failCommand');
+  const session = await host.session(migrationId);
+  await session.collection('app', 'c');
+  await push.mongo
+    .client()
+    .db('admin')
+    .command({
+      configureFailPoint: 'failCommand',
+      mode: { times: 1 },
+      data: { failCommands: ['insert'], closeConnection: true },
+    });
+  expect((await session.documents({}, numbered(1))).code).toBe('SESSION_UNKNOWN');
+  expect((await session.documents({}, numbered(1))).code).toBe('SESSION_UNKNOWN');
+  const next = await host.session(migrationId);
+  expect((await next.documents({}, numbered(1))).json).toMatchObject({ written: 1 });
+});
+
+test('the first session drops what the destination holds, where that was asked for', async () => {
+  const target = push.mongo.client().db('app');
+  await target.collection('old').insertOne({});
+  migrationId = await push.makeMigration(host, { drop_destination_data: 1 });
+  const session = await host.session(migrationId);
+  expect(await target.listCollections().toArray()).toEqual([]);
+  expect((await migration()).destination_prepared).toBe(1);
+  await session.collection('app', 'c');
+  await host.session(migrationId);
+  expect(await target.listCollections().toArray()).toHaveLength(1);
+});
+
+test('progress, a failed cutover and COMPLETE follow the attempt that is under way', async () => {
+  const session = await host.session(migrationId);
+  const progress: Progress = {
+    phase: 'TAILING',
+    lagSeconds: 1,
+    readyForCutover: true,
+    documentsCopied: 1,
+    documentsTotal: 1,
+    bytesCopied: 1,
+    bytesTotal: 1,
+    keysPending: 0,
+    documentsFlushed: 0,
+    waitingFor: null,
+    warnings: [],
+    collections: [],
+  };
+  expect((await session.post('report', progress)).status).toBe(204);
+  expect(JSON.parse((await migration()).progress ?? '')).toEqual(progress);
+  const verified = { collections: 1, documents: 1 };
+  expect((await session.post('complete', { cutoverAttempt: 1, verified })).code).toBe(
+    'MESSAGE_INVALID',
+  );
+  await liveMigrations.requestCutover(push.store.db, migrationId);
+  const failed = { cutoverAttempt: 1, reason: 'writes went on' };
+  expect((await session.post('cutoverFailed', failed)).status).toBe(204);
+  expect((await session.post('cutoverFailed', failed)).status).toBe(204);
+  expect((await session.post('complete', { cutoverAttempt: 1, verified })).code).toBe(
+    'MESSAGE_INVALID',
+  );
+  await liveMigrations.requestCutover(push.store.db, migrationId);
+  expect((await session.post('complete', { cutoverAttempt: 2, verified })).status).toBe(204);
+  expect((await session.post('complete', { cutoverAttempt: 2, verified })).status).toBe(204);
+  expect(await migration()).toMatchObject({ status: 'COMPLETE', password_sealed: null });
+  expect((await session.documents({}, numbered(1))).code).toBe('MIGRATION_NOT_ACTIVE');
+  const types = (await events.listByOrganization(push.store.db, push.orgId))
+    .filter(({ target_id: target }) => target === migrationId)
+    .map(({ event_type: type }) => type);
+  expect(types).toEqual([
+    'LIVE_MIGRATION_STARTED',
+    'LIVE_MIGRATION_CUTOVER_FAILED',
+    'LIVE_MIGRATION_COMPLETED',
+  ]);
+});
+
+test('work is a wanted state; a long poll answers when it changes (C14)', async () => {
+  const first = await host.post('/work', { knownRevision: null, waitSeconds: 0 });
+  const { revision, work } = first.json as unknown as WorkReply;
+  expect(work.find(({ id }) => id === migrationId)).toMatchObject({
+    kind: 'migration',
+    cutoverAttempt: 0,
+    source: { username: 'reader', password: 'source secret' },
+  });
+  const poll = host.post('/work', { knownRevision: revision, waitSeconds: 20 });
+  await host.session(migrationId);
+  await liveMigrations.requestCutover(push.store.db, migrationId);
+  push.gateway.changed(push.linkId);
+  const { work: changed } = (await poll).json as unknown as WorkReply;
+  expect(changed.find(({ id }) => id === migrationId)).toMatchObject({ cutoverAttempt: 1 });
+});
+
+// Last: it takes the link away.
+test('settling a link waits for what is under way, and nothing comes after (C1 to C3, I1)', async (context) => {
+  if (!push.mongo.capabilities.failCommand) context.skip('needs failCommand');
+  const session = await host.session(migrationId);
+  await session.collection('app', 'c');
+  await holdBack('insert', 800);
+  const write = session.documents({ lane: 1 }, numbered(1));
+  await untilInserting(session);
+  const poll = host.post('/work', { knownRevision: null, waitSeconds: 0 });
+  const { revision } = (await poll).json as unknown as WorkReply;
+  const longPoll = host.post('/work', { knownRevision: revision, waitSeconds: 30 });
+
+  await push.store.transaction((tx) => links.setRemoving(tx, push.linkId));
+  const giveUp = new AbortController();
+  const unproven = push.gateway.settle(push.linkId, giveUp.signal);
+  const late = session.documents({ lane: 2 }, numbered(2));
+  giveUp.abort(new Error('given up'));
+  expect(await unproven).toEqual({ unprovenCluster: 'target' });
+  expect((await late).code).toBe('LINK_REFUSED');
+  expect((await longPoll).code).toBe('LINK_REFUSED');
+
+  expect(await push.gateway.settle(push.linkId, AbortSignal.timeout(20_000))).toBeNull();
+  expect(await stored(), 'what was under way was waited for').toEqual([{ _id: 1 }]);
+  expect((await write).status).toBe(200);
+  expect(await pushSessions.listOpen(push.store.db, { link_id: push.linkId })).toEqual([]);
+  expect((await host.open(migrationId)).code).toBe('LINK_REFUSED');
+});

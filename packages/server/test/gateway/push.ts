@@ -1,0 +1,276 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { zstdCompress } from 'node:zlib';
+
+import type { BatchHeader } from '@linkspan/contract/push/batch.ts';
+import type { DocumentsReply, OpenSessionReply } from '@linkspan/contract/push/messages.ts';
+import type { StructureRequest } from '@linkspan/contract/push/structure.ts';
+import {
+  PUSH_BASE,
+  PUSH_VERSION,
+  SESSION_HEADER,
+  VERSION_HEADER,
+} from '@linkspan/contract/push/version.ts';
+import { startMongoDB, type MongoDB } from '@linkspan/testkit/mongodb.ts';
+import { BSON, type Document } from 'mongodb';
+
+import { loadConfig } from '../../src/config/config.ts';
+import { makeLogger } from '../../src/config/logger.ts';
+import { newId } from '../../src/domain/ids.ts';
+import { timestamp } from '../../src/domain/time.ts';
+import { createGateway, type Gateway } from '../../src/gateway/gateway.ts';
+import { initOrganization } from '../../src/init.ts';
+import { startServer, type RunningServer } from '../../src/main.ts';
+import * as clusters from '../../src/store/clusters.ts';
+import * as links from '../../src/store/links.ts';
+import * as liveMigrations from '../../src/store/liveMigrations.ts';
+import * as projects from '../../src/store/projects.ts';
+import type { LiveMigrationRow } from '../../src/store/schema.ts';
+import type { Store } from '../../src/store/store.ts';
+
+const compress = promisify(zstdCompress);
+const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();
+
+export interface Answer {
+  readonly status: number;
+  readonly bytes: Buffer;
+  /** Nothing checks its shape. */
+  readonly json: Readonly<Record<string, unknown>>;
+  /** `errorCode`, or undefined. */
+  readonly code: unknown;
+}
+
+/** A linked migration host that pushes over real HTTP. */
+export class TestHost {
+  readonly hostId = newId();
+  readonly hostSecret = randomBytes(32).toString('hex');
+  readonly #url: () => string;
+
+  constructor(url: () => string) {
+    this.#url = url;
+  }
+
+  get authorization(): string {
+    return `Bearer ${this.hostId}.${this.hostSecret}`;
+  }
+
+  async post(
+    path: string,
+    body: object | Uint8Array,
+    headers: Record<string, string> = {},
+    signal?: AbortSignal,
+  ): Promise<Answer> {
+    const response = await fetch(this.#url() + PUSH_BASE + path, {
+      method: 'POST',
+      headers: {
+        authorization: this.authorization,
+        [VERSION_HEADER]: String(PUSH_VERSION),
+        'content-type': 'application/json',
+        ...headers,
+      },
+      body: body instanceof Uint8Array ? Buffer.from(body) : JSON.stringify(body),
+      ...(signal === undefined ? {} : { signal }),
+    });
+    const bytes = Buffer.from(await response.arrayBuffer());
+    let json: Record<string, unknown> = {};
+    try {
+      json = JSON.parse(bytes.toString('utf8')) as Record<string, unknown>;
+    } catch {
+      // BSON, or nothing.
+    }
+    return { status: response.status, bytes, json, code: json['errorCode'] };
+  }
+
+  register(token: string): Promise<Answer> {
+    const message = {
+      hostId: this.hostId,
+      hostSecret: this.hostSecret,
+      hostname: 'host-1',
+      agentVersion: '0.1.0',
+    };
+    return this.post('/hosts', message, { authorization: `Bearer ${token}` });
+  }
+
+  open(migrationId: string): Promise<Answer> {
+    return this.post(`/migrations/${migrationId}/sessions`, {});
+  }
+
+  async session(migrationId: string): Promise<TestSession> {
+    const answer = await this.open(migrationId);
+    if (answer.status !== 200) throw new Error(answer.bytes.toString());
+    return new TestSession(this, answer.json as unknown as OpenSessionReply);
+  }
+}
+
+/** An open push session. */
+export class TestSession {
+  readonly opened: OpenSessionReply;
+  readonly #host: TestHost;
+
+  constructor(host: TestHost, opened: OpenSessionReply) {
+    this.#host = host;
+    this.opened = opened;
+  }
+
+  post(
+    path: string,
+    body: object | Uint8Array,
+    headers: Record<string, string> = {},
+    signal?: AbortSignal,
+  ): Promise<Answer> {
+    const { sessionId, sessionSecret } = this.opened;
+    return this.#host.post(
+      `/sessions/${sessionId}/${path}`,
+      body,
+      { [SESSION_HEADER]: `${sessionId}.${sessionSecret}`, ...headers },
+      signal,
+    );
+  }
+
+  structure(request: StructureRequest): Promise<Answer> {
+    return this.post('structure', BSON.serialize(request));
+  }
+
+  collection(db: string, coll: string): Promise<Answer> {
+    return this.structure({ action: 'collection', db, coll, options: {}, indexes: [] });
+  }
+
+  async documents(
+    header: Partial<BatchHeader>,
+    documents: readonly (Document | Uint8Array)[],
+    signal?: AbortSignal,
+  ): Promise<Answer & { readonly json: Partial<DocumentsReply> }> {
+    const head = { op: 'insert', db: 'app', coll: 'c', lane: 0, seq: 1, ...header };
+    const body = Buffer.concat(
+      [head, ...documents].map((one) => (one instanceof Uint8Array ? one : BSON.serialize(one))),
+    );
+    const headers = { 'content-encoding': 'zstd' };
+    return (await this.post('documents', await compress(body), headers, signal)) as Answer & {
+      json: Partial<DocumentsReply>;
+    };
+  }
+}
+
+export interface TestPush extends AsyncDisposable {
+  readonly mongo: MongoDB;
+  readonly store: Store;
+  readonly gateway: Gateway;
+  readonly orgId: string;
+  readonly linkId: string;
+  /** Not presented yet. */
+  readonly token: string;
+  readonly url: () => string;
+  makeMigration(host: TestHost, change?: Partial<LiveMigrationRow>): Promise<string>;
+  /** Another server on the same store, without what the first one had in memory. */
+  restart(): Promise<void>;
+}
+
+/** A whole server with a link whose token is unused, and a destination cluster `target`. */
+export async function startPush(): Promise<TestPush> {
+  await using resources = new AsyncDisposableStack();
+  const mongo = resources.use(await startMongoDB({ name: 'destination' }));
+  const dataDirectory = mkdtempSync(join(tmpdir(), 'linkspan-gateway-'));
+  resources.defer(() => rmSync(dataDirectory, { recursive: true, force: true }));
+  const { organization } = await initOrganization({ dataDirectory, masterKeyFile: null }, 'Test');
+  const flags = { dataDir: dataDirectory, port: '0', allowedNetworks: '127.0.0.0/8' };
+  const config = loadConfig(flags, {});
+  let gateway: Gateway | undefined;
+  let store: Store | undefined;
+  const start = (): Promise<RunningServer> =>
+    startServer({
+      config,
+      log: makeLogger('silent'),
+      createGateway: (dependencies) => {
+        store = dependencies.store;
+        gateway = createGateway(dependencies);
+        return gateway;
+      },
+    });
+  let server = await start();
+  resources.defer(() => server.close());
+
+  const held = (): Store => store as Store;
+  const orgId = organization.id;
+  const [projectId, clusterId, linkId] = [newId(), newId(), newId()];
+  const token = `token-${randomBytes(8).toString('hex')}`;
+  const now = timestamp();
+  await held().transaction(async (tx) => {
+    await projects.insert(tx, { id: projectId, org_id: orgId, name: 'P', created_at: now });
+    await clusters.insert(tx, {
+      id: clusterId,
+      project_id: projectId,
+      name: 'target',
+      uri_sealed: held().sealer.seal(clusters.uriIdentity(clusterId), mongo.uri),
+      facts: null,
+      created_at: now,
+    });
+    await links.insert(tx, {
+      id: linkId,
+      org_id: orgId,
+      api_key_id: null,
+      state: 'PENDING',
+      token_hash: sha256(token),
+      token_expires_at: timestamp(new Date(Date.now() + 3_600_000)),
+      token_host_id: null,
+      access_list: '[]',
+      created_at: now,
+    });
+  });
+  const owned = resources.move();
+  return {
+    mongo,
+    get store() {
+      return held();
+    },
+    get gateway() {
+      return gateway as Gateway;
+    },
+    orgId,
+    linkId,
+    token,
+    url: () => server.url,
+    async makeMigration(host, change = {}) {
+      const id = newId();
+      await liveMigrations.insert(held().db, {
+        id,
+        project_id: projectId,
+        link_id: linkId,
+        host_id: host.hostId,
+        hostname: 'host-1',
+        cluster_id: clusterId,
+        source: JSON.stringify({
+          projectId: newId(),
+          clusterName: 'source',
+          managedAuthentication: false,
+          username: 'reader',
+          ssl: false,
+          caCertificatePath: null,
+        }),
+        password_sealed: held().sealer.seal(liveMigrations.passwordIdentity(id), 'source secret'),
+        status: 'NEW',
+        drop_destination_data: 0,
+        destination_prepared: 0,
+        cutover_attempt: 0,
+        cutover_failed_attempt: 0,
+        cutover_failure: null,
+        failure_reason: null,
+        epoch: 0,
+        progress: null,
+        progress_at: null,
+        verified: null,
+        created_at: timestamp(),
+        finished_at: null,
+        ...change,
+      });
+      return id;
+    },
+    async restart() {
+      await server.close();
+      server = await start();
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
