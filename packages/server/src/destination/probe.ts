@@ -33,19 +33,7 @@ export async function testConnection(
   signal.addEventListener('abort', cut, { once: true });
   try {
     signal.throwIfAborted();
-    const admin = client.db('admin');
-    const hello = await admin.command({ hello: 1 });
-    if (hello['setName'] === undefined && hello['msg'] !== 'isdbgrid') {
-      return {
-        ok: false,
-        code: 'STANDALONE',
-        message: `${hostsOf(client)} is a standalone server: a destination is a replica set or a sharded cluster`,
-      };
-    }
-    const { version } = await admin.command({ buildInfo: 1 });
-    // Needs a user that is logged in, where the server asks for one.
-    await admin.command({ listDatabases: 1, nameOnly: true });
-    return { ok: true, mongoDBVersion: String(version), topology: topologyOf(hello) };
+    return await Promise.race([look(client), firstFailure(client)]);
   } catch (error) {
     if (signal.aborted) return failure('TIMED_OUT', client, 'no answer in time');
     return classify(error, client);
@@ -55,6 +43,35 @@ export async function testConnection(
   }
 }
 
+async function look(client: MongoClient): Promise<ConnectionTest> {
+  const admin = client.db('admin');
+  const hello = await admin.command({ hello: 1 });
+  if (hello['setName'] === undefined && hello['msg'] !== 'isdbgrid') {
+    return failure(
+      'STANDALONE',
+      client,
+      'a standalone server: a destination is a replica set or a sharded cluster',
+    );
+  }
+  const { version } = await admin.command({ buildInfo: 1 });
+  // Needs a user that is logged in, where the server asks for one.
+  await admin.command({ listDatabases: 1, nameOnly: true });
+  return { ok: true, mongoDBVersion: String(version), topology: topologyOf(hello) };
+}
+
+/**
+ * Rejects once no host is left that could answer: a driver would go on trying until its time is over.
+ */
+function firstFailure(client: MongoClient): Promise<never> {
+  const failed = new Set<string>();
+  const none = Promise.withResolvers<never>();
+  client.on('serverHeartbeatFailed', ({ connectionId, failure: reason }) => {
+    failed.add(connectionId);
+    if (failed.size >= client.options.hosts.length) none.reject(reason);
+  });
+  return none.promise;
+}
+
 /** A client for one short look. */
 export function openProbe(uri: string, mayConnect: AddressCheck): MongoClient {
   const overrides = { maxPoolSize: 2, serverSelectionTimeoutMS: SELECTION_MS };
@@ -62,7 +79,7 @@ export function openProbe(uri: string, mayConnect: AddressCheck): MongoClient {
 }
 
 function topologyOf(hello: Document): string {
-  return hello['msg'] === 'isdbgrid' ? 'SHARDED' : 'REPLICA_SET';
+  return hello['msg'] === 'isdbgrid' ? 'Sharded' : 'ReplicaSet';
 }
 
 function classify(error: unknown, client: MongoClient): Failure {
