@@ -122,6 +122,7 @@ export async function startMongoDB(options: MongoDBOptions = {}): Promise<MongoD
       await ready(child, port, mongod === null ? null : replicaSet);
     } catch (error) {
       await child.kill();
+      if (options.keep !== true) await rm(directory, { recursive: true, force: true });
       throw error;
     }
     return child;

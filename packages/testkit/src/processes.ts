@@ -69,6 +69,7 @@ async function startLinkspan(
 ): Promise<LinkspanProcess> {
   const directory =
     options.directory ?? (await mkdtemp(join(tmpdir(), `linkspan-${command}-test-`)));
+  const isOwn = options.directory === undefined && options.keep !== true;
   const readyFile = join(directory, `${command}.ready`);
   const logFile = join(directory, `${command}.log`);
   let ready: unknown = null;
@@ -88,13 +89,16 @@ async function startLinkspan(
       env: { ...cleanEnvironment(), ...options.env },
       cwd: directory,
       logFile,
+      ...(isOwn ? { removeOnLoss: directory } : {}),
     });
     try {
       ready = JSON.parse(await readyText(started, readyFile));
     } catch (error) {
       await started.kill();
       const reason = (error as Error).message;
-      throw new Error(`linkspan ${command} ${reason}. Its log ends:\n${await started.logTail()}`);
+      const tail = await started.logTail();
+      if (isOwn) await rm(directory, { recursive: true, force: true });
+      throw new Error(`linkspan ${command} ${reason}. Its log ends:\n${tail}`);
     }
     return started;
   };
