@@ -13,7 +13,7 @@ import { splitSequence } from '@linkspan/contract/bson/raw.ts';
 import { PUSH_ERRORS, type PushErrorCode } from '@linkspan/contract/push/errors.ts';
 import { PUSH_BASE, SESSION_HEADER } from '@linkspan/contract/push/version.ts';
 import { Binary, deserialize, Double, Int32, serialize } from 'bson';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
 import {
   DigestCursorLostError,
@@ -32,6 +32,8 @@ interface Seen {
 
 /** What the next requests for a path get; when none is left, the ordinary answer. */
 type Misbehaviour = (response: ServerResponse) => void;
+
+vi.setConfig({ testTimeout: 30_000 });
 
 const HOST = { hostId: 'a'.repeat(24), hostSecret: 'b'.repeat(64) };
 const MIGRATION = 'c'.repeat(24);
