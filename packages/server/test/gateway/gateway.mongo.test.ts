@@ -276,6 +276,36 @@ test('work is a wanted state; a long poll answers when it changes (C14)', async 
   expect(changed.find(({ id }) => id === migrationId)).toMatchObject({ cutoverAttempt: 1 });
 });
 
+test('an address that is not on the access list of the link is refused by name', async () => {
+  const setList = (list: readonly string[]) =>
+    push.store.db
+      .updateTable('links')
+      .set({ access_list: JSON.stringify(list) })
+      .where('id', '=', push.linkId)
+      .execute();
+  await setList(['192.0.2.0/24']);
+  const refused = await host.post('/work', { knownRevision: null, waitSeconds: 0 });
+  expect(refused).toMatchObject({ status: 401, code: 'LINK_REFUSED' });
+  expect(refused.json['detail']).toContain('127.0.0.1 is not on the access list');
+  await setList(['192.0.2.0/24', '127.0.0.0/8']);
+  expect((await host.post('/work', { knownRevision: null, waitSeconds: 0 })).status).toBe(200);
+  await setList([]);
+});
+
+test('a destination that is killed comes back to a new session with nothing lost (I3, I4)', async (context) => {
+  if (!push.mongo.capabilities.control) context.skip('needs a server that can be killed');
+  const session = await host.session(migrationId);
+  await session.collection('app', 'c');
+  expect((await session.documents({}, numbered(1))).json).toMatchObject({ written: 1 });
+  await push.mongo.kill();
+  expect((await session.documents({ seq: 2 }, numbered(2))).status).toBeGreaterThanOrEqual(400);
+  const opening = host.session(migrationId);
+  await push.mongo.restart();
+  const next = await opening;
+  expect((await next.documents({}, numbered(2))).json).toMatchObject({ written: 1 });
+  expect(await stored()).toEqual([{ _id: 1 }, { _id: 2 }]);
+});
+
 // Last: it takes the link away.
 test('settling a link waits for what is under way, and nothing comes after (C1 to C3, I1)', async (context) => {
   if (!push.mongo.capabilities.failCommand) context.skip('needs failCommand');
