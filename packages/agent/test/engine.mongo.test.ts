@@ -56,6 +56,18 @@ async function expectEqual(): Promise<void> {
   expect((await compareClusters(source.uri, destination.uri)).differences).toEqual([]);
 }
 
+/** The next change stream that the engine opens is told that its history is lost. */
+async function loseHistory(): Promise<void> {
+  await source
+    .client()
+    .db('admin')
+    .command({
+      configureFailPoint: 'failCommand',
+      mode: { times: 1 },
+      data: { failCommands: ['aggregate'], errorCode: 286, appName: 'linkspan-agent' },
+    });
+}
+
 /** Calls `act` the first time that the engine comes by, and holds the engine meanwhile. */
 function once(act: () => Promise<void>): () => Promise<void> {
   let done = false;
@@ -132,26 +144,23 @@ describe('what happens while it runs', () => {
     expect(await copied('a').countDocuments()).toBe(10);
   });
 
-  it('D8: a key that was missing when it was read back, and came back, stays', async () => {
+  it('D8: a key that was missing when it was read back, and came back, stays', async ({ skip }) => {
+    if (!source.capabilities.failCommand) skip('the source has no failCommand');
     await collection('a').insertMany(numbers(0, 10));
     const id = await side.start();
-    let armed = false;
+    const first = await host.run(id);
+    await side.until(id, 'tailing', ({ progress }) => progress?.phase === 'TAILING');
+    await first.stop();
+    // What is at the destination only is marked by the repair, and read back as missing.
+    await copied('a').insertMany(numbers(100, 110));
+    await loseHistory();
     const hooks = {
-      afterRead: async (what: 'copy' | 'flush') => {
-        if (what !== 'flush' || !armed) return;
-        armed = false;
-        await collection('a').insertOne({ _id: 3, text: 'back' });
-      },
+      afterRead: once(async () => void (await collection('a').insertMany(numbers(100, 105)))),
     };
     await host.run(id, { hooks });
-    await side.until(id, 'tailing', ({ progress }) => progress?.phase === 'TAILING');
-    armed = true;
-    // An update and a delete, so that the key is read back and found missing.
-    const session = source.client().startSession();
-    await collection('a').updateOne({ _id: 3 }, { $set: { text: 'changed' } });
-    await session.endSession();
     await side.cutOver(id);
     await expectEqual();
+    expect(await copied('a').countDocuments()).toBe(15);
   });
 
   it('D15: an _id that is equal but not the same is deleted and inserted', async () => {
@@ -241,14 +250,7 @@ describe('what breaks', () => {
     await collection('a').insertMany(numbers(2000, 2020));
     await collection('b').drop();
     await collection('c').insertMany(numbers(0, 5));
-    await source
-      .client()
-      .db('admin')
-      .command({
-        configureFailPoint: 'failCommand',
-        mode: { times: 1 },
-        data: { failCommands: ['aggregate'], errorCode: 286, appName: 'linkspan-agent' },
-      });
+    await loseHistory();
     await host.run(id);
     await side.cutOver(id);
     await expectEqual();

@@ -138,7 +138,7 @@ async function startInitialised(
     apiKey: { publicKey: string; privateKey: string };
   };
   const place = ['--data-dir', dataDir, '--port', String(await freePort())];
-  const rules = ['--allowed-networks', '127.0.0.0/8', '--no-rate-limits'];
+  const rules = ['--allowed-networks', '127.0.0.0/8', '--rate-limits', 'false'];
   const server = resources.use(await startServer({ args: [...place, ...rules, ...serverArgs] }));
   const { publicKey, privateKey } = apiKey;
   return { server, orgId: organization.id, credentials: { publicKey, privateKey } };

@@ -200,7 +200,9 @@ export class PusherOverHttp implements Pusher {
           });
         } catch (error) {
           if (!(error instanceof PushAnswerError)) throw error;
-          if (error.code !== 'SESSION_UNKNOWN') throw this.#finally(finalError(error));
+          // A session that this pusher has replaced meanwhile is fenced by its own successor.
+          const isOwn = error.code === 'SESSION_FENCED' && this.#session !== session;
+          if (error.code !== 'SESSION_UNKNOWN' && !isOwn) throw this.#finally(finalError(error));
           // Whoever notices first forgets it; the others find the new one, or its opening.
           if (this.#session === session) this.#session = null;
         }
