@@ -96,6 +96,18 @@ describe('cutting and composing', () => {
     expect(documents[0]?.buffer).toBe(reply.buffer);
   });
 
+  it('refuses an array that holds anything else, or is cut short', () => {
+    const reply = Buffer.from(serialize({ firstBatch: [{ _id: 1 }, 2] }));
+    const batch = findElement(reply, 'firstBatch');
+    if (batch === undefined) throw new Error('unreachable');
+    expect(() => documentsOfArray(reply, batch)).toThrow(InvalidBsonError);
+    const whole = Buffer.from(serialize({ firstBatch: [{ _id: 1 }] }));
+    const array = findElement(whole, 'firstBatch');
+    if (array === undefined) throw new Error('unreachable');
+    whole.writeInt32LE(500, array.value + 7);
+    expect(() => documentsOfArray(whole, array)).toThrow(InvalidBsonError);
+  });
+
   it('composes documents from raw values', () => {
     const document = composeDocument([
       ['q', Buffer.from(serialize({ _id: 1 }))],

@@ -10,7 +10,8 @@ import { fileURLToPath } from 'node:url';
 
 import { spawnGuarded, type Guarded } from './guarded.ts';
 
-const MAIN = fileURLToPath(import.meta.resolve('@linkspan/cli/main.ts'));
+/** What `npx linkspan` runs. It becomes the process: its pid is that of the command. */
+const LAUNCHER = fileURLToPath(new URL('../../cli/bin/linkspan', import.meta.url));
 const START_TIMEOUT_MS = 30_000;
 const STOP_GRACE_MS = 10_000;
 
@@ -26,8 +27,6 @@ export interface ProcessOptions {
   readonly directory?: string;
   /** Leaves the directory in place at stop. */
   readonly keep?: boolean;
-  /** Options of Node itself. */
-  readonly nodeArgs?: readonly string[];
 }
 
 /** A `linkspan` command that runs as a process of its own, as a user starts it. */
@@ -77,15 +76,8 @@ async function startLinkspan(
   const launch = async (): Promise<Guarded> => {
     await rm(readyFile, { force: true });
     const started = await spawnGuarded({
-      command: process.execPath,
-      args: [
-        ...(options.nodeArgs ?? []),
-        MAIN,
-        command,
-        ...options.args,
-        '--ready-file',
-        readyFile,
-      ],
+      command: LAUNCHER,
+      args: [command, ...options.args, '--ready-file', readyFile],
       env: { ...cleanEnvironment(), ...options.env },
       cwd: directory,
       logFile,
@@ -161,7 +153,7 @@ export async function runLinkspan(
   args: readonly string[],
   options: CommandOptions = {},
 ): Promise<CommandResult> {
-  const child = spawn(process.execPath, [MAIN, ...args], {
+  const child = spawn(LAUNCHER, [...args], {
     env: { ...cleanEnvironment(), ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });

@@ -10,6 +10,7 @@ import type { TrackedGate } from './gate.ts';
 import type { Lives } from './lives.ts';
 import type { IncarnationLocks } from './locks.ts';
 import type { Notifier } from './notifier.ts';
+import type { Sizes } from './sizes.ts';
 import type { Waiting } from './waiting.ts';
 
 /** The part of pino that the engine uses. */
@@ -36,7 +37,7 @@ export interface EngineOptions {
 }
 
 export const DEFAULT_OPTIONS: EngineOptions = {
-  inFlightBytes: 32 * 1024 * 1024,
+  inFlightBytes: 8 * 1024 * 1024,
   collectionsAtOnce: 2,
   rangeBytes: 64 * 1024 * 1024,
   rangesAtMost: 8,
@@ -68,6 +69,7 @@ export interface MigrationContext {
   readonly lives: Lives;
   readonly locks: IncarnationLocks;
   readonly inFlight: ByteBudget;
+  readonly sizes: Sizes;
   /** Something changed that may be work for a step. */
   readonly work: Notifier;
   readonly waiting: Waiting;

@@ -8,12 +8,24 @@ import { readRange } from '../source/reader.ts';
 import { NumberPool } from './budget.ts';
 import { type MigrationContext, isSourceFault, persist } from './context.ts';
 import { AcknowledgedPrefix } from './prefix.ts';
-import { planRanges } from './ranges.ts';
+import { planRanges, rangesFor } from './ranges.ts';
 
 const IDLE_MS = 1000;
 const COPY_LANES = 4;
 const SMALLEST_BATCH = 50;
 const LARGEST_BATCH = 4000;
+
+/** How long a server may take to begin to answer a read in the order of `_id`. */
+const SLOW_START_MS = 250;
+
+/** Of a document, until some were read. */
+const TYPICAL_BYTES = 1024;
+
+/**
+ * `changed`: dropped or renamed meanwhile, so look at the collection anew. `split`: nothing was pushed
+ * yet, and it is worth more ranges than one.
+ */
+type Outcome = 'whole' | 'changed' | 'split';
 
 /**
  * Step 2: copies collections, several at once and large ones in ranges of `_id`, as inserts that
@@ -75,20 +87,19 @@ export class Copier {
     const { journal, log } = this.#context;
     const incarnation = journal.incarnations.get(id);
     if (incarnation === undefined || incarnation.state === 'ENDED') return;
-    if (incarnation.state === 'PENDING') {
-      const bounds = await planRanges(this.#context, incarnation);
+    const isNew = incarnation.state === 'PENDING';
+    if (isNew) {
       journal.transaction(() => {
-        journal.ranges.plan(id, bounds);
-        journal.incarnations.update(id, {
-          state: 'COPYING',
-          documentsCopied: 0,
-          bytesCopied: 0,
-        });
+        journal.ranges.plan(id, []);
+        journal.incarnations.update(id, { state: 'COPYING', documentsCopied: 0, bytesCopied: 0 });
       });
     }
-    const ranges = journal.ranges.of(id).filter(({ done }) => !done);
-    const outcomes = await Promise.all(ranges.map((range) => this.#copyRange(id, range)));
-    if (!outcomes.every(Boolean)) return;
+    let outcomes = await this.#copyRanges(id, isNew);
+    if (outcomes.includes('split')) {
+      journal.ranges.plan(id, await planRanges(this.#context, incarnation));
+      outcomes = await this.#copyRanges(id, false);
+    }
+    if (!outcomes.every((outcome) => outcome === 'whole')) return;
     journal.transaction(() => {
       const current = journal.incarnations.get(id);
       if (current === undefined || current.state === 'ENDED') return;
@@ -104,21 +115,24 @@ export class Copier {
     log.info({ namespace: formatNamespace(incarnation.source) }, 'collection copied');
   }
 
-  /** False if the collection was dropped or renamed meanwhile: look at it anew. */
-  async #copyRange(id: number, range: CopyRange): Promise<boolean> {
+  #copyRanges(id: number, maySplit: boolean): Promise<Outcome[]> {
+    const ranges = this.#context.journal.ranges.of(id).filter(({ done }) => !done);
+    return Promise.all(ranges.map((range) => this.#copyRange(id, range, maySplit)));
+  }
+
+  async #copyRange(id: number, range: CopyRange, maySplit: boolean): Promise<Outcome> {
     const { journal, signal, waiting, log } = this.#context;
     let { position } = range;
     const what = `copying range ${range.number} of collection ${id}`;
     for (;;) {
       signal.throwIfAborted();
       const incarnation = journal.incarnations.get(id);
-      if (incarnation === undefined || incarnation.state !== 'COPYING') return false;
+      if (incarnation === undefined || incarnation.state !== 'COPYING') return 'changed';
       try {
-        const isWhole = await this.#readAndPush(incarnation, { ...range, position });
-        if (!isWhole) return false;
-        journal.ranges.finish(id, range.number);
+        const outcome = await this.#readAndPush(incarnation, { ...range, position }, maySplit);
+        if (outcome === 'whole') journal.ranges.finish(id, range.number);
         waiting.clear(what);
-        return true;
+        return outcome;
       } catch (error) {
         // A cursor is lost with its server; the next one begins behind the last acknowledged key.
         if (!isSourceFault(error)) throw error;
@@ -135,7 +149,11 @@ export class Copier {
     }
   }
 
-  async #readAndPush(incarnation: Incarnation, range: CopyRange): Promise<boolean> {
+  async #readAndPush(
+    incarnation: Incarnation,
+    range: CopyRange,
+    maySplit: boolean,
+  ): Promise<Outcome> {
     const { id, source: namespace } = incarnation;
     const { source, journal, lives, gate, signal, inFlight, hooks } = this.#context;
     const names = lives.nameChanges(id);
@@ -144,19 +162,25 @@ export class Copier {
       journal.ranges.advance(id, range.number, position),
     );
     const pushes = new Set<Promise<void>>();
+    let averageBytes = TYPICAL_BYTES;
+    let isFirst = true;
+    const started = performance.now();
     const failed = Promise.withResolvers<never>();
     failed.promise.catch(() => undefined);
     try {
       const rest = { lower: range.position ?? range.lower, upper: range.upper };
       for await (const { documents, time } of readRange(source, namespace, rest, since, () =>
-        this.#batchSize(incarnation),
+        this.#batchSize(averageBytes),
       )) {
+        if (isFirst && (await this.#isToSplit(incarnation, started, maySplit))) return 'split';
+        isFirst = false;
         // Bounds are inclusive, and the document at the position was acknowledged.
         if (isAt(documents[0], range.position)) documents.shift();
         if (documents.length === 0) continue;
+        averageBytes = sizeOf(documents) / documents.length;
         await hooks.afterRead?.('copy', formatNamespace(namespace));
         await Promise.race([gate.waitFor(time, signal), failed.promise]);
-        if (lives.nameChanges(id) !== names) return false;
+        if (lives.nameChanges(id) !== names) return 'changed';
         for (const batch of cutBySize(documents, MAX_BATCH_BYTES)) {
           const bytes = sizeOf(batch);
           await Promise.race([inFlight.acquire(bytes, signal), failed.promise]);
@@ -169,10 +193,22 @@ export class Copier {
         }
       }
       await Promise.race([Promise.all(pushes), failed.promise]);
-      return lives.nameChanges(id) === names;
+      return lives.nameChanges(id) === names ? 'whole' : 'changed';
     } finally {
       await Promise.allSettled(pushes);
     }
+  }
+
+  /**
+   * Ranges pay where the server begins to answer at once. One that is slow to begin reads everything
+   * for each range, and goes on with the one cursor that it has: measured, not guessed by version.
+   */
+  async #isToSplit(incarnation: Incarnation, started: number, maySplit: boolean): Promise<boolean> {
+    const { sizes, options } = this.#context;
+    const isSlow = performance.now() - started > SLOW_START_MS;
+    sizes.begin();
+    if (!maySplit || isSlow) return false;
+    return rangesFor(await sizes.of(incarnation), options) > 1;
   }
 
   async #push(
@@ -221,9 +257,8 @@ export class Copier {
     });
   }
 
-  #batchSize({ documentsTotal, bytesTotal }: Incarnation): number {
-    const average = documentsTotal > 0 ? bytesTotal / documentsTotal : 1024;
-    const wanted = Math.floor(this.#context.options.copyBatchBytes / Math.max(average, 1));
+  #batchSize(averageBytes: number): number {
+    const wanted = Math.floor(this.#context.options.copyBatchBytes / averageBytes);
     return Math.min(LARGEST_BATCH, Math.max(SMALLEST_BATCH, wanted));
   }
 }

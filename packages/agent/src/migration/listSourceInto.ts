@@ -1,7 +1,6 @@
-import { type Namespace, namespaceKey } from '@linkspan/contract/push/namespaces.ts';
+import { namespaceKey } from '@linkspan/contract/push/namespaces.ts';
 import type { Incarnation } from '../journal/incarnations.ts';
 import { type ListedNamespace, type Listing, listSource } from '../source/listing.ts';
-import { measureCollection } from '../source/statistics.ts';
 import { end } from './applyEvent.ts';
 import { type MigrationContext, persist } from './context.ts';
 
@@ -19,9 +18,11 @@ export async function listSourceInto(context: MigrationContext): Promise<Listing
     );
     await gate.waitFor(listing.to, signal);
     if (journal.incarnations.live().map(fingerprint(context)).join() !== before) continue;
-    const sizes = await measureNew(context, listing.namespaces);
-    const touched = journal.transaction(() => merge(context, listing, sizes));
-    for (const id of touched) lives.nameChanged(id);
+    const { added, ended } = journal.transaction(() => merge(context, listing));
+    for (const id of ended) lives.nameChanged(id);
+    for (const incarnation of added) context.sizes.expect(incarnation);
+    const { length: listed } = listing.namespaces;
+    context.log.info({ listed, added: added.length, ended: ended.length }, 'source listed');
     context.work.notify();
     return listing;
   }
@@ -31,23 +32,12 @@ function fingerprint({ lives }: MigrationContext) {
   return ({ id }: Incarnation): string => `${id}:${lives.nameChanges(id)}`;
 }
 
-type Sizes = ReadonlyMap<string, { documents: number; bytes: number }>;
-
-async function measureNew(
-  { journal, source }: MigrationContext,
-  listed: readonly ListedNamespace[],
-): Promise<Sizes> {
-  const sizes = new Map<string, { documents: number; bytes: number }>();
-  for (const { namespace, type } of listed) {
-    if (type === 'view' || journal.incarnations.byName(namespace) !== undefined) continue;
-    sizes.set(namespaceKey(namespace), await measureCollection(source, namespace));
-  }
-  return sizes;
-}
-
-/** Returns the ids of incarnations that ended. */
-function merge({ journal }: MigrationContext, listing: Listing, sizes: Sizes): number[] {
+function merge(
+  { journal }: MigrationContext,
+  listing: Listing,
+): { added: Incarnation[]; ended: number[] } {
   const ended: number[] = [];
+  const added: Incarnation[] = [];
   const found = new Map(
     listing.namespaces.map((listed) => [namespaceKey(listed.namespace), listed]),
   );
@@ -60,37 +50,29 @@ function merge({ journal }: MigrationContext, listing: Listing, sizes: Sizes): n
   for (const listed of listing.namespaces) {
     const known = journal.incarnations.byName(listed.namespace);
     if (known === undefined) {
-      add(journal, listed, listing, sizeOf(sizes, listed.namespace));
+      added.push(add(journal, listed, listing));
     } else {
       journal.incarnations.update(known.id, { toReconcile: true, uuid: listed.uuid });
     }
   }
   journal.saveListedAt(listing.to);
-  return ended;
+  return { added, ended };
 }
 
 function add(
   journal: MigrationContext['journal'],
-  listed: ListedNamespace,
-  listing: Listing,
-  size: { documents: number; bytes: number },
-): void {
-  const { id } = journal.incarnations.add({
-    source: listed.namespace,
-    type: listed.type,
-    uuid: listed.uuid,
-    knownSince: listing.from,
-    state: listed.type === 'view' ? 'COPIED' : 'PENDING',
+  { namespace, type, uuid, unsupported }: ListedNamespace,
+  { from }: Listing,
+): Incarnation {
+  const incarnation = journal.incarnations.add({
+    source: namespace,
+    type,
+    uuid,
+    knownSince: from,
+    state: type === 'view' ? 'COPIED' : 'PENDING',
   });
-  journal.incarnations.update(id, {
-    documentsTotal: size.documents,
-    bytesTotal: size.bytes,
-    unsupported: listed.unsupported,
-  });
-}
-
-function sizeOf(sizes: Sizes, namespace: Namespace): { documents: number; bytes: number } {
-  return sizes.get(namespaceKey(namespace)) ?? { documents: 0, bytes: 0 };
+  journal.incarnations.update(incarnation.id, { unsupported });
+  return incarnation;
 }
 
 /** One name, one type, and no proof that it was dropped and made again unseen. */

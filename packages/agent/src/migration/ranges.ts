@@ -4,37 +4,28 @@ import { comparableKey } from '@linkspan/contract/bson/comparableKey.ts';
 import { formatNamespace } from '@linkspan/contract/push/namespaces.ts';
 import type { Incarnation } from '../journal/incarnations.ts';
 import { readCommand } from '../source/cursor.ts';
-import { readRange } from '../source/reader.ts';
-import { type MigrationContext, persist } from './context.ts';
+import type { CollectionStatistics } from '../source/statistics.ts';
+import { type EngineOptions, type MigrationContext, persist } from './context.ts';
 
 /** Samples for each bound: their spread evens out the sizes of ranges. */
 const SAMPLES_PER_BOUND = 10;
 
-/** A server that takes longer than this to begin in the middle does not gain from ranges. */
-const SLOW_START_MS = 250;
+/** How many ranges a collection is worth. */
+export function rangesFor(size: CollectionStatistics | null, options: EngineOptions): number {
+  const wanted = Math.floor((size?.bytes ?? 0) / options.rangeBytes);
+  return Math.max(1, Math.min(options.rangesAtMost, wanted));
+}
 
-/**
- * Where to cut a collection into ranges of about `rangeBytes`, as raw keys in the order of `_id`:
- * none for what is small, and none where the server is slow to begin in the middle, since it then
- * reads everything for each range (measured, not guessed by version).
- */
+/** Where to cut a collection into that many ranges, as raw keys in the order of `_id`. */
 export async function planRanges(
   context: MigrationContext,
   incarnation: Incarnation,
 ): Promise<Buffer[]> {
-  const { options } = context;
-  const count = Math.min(
-    options.rangesAtMost,
-    Math.floor(incarnation.bytesTotal / options.rangeBytes),
+  const count = rangesFor(await context.sizes.of(incarnation), context.options);
+  const sorted = await persist(context, `sampling ${formatNamespace(incarnation.source)}`, () =>
+    sampleKeys(context, incarnation, count * SAMPLES_PER_BOUND),
   );
-  if (count < 2) return [];
-  return persist(context, `sampling ${formatNamespace(incarnation.source)}`, async () => {
-    const sorted = await sampleKeys(context, incarnation, count * SAMPLES_PER_BOUND);
-    const bounds = pickBounds(sorted, count);
-    const middle = bounds[Math.floor(bounds.length / 2)];
-    if (middle === undefined || (await isSlowToBegin(context, incarnation, middle))) return [];
-    return bounds;
-  });
+  return pickBounds(sorted, count);
 }
 
 /** The server sorts: the order of `_id` may follow a collation. */
@@ -69,22 +60,6 @@ export function pickBounds(sorted: readonly Buffer[], count: number): Buffer[] {
     last = comparable;
   }
   return bounds;
-}
-
-async function isSlowToBegin(
-  { source, log }: MigrationContext,
-  { source: namespace }: Incarnation,
-  lower: Buffer,
-): Promise<boolean> {
-  const started = performance.now();
-  for await (const _ of readRange(source, namespace, { lower, upper: null }, 0n, () => 1)) break;
-  const milliseconds = performance.now() - started;
-  if (milliseconds <= SLOW_START_MS) return false;
-  log.info(
-    { namespace: formatNamespace(namespace), milliseconds: Math.round(milliseconds) },
-    'the source is slow to begin in the middle of a collection: copied in one range',
-  );
-  return true;
 }
 
 /** For logs and errors: a key in words, shortened. */

@@ -24,6 +24,7 @@ import { IncarnationLocks } from './locks.ts';
 import { Notifier } from './notifier.ts';
 import { measureProgress } from './progress.ts';
 import { Repairer } from './repairer.ts';
+import { Sizes } from './sizes.ts';
 import { Structure } from './structure.ts';
 import { Tracker } from './tracker.ts';
 import { Waiting } from './waiting.ts';
@@ -64,6 +65,7 @@ export async function runMigration(deps: RunnerDependencies, signal: AbortSignal
   const scope = { signal, waiting, log: deps.log };
   try {
     await deps.pusher.open(signal);
+    deps.log.info({}, 'push session opened');
     await using source = await persist(scope, 'connecting to the source', () =>
       connectSource(deps.sourceUri),
     );
@@ -104,18 +106,20 @@ async function runSteps(
 ): Promise<void> {
   const { journal } = scope;
   const stop = new AbortController();
+  const signal = AbortSignal.any([scope.signal, stop.signal]);
   const options = { ...DEFAULT_OPTIONS, ...deps.options };
   const context: MigrationContext = {
     ...scope,
     id: deps.work.id,
     pusher: deps.pusher,
-    signal: AbortSignal.any([scope.signal, stop.signal]),
+    signal,
     options,
     hooks: deps.hooks ?? {},
     gate: new TrackedGate(journal.state()?.position ?? { time: 0n, through: false }),
     lives: new Lives(),
     locks: new IncarnationLocks(),
     inFlight: new ByteBudget(options.inFlightBytes),
+    sizes: new Sizes(scope.source, journal, signal),
     work: new Notifier(),
     waiting: scope.waiting,
   };

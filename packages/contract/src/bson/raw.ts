@@ -127,14 +127,25 @@ export function findElement(raw: Buffer, name: string, offset = 0): RawElement |
   return undefined;
 }
 
-/** The documents of an array of documents, as views of the same memory. */
+/**
+ * The documents of an array of documents, as views of the same memory. Names of the elements are passed
+ * over: they only count.
+ * @throws {InvalidBsonError}
+ */
 export function documentsOfArray(raw: Buffer, array: RawElement): Buffer[] {
   const documents: Buffer[] = [];
-  for (const element of elementsOf(raw, array.value)) {
-    if (element.type !== BsonType.object) {
+  const end = array.end - 1;
+  let at = array.value + 4;
+  while (at < end) {
+    if (raw[at] !== BsonType.object) {
       throw new InvalidBsonError('an array holds something that is not a document');
     }
-    documents.push(raw.subarray(element.value, element.end));
+    const start = raw.indexOf(0, at + 1) + 1;
+    if (start === 0 || start + 5 > end) throw new InvalidBsonError('an array is cut short');
+    const length = raw.readInt32LE(start);
+    if (length < 5 || start + length > end) throw new InvalidBsonError('an array is cut short');
+    documents.push(raw.subarray(start, start + length));
+    at = start + length;
   }
   return documents;
 }

@@ -1,0 +1,65 @@
+import type { Incarnation } from '../journal/incarnations.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { SourceConnection } from '../source/connection.ts';
+import { type CollectionStatistics, measureCollection } from '../source/statistics.ts';
+import { NumberPool } from './budget.ts';
+
+/** Some servers read the whole collection to answer. */
+const AT_ONCE = 1;
+
+/**
+ * Asks the source how large collections are, for progress and for planning. The copy does not wait for
+ * it, and it does not begin before the first documents were read, so that a server that is slow to
+ * answer does not hold up the start.
+ */
+export class Sizes {
+  readonly #source: SourceConnection;
+  readonly #journal: Journal;
+  readonly #signal: AbortSignal;
+  readonly #turns = new NumberPool(0, AT_ONCE);
+  readonly #asked = new Map<number, Promise<CollectionStatistics | null>>();
+  #hasBegun = false;
+
+  constructor(source: SourceConnection, journal: Journal, signal: AbortSignal) {
+    this.#source = source;
+    this.#journal = journal;
+    this.#signal = signal;
+  }
+
+  /** Asks for all collections that are known; later ones are asked for as they come. */
+  begin(): void {
+    if (this.#hasBegun) return;
+    this.#hasBegun = true;
+    for (const incarnation of this.#journal.incarnations.live()) this.expect(incarnation);
+  }
+
+  /** Called for a collection that is new. The answer goes into the journal. */
+  expect(incarnation: Incarnation): void {
+    if (this.#hasBegun && incarnation.type === 'collection') void this.of(incarnation);
+  }
+
+  /** null where the server does not say. */
+  of(incarnation: Incarnation): Promise<CollectionStatistics | null> {
+    let answer = this.#asked.get(incarnation.id);
+    if (answer === undefined) {
+      answer = this.#measure(incarnation).catch(() => null);
+      this.#asked.set(incarnation.id, answer);
+    }
+    return answer;
+  }
+
+  async #measure({ id, source }: Incarnation): Promise<CollectionStatistics> {
+    const turn = await this.#turns.acquire(this.#signal);
+    try {
+      const size = await measureCollection(this.#source, source);
+      this.#signal.throwIfAborted();
+      this.#journal.incarnations.update(id, {
+        documentsTotal: size.documents,
+        bytesTotal: size.bytes,
+      });
+      return size;
+    } finally {
+      this.#turns.release(turn);
+    }
+  }
+}
