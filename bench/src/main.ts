@@ -1,6 +1,7 @@
 import { benchCopy } from './copy.ts';
+import { benchMemory } from './memory.ts';
 
-const COMMANDS: Record<string, () => Promise<void>> = { copy: benchCopy };
+const COMMANDS: Record<string, () => Promise<void>> = { copy: benchCopy, memory: benchMemory };
 
 const [name = ''] = process.argv.slice(2);
 const command = COMMANDS[name];

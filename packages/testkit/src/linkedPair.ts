@@ -57,7 +57,7 @@ export interface DestinationSide extends AsyncDisposable {
   /** Asks for a cutover once the migration is ready for it. */
   askForCutover(id: string): Promise<void>;
   /** Cuts over and waits for COMPLETE. */
-  cutOver(id: string): Promise<LiveMigrationDetail>;
+  cutOver(id: string, timeoutMs?: number): Promise<LiveMigrationDetail>;
 }
 
 /** With an agent that is linked: everything that a live migration needs. */
@@ -176,12 +176,13 @@ function migrationCalls(
     describe,
     until,
     askForCutover,
-    async cutOver(id) {
+    async cutOver(id, timeoutMs) {
       await askForCutover(id);
-      return until(id, 'COMPLETE', ({ status, cutover }) => {
+      const isComplete = ({ status, cutover }: LiveMigrationDetail): boolean => {
         if (cutover.failure !== null) throw new Error(`the cutover failed: ${cutover.failure}`);
         return status === 'COMPLETE';
-      });
+      };
+      return until(id, 'COMPLETE', isComplete, timeoutMs);
     },
   };
 }

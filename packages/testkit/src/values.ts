@@ -98,6 +98,11 @@ export function oddIds(): unknown[] {
     { a: new Int32(1), b: new Int32(2) },
     { b: new Int32(2), a: new Int32(1) },
     { nested: { $id: 1 } },
+    // An object would put the name that looks like a number first.
+    new Map([
+      ['b', new Int32(1)],
+      ['10', new Int32(2)],
+    ]),
     new Binary(Buffer.from([1, 2, 3]), 0),
     new Binary(Buffer.from([1, 2, 4]), 128),
     new UUID('01234567-89ab-cdef-0123-456789abcdef'),

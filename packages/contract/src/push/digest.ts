@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 
 /**
  * `POST /sessions/{id}/digest`: walks one collection of the destination with one cursor in the order
@@ -35,12 +35,12 @@ export interface DigestReply {
 
 /** The first 16 bytes of the SHA-256 of a document's raw bytes. */
 export function documentDigest(raw: Uint8Array): Buffer {
-  return createHash('sha256').update(raw).digest().subarray(0, 16);
+  return hash('sha256', raw, 'buffer').subarray(0, 16);
 }
 
 /** One digest over a run of raw documents, in their order. Sensitive to order, bytes and count. */
 export function chunkDigest(documents: Iterable<Uint8Array>): Buffer {
-  const hash = createHash('sha256');
-  for (const document of documents) hash.update(document);
-  return hash.digest().subarray(0, 16);
+  const all = createHash('sha256');
+  for (const document of documents) all.update(document);
+  return all.digest().subarray(0, 16);
 }

@@ -20,6 +20,8 @@ const MAX_WALKS = 64;
 const BATCH_DOCUMENTS = 1000;
 const CURSOR_NOT_FOUND = 43;
 const HASH_BYTES = 16;
+/** Bytes of documents that a chunk holds before only their keys and hashes are kept (invariant I6). */
+const HELD_BYTES = 16 * 1024 * 1024;
 
 /** The walk is gone: the server's cursor was closed, or the request does not go on from its end. */
 export class DigestCursorLostError extends Error {
@@ -35,7 +37,7 @@ interface Walk {
 
 /**
  * The destination's end of verification: ordered walks over collections, each with one cursor kept
- * between requests. Holds the keys and hashes of one chunk at a time, never the documents.
+ * between requests. Memory is bounded by one chunk: at most 16 MiB of documents, then keys and hashes.
  */
 export class DigestWalks {
   readonly #destination: Destination;
@@ -116,43 +118,59 @@ export class DigestWalks {
 }
 
 interface Chunk {
-  readonly keys: readonly Buffer[];
-  readonly hashes: readonly Buffer[];
+  readonly count: number;
   readonly digest: Buffer;
   readonly atEnd: boolean;
+  /** Of every document, made only when asked for: most chunks are equal. */
+  describe(): readonly Described[];
+}
+
+interface Described {
+  readonly key: Buffer;
+  readonly hash: Buffer;
 }
 
 async function readChunk(cursor: FindCursor, limit: number): Promise<Chunk> {
-  const keys: Buffer[] = [];
-  const hashes: Buffer[] = [];
+  const described: Described[] = [];
   const all = createHash('sha256');
-  while (keys.length < limit) {
+  let held: Buffer[] = [];
+  let heldBytes = 0;
+  let count = 0;
+  const describe = (): readonly Described[] => {
+    for (const bytes of held) described.push({ key: keyOf(bytes), hash: documentDigest(bytes) });
+    held = [];
+    heldBytes = 0;
+    return described;
+  };
+  while (count < limit) {
     // With `raw` the driver gives bytes where its types say documents.
     const document = (await cursor.next()) as Uint8Array | null;
     if (document === null) break;
     const bytes = Buffer.from(document.buffer, document.byteOffset, document.byteLength);
-    keys.push(keyOf(bytes));
-    hashes.push(documentDigest(bytes));
+    count += 1;
     all.update(bytes);
+    held.push(bytes);
+    heldBytes += bytes.length;
+    if (heldBytes > HELD_BYTES) describe();
   }
-  const atEnd = keys.length < limit || !(await cursor.hasNext());
-  return { keys, hashes, digest: all.digest().subarray(0, HASH_BYTES), atEnd };
+  const atEnd = count < limit || !(await cursor.hasNext());
+  return { count, digest: all.digest().subarray(0, HASH_BYTES), atEnd, describe };
 }
 
 function encodeReply(chunk: Chunk, request: DigestRequest, cursor: string | null): Buffer {
   const equal = request.expect !== null && chunk.digest.equals(request.expect);
-  const documents = chunk.keys.map((key, index) => ({
+  const documents = (equal ? [] : chunk.describe()).map(({ key, hash }) => ({
     type: BsonType.object,
     bytes: composeDocument([
       ['key', binary(key)],
-      ['hash', binary(chunk.hashes[index] as Buffer)],
+      ['hash', binary(hash)],
     ]),
   }));
   return composeDocument([
     ['cursor', cursor === null ? { type: BsonType.null, bytes: Buffer.alloc(0) } : text(cursor)],
-    ['count', chunk.keys.length],
+    ['count', chunk.count],
     ['equal', equal],
-    ['documents', composeArray(equal ? [] : documents)],
+    ['documents', composeArray(documents)],
   ]);
 }
 
