@@ -100,7 +100,7 @@ export function oddIds(): unknown[] {
     { nested: { $id: 1 } },
     // An object would put the name that looks like a number first.
     new Map([
-      ['b', new Int32(1)],
+      ['z', new Int32(1)],
       ['10', new Int32(2)],
     ]),
     new Binary(Buffer.from([1, 2, 3]), 0),

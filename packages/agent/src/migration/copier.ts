@@ -6,9 +6,10 @@ import { FLUSH_LANES } from '../journal/dirtyKeys.ts';
 import type { Incarnation } from '../journal/incarnations.ts';
 import { readRange } from '../source/reader.ts';
 import { NumberPool } from './budget.ts';
-import { type MigrationContext, isSourceFault, persist } from './context.ts';
+import type { MigrationContext } from './context.ts';
 import { AcknowledgedPrefix } from './prefix.ts';
 import { planRanges, rangesFor } from './ranges.ts';
+import { recover } from './recover.ts';
 
 const IDLE_MS = 1000;
 const COPY_LANES = 4;
@@ -96,7 +97,9 @@ export class Copier {
     }
     let outcomes = await this.#copyRanges(id, isNew);
     if (outcomes.includes('split')) {
-      journal.ranges.plan(id, await planRanges(this.#context, incarnation));
+      const bounds = await planRanges(this.#context, incarnation);
+      if (journal.incarnations.get(id)?.state !== 'COPYING') return;
+      journal.ranges.plan(id, bounds);
       outcomes = await this.#copyRanges(id, false);
     }
     if (!outcomes.every((outcome) => outcome === 'whole')) return;
@@ -121,29 +124,20 @@ export class Copier {
   }
 
   async #copyRange(id: number, range: CopyRange, maySplit: boolean): Promise<Outcome> {
-    const { journal, signal, waiting, log } = this.#context;
+    const { journal, signal, waiting } = this.#context;
     let { position } = range;
-    const what = `copying range ${range.number} of collection ${id}`;
     for (;;) {
       signal.throwIfAborted();
       const incarnation = journal.incarnations.get(id);
       if (incarnation === undefined || incarnation.state !== 'COPYING') return 'changed';
+      const what = `copying ${formatNamespace(incarnation.source)}, range ${range.number}`;
       try {
         const outcome = await this.#readAndPush(incarnation, { ...range, position }, maySplit);
         if (outcome === 'whole') journal.ranges.finish(id, range.number);
         waiting.clear(what);
         return outcome;
       } catch (error) {
-        // A cursor is lost with its server; the next one begins behind the last acknowledged key.
-        if (!isSourceFault(error)) throw error;
-        waiting.set(what, `copying ${formatNamespace(incarnation.source)}: ${error.message}`);
-        log.warn(
-          { reason: error.message },
-          'reading a range broke off: going on from the last key',
-        );
-        await persist(this.#context, 'reaching the source', () =>
-          this.#context.source.run('admin', { ping: 1 }),
-        );
+        await recover(this.#context, id, what, error);
         position = journal.ranges.of(id)[range.number]?.position ?? position;
       }
     }
@@ -176,9 +170,9 @@ export class Copier {
         isFirst = false;
         // Bounds are inclusive, and the document at the position was acknowledged.
         if (isAt(documents[0], range.position)) documents.shift();
-        if (documents.length === 0) continue;
-        averageBytes = sizeOf(documents) / documents.length;
+        if (documents.length > 0) averageBytes = sizeOf(documents) / documents.length;
         await hooks.afterRead?.('copy', formatNamespace(namespace));
+        // Also where nothing was found: the name may have become another's.
         await Promise.race([gate.waitFor(time, signal), failed.promise]);
         if (lives.nameChanges(id) !== names) return 'changed';
         for (const batch of cutBySize(documents, MAX_BATCH_BYTES)) {

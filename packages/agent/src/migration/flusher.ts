@@ -7,11 +7,11 @@ import { MAX_BATCH_BYTES } from '@linkspan/contract/push/version.ts';
 import type { ClusterTime } from '../journal/clusterTime.ts';
 import { type DirtyKey, FLUSH_LANES } from '../journal/dirtyKeys.ts';
 import type { Incarnation } from '../journal/incarnations.ts';
-import { PushRefusedError } from '../push/errors.ts';
 import { readBack } from '../source/reader.ts';
-import { type MigrationContext, MigrationFailedError, persist } from './context.ts';
+import { type MigrationContext, MigrationFailedError } from './context.ts';
 import { cutBySize, sizeOf } from './copier.ts';
 import { describeKey } from './ranges.ts';
+import { recover } from './recover.ts';
 
 const IDLE_MS = 1000;
 
@@ -39,15 +39,12 @@ interface Found {
  */
 export class Flusher {
   readonly #context: MigrationContext;
-  readonly #onRefusedNamespace: (incarnation: number) => void;
   readonly #refusals = new Map<string, number>();
   #keysAtOnce = FIRST_KEYS;
   #busy = 0;
 
-  /** @param onRefusedNamespace called when the destination does not know a collection (rule D16) */
-  constructor(context: MigrationContext, onRefusedNamespace: (incarnation: number) => void) {
+  constructor(context: MigrationContext) {
     this.#context = context;
-    this.#onRefusedNamespace = onRefusedNamespace;
   }
 
   /** True while a lane reads or pushes. */
@@ -102,22 +99,25 @@ export class Flusher {
   }
 
   async #flush(lane: number, id: number): Promise<void> {
-    const { journal } = this.#context;
+    const { journal, lives, waiting } = this.#context;
     const incarnation = journal.incarnations.get(id);
     if (incarnation === undefined || !this.#isReady(incarnation)) return;
     const keys = journal.dirty.take(lane, id, this.#keysAtOnce);
     const written = keys.filter(({ operation }) => operation === 'write');
     const deleted = keys.filter(({ operation }) => operation === 'delete');
+    const names = lives.nameChanges(id);
+    const what = `pushing changes of ${formatNamespace(incarnation.source)}`;
     try {
       if (deleted.length > 0) {
         await this.#pushDeletes(lane, incarnation, deleted, journal.state()?.trackingSince ?? 0n);
       }
-      if (written.length > 0) await this.#flushWritten(lane, incarnation, written);
+      // Its name may have become another's while the deletes were pushed.
+      if (written.length > 0 && lives.nameChanges(id) === names) {
+        await this.#flushWritten(lane, incarnation, written);
+      }
+      waiting.clear(what);
     } catch (error) {
-      if (!(error instanceof PushRefusedError) || error.code !== 'NAMESPACE_NOT_CREATED')
-        throw error;
-      this.#onRefusedNamespace(id);
-      await sleep(REFUSED_PAUSE_MS, undefined, { signal: this.#context.signal });
+      await recover(this.#context, id, what, error);
     }
   }
 
@@ -126,30 +126,24 @@ export class Flusher {
     const names = lives.nameChanges(incarnation.id);
     const missing = new Map(keys.map((key) => [key.comparable.toString('latin1'), key]));
     const newest = keys.reduce((max, { markedAt }) => (markedAt > max ? markedAt : max), 0n);
-    const name = formatNamespace(incarnation.source);
-    let readAt = newest;
+    const documentKeys = keys.map(({ documentKey }) => documentKey);
+    let readAt: ClusterTime | null = null;
     const started = performance.now();
-    const batches = await persist(this.#context, `reading back from ${name}`, async () => {
-      const iterator = readBack(
-        source,
-        incarnation.source,
-        keys.map((key) => key.documentKey),
-        newest,
-      );
-      return { first: await iterator.next(), iterator };
-    });
-    this.#adapt(performance.now() - started);
-    for (let step = batches.first; step.done !== true; step = await batches.iterator.next()) {
-      const { documents, time } = step.value;
+    for await (const { documents, time } of readBack(
+      source,
+      incarnation.source,
+      documentKeys,
+      newest,
+    )) {
+      if (readAt === null) this.#adapt(performance.now() - started);
       readAt = time;
-      await hooks.afterRead?.('flush', name);
+      await hooks.afterRead?.('flush', formatNamespace(incarnation.source));
       await gate.waitFor(time, signal);
       if (lives.nameChanges(incarnation.id) !== names) return;
       const found = documents.flatMap((document) => this.#match(missing, document));
       await this.#pushFound(lane, incarnation, found, time);
     }
-    await gate.waitFor(readAt, signal);
-    if (lives.nameChanges(incarnation.id) !== names) return;
+    if (readAt === null || lives.nameChanges(incarnation.id) !== names) return;
     // D8: missing counts only for keys that nothing happened to up to the time of the read.
     const gone = [...missing.values()].filter((key) =>
       this.#context.journal.dirty.isUnchanged(incarnation.id, key),

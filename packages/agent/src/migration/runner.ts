@@ -125,10 +125,7 @@ async function runSteps(
   };
   const tracker = new Tracker(context, () => structure.relist());
   const structure = new Structure(context, tracker.expiring);
-  const flusher = new Flusher(context, (id) => {
-    journal.incarnations.update(id, { toReconcile: true });
-    context.lives.structureChanged(id);
-  });
+  const flusher = new Flusher(context);
   const repairer = new Repairer(context);
   const cutover = new Cutover(context, { tracker, flusher, repairer, structure });
   const unsubscribe = deps.onWork(() => context.work.notify());

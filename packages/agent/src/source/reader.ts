@@ -1,5 +1,11 @@
 import { BSON, type Document } from 'mongodb';
-import { BsonType, type RawValue, findElement } from '@linkspan/contract/bson/raw.ts';
+import {
+  BsonType,
+  type RawElement,
+  elementsOf,
+  findElement,
+  wrapElement,
+} from '@linkspan/contract/bson/raw.ts';
 import type { Namespace } from '@linkspan/contract/push/namespaces.ts';
 import type { ClusterTime } from '../journal/clusterTime.ts';
 import { timestampOf } from './changeStream.ts';
@@ -49,7 +55,7 @@ export async function* readBack(
   keys: readonly Buffer[],
   after: ClusterTime,
 ): AsyncGenerator<ReadBatch, void> {
-  const ids = keys.map((key) => decodeKey(key)['_id']);
+  const ids = keys.map((key) => decodeKey(key)._id);
   const command = {
     find: namespace.coll,
     filter: { _id: { $in: ids } },
@@ -66,22 +72,29 @@ export function majorityAfter(time: ClusterTime): Document {
 
 /**
  * A key for a command. Every type keeps its own: numbers as int32, double, int64 or decimal, regular
- * expressions and symbols as such.
+ * expressions and symbols as such. Documents become maps, which keep the order of their fields:
+ * objects of JavaScript put names that look like numbers first, and that would be another key.
  */
-function decodeKey(key: Buffer): Document {
-  return BSON.deserialize(key, {
-    promoteValues: false,
-    promoteLongs: false,
-    bsonRegExp: true,
-    promoteBuffers: false,
-  });
+function decodeKey(key: Buffer): { _id: unknown } {
+  const id = findElement(key, '_id');
+  return { _id: id === undefined ? null : decodeValue(key, id) };
 }
 
-/** The raw value of `_id`. */
-export function idOf(document: Buffer): RawValue {
-  const id = findElement(document, '_id');
-  if (id === undefined) return { type: BsonType.null, bytes: Buffer.alloc(0) };
-  return { type: id.type, bytes: document.subarray(id.value, id.end) };
+function decodeValue(raw: Buffer, element: RawElement): unknown {
+  const inner = (): RawElement[] => [...elementsOf(raw, element.value)];
+  if (element.type === BsonType.object) {
+    return new Map(inner().map((field) => [field.name, decodeValue(raw, field)]));
+  }
+  if (element.type === BsonType.array) return inner().map((field) => decodeValue(raw, field));
+  const [value] = Object.values(
+    BSON.deserialize(wrapElement(raw, element), {
+      promoteValues: false,
+      promoteLongs: false,
+      bsonRegExp: true,
+      promoteBuffers: false,
+    }),
+  );
+  return value;
 }
 
 /** A time no earlier than everything the primary has acknowledged to anyone so far (rule D21). */

@@ -1,0 +1,36 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { PushRefusedError } from '../push/errors.ts';
+import { type MigrationContext, isSourceFault, persist } from './context.ts';
+
+const READ_PAUSE_MS = 100;
+const REFUSED_PAUSE_MS = 500;
+
+/**
+ * After work on a collection broke off: shows why, and comes back when it is worth another attempt.
+ * A cursor is lost with its source, which is waited for. What the destination refused may be a matter
+ * of structure, which is reconciled at once (rule D16).
+ * @param what the work, as in "copying db.coll"; to be cleared from what is waited for on success
+ * @throws the error, if another attempt cannot help
+ */
+export async function recover(
+  context: MigrationContext,
+  id: number,
+  what: string,
+  error: unknown,
+): Promise<void> {
+  const { journal, lives, work, waiting, log, signal, source } = context;
+  const isRefused = error instanceof PushRefusedError;
+  if (!isRefused && !isSourceFault(error)) throw error;
+  signal.throwIfAborted();
+  waiting.set(what, `${what}: ${error.message}`);
+  log.warn({ what, reason: error.message }, 'broke off: going on from what was acknowledged');
+  if (isRefused) {
+    journal.incarnations.update(id, { toReconcile: true });
+    lives.structureChanged(id);
+    work.notify();
+  }
+  await sleep(isRefused ? REFUSED_PAUSE_MS : READ_PAUSE_MS, undefined, { signal });
+  if (!isRefused) {
+    await persist(context, 'reaching the source', () => source.run('admin', { ping: 1 }));
+  }
+}

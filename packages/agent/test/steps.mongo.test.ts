@@ -1,0 +1,181 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { keyOf } from '@linkspan/contract/bson/raw.ts';
+import type { DocumentsReply } from '@linkspan/contract/push/messages.ts';
+import type { Namespace } from '@linkspan/contract/push/namespaces.ts';
+import { type MongoDB, startMongoDB } from '@linkspan/testkit/mongodb.ts';
+import { deserialize, serialize } from 'bson';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Incarnation } from '../src/journal/incarnations.ts';
+import { type Journal, openJournal } from '../src/journal/journal.ts';
+import { applyEvent } from '../src/migration/applyEvent.ts';
+import { ByteBudget } from '../src/migration/budget.ts';
+import { DEFAULT_OPTIONS, type MigrationContext } from '../src/migration/context.ts';
+import { Copier } from '../src/migration/copier.ts';
+import { Flusher } from '../src/migration/flusher.ts';
+import { TrackedGate } from '../src/migration/gate.ts';
+import { Lives } from '../src/migration/lives.ts';
+import { IncarnationLocks } from '../src/migration/locks.ts';
+import { Notifier } from '../src/migration/notifier.ts';
+import { Sizes } from '../src/migration/sizes.ts';
+import { Waiting } from '../src/migration/waiting.ts';
+import type { DocumentBatch, Pusher } from '../src/push/pusher.ts';
+import { type SourceConnection, connectSource } from '../src/source/connection.ts';
+import type { ChangeEvent } from '../src/source/events.ts';
+
+/**
+ * One step of the engine at a time, against a real source and a real journal. The tests play the
+ * tracker: they say when an event is seen, which the source alone would not let them.
+ */
+let mongodb: MongoDB;
+let source: SourceConnection;
+let journal: Journal;
+let directory: string;
+let stop: AbortController;
+let pushed: { op: string; ids: unknown[] }[];
+let onPush: (batch: DocumentBatch) => Promise<DocumentsReply | undefined>;
+let context: MigrationContext;
+
+const END_OF_TIME = 0x7fff_ffff_0000_0000n;
+const app = (coll: string): Namespace => ({ db: 'app', coll });
+const collection = (name: string) =>
+  mongodb.client().db('app').collection<{ _id: unknown; text?: string }>(name);
+
+beforeAll(async () => {
+  mongodb = await startMongoDB({ name: 'source' });
+});
+
+afterAll(async () => {
+  await mongodb.stop();
+});
+
+beforeEach(async () => {
+  await mongodb.client().db('app').dropDatabase();
+  source = await connectSource(mongodb.uri);
+  directory = mkdtempSync(join(tmpdir(), 'linkspan-steps-'));
+  journal = openJournal(join(directory, 'journal.sqlite'), 'm');
+  const start = { time: 1n, through: false };
+  journal.begin({ sourceIdentity: 's', resumeToken: Buffer.alloc(5), position: start });
+  stop = new AbortController();
+  pushed = [];
+  onPush = async () => undefined;
+  const silent = (): void => undefined;
+  context = {
+    id: 'm',
+    source,
+    journal,
+    pusher: {
+      async pushDocuments(batch: DocumentBatch) {
+        const ids = batch.documents.map((document) => deserialize(document)['_id'] as unknown);
+        const reply = await onPush(batch);
+        pushed.push({ op: batch.op, ids });
+        return reply ?? { written: ids.length, duplicates: 0, failures: [] };
+      },
+    } as unknown as Pusher,
+    log: { debug: silent, info: silent, warn: silent, error: silent },
+    signal: stop.signal,
+    options: DEFAULT_OPTIONS,
+    hooks: {},
+    gate: new TrackedGate(start),
+    lives: new Lives(),
+    locks: new IncarnationLocks(),
+    inFlight: new ByteBudget(DEFAULT_OPTIONS.inFlightBytes),
+    sizes: new Sizes(source, journal, stop.signal),
+    work: new Notifier(),
+    waiting: new Waiting(),
+  };
+});
+
+afterEach(async () => {
+  stop.abort(new Error('the test is over'));
+  await source[Symbol.asyncDispose]();
+  journal[Symbol.dispose]();
+  rmSync(directory, { recursive: true });
+});
+
+/** A collection that is at the destination under its own name. */
+function known(coll: string, state: 'PENDING' | 'COPIED'): Incarnation {
+  const { id } = journal.incarnations.add({
+    source: app(coll),
+    type: 'collection',
+    uuid: null,
+    knownSince: 1n,
+    state,
+  });
+  journal.incarnations.update(id, { destination: app(coll), toReconcile: false });
+  return journal.incarnations.get(id) as Incarnation;
+}
+
+/** The tracker sees an event, and with it everything up to the end of time. */
+function see(event: Partial<ChangeEvent>): void {
+  const whole: ChangeEvent = {
+    type: 'insert',
+    token: Buffer.from(`token ${Math.random()}`),
+    time: 2n,
+    namespace: app('a'),
+    to: null,
+    documentKey: null,
+    uuid: null,
+    createdType: 'collection',
+    ...event,
+  };
+  const { renamed, restructured } = journal.transaction(() => applyEvent(journal, whole, null));
+  for (const id of renamed) context.lives.nameChanged(id);
+  for (const id of restructured) context.lives.structureChanged(id);
+  seeAll();
+}
+
+function seeAll(): void {
+  context.gate.advance({ time: END_OF_TIME, through: true });
+  context.work.notify();
+}
+
+function mark(incarnation: Incarnation, _id: unknown, operation: 'write' | 'delete'): void {
+  const documentKey = keyOf(Buffer.from(serialize({ _id })));
+  const { id, collated } = incarnation;
+  journal.dirty.mark({ incarnation: id, collated, documentKey, operation, time: 2n });
+}
+
+function running(step: { run(): Promise<never> }): void {
+  step.run().catch((error: unknown) => {
+    if (!stop.signal.aborted) pushed.push({ op: `died: ${String(error)}`, ids: [] });
+  });
+}
+
+describe('the copy', () => {
+  it('D7: that nothing was found under a name counts only once the stream has passed it', async () => {
+    await collection('b').insertMany([{ _id: 1 }, { _id: 2 }]);
+    const { id } = known('a', 'PENDING');
+    running(new Copier(context));
+    await vi.waitFor(() => expect(context.gate.isWaitedFor).toBe(true));
+    see({ type: 'rename', to: app('b') });
+    journal.structural.remove(1);
+    context.work.notify();
+    await vi.waitFor(() => expect(journal.incarnations.get(id)?.state).toBe('COPIED'));
+    expect(pushed).toEqual([{ op: 'insert', ids: [1, 2] }]);
+  });
+});
+
+describe('the flush', () => {
+  it('D7: a rename that is seen while deletes are pushed makes the name to read another', async () => {
+    await collection('b').insertMany([{ _id: 2, text: 'new' }]);
+    const incarnation = known('a', 'COPIED');
+    mark(incarnation, 1, 'delete');
+    for (let _id = 2; _id < 12; _id += 1) mark(incarnation, _id, 'write');
+    for (let _id = 12; _id < 22; _id += 1) mark(incarnation, _id, 'delete');
+    let isRenamed = false;
+    onPush = async () => {
+      if (!isRenamed) see({ type: 'rename', to: app('b') });
+      isRenamed = true;
+      return undefined;
+    };
+    running(new Flusher(context));
+    await vi.waitFor(() => expect(pushed.length).toBeGreaterThan(3));
+    journal.structural.remove(1);
+    context.work.notify();
+    await vi.waitFor(() => expect(journal.dirty.count()).toBe(0));
+    expect(pushed.filter(({ op }) => op === 'replace')).toEqual([{ op: 'replace', ids: [2] }]);
+    expect(pushed.filter(({ op, ids }) => op === 'delete' && ids.includes(2))).toEqual([]);
+  });
+});
