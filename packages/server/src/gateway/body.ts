@@ -9,6 +9,10 @@ import { PushError } from './errors.ts';
 
 const decompress = promisify(zstdDecompress);
 
+/** What is decompressed comes in one piece where it can: pieces are copied together once more. */
+const SMALLEST_PIECE = 64 * 1024;
+const LARGEST_PIECE = 4 * 1024 * 1024;
+
 /** A decompressed body; its bytes are set aside until it is disposed of. */
 export interface Body extends Disposable {
   readonly bytes: Buffer;
@@ -45,7 +49,8 @@ async function inflate(received: Buffer, encoding: string): Promise<Buffer> {
     );
   }
   try {
-    return await decompress(received, { maxOutputLength: MAX_BODY_BYTES });
+    const chunkSize = Math.min(LARGEST_PIECE, Math.max(SMALLEST_PIECE, received.length * 8));
+    return await decompress(received, { maxOutputLength: MAX_BODY_BYTES, chunkSize });
   } catch (error) {
     const tooLarge = (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
     throw new PushError(
