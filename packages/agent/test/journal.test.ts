@@ -127,6 +127,14 @@ describe('dirty keys', () => {
     expect(journal.dirty.count()).toBe(2);
   });
 
+  it('D2: takes no key of a collection that has ended', () => {
+    const id = begin();
+    journal.incarnations.update(id, { state: 'ENDED' });
+    mark(id, 1);
+    mark(id + 1, 1);
+    expect(journal.dirty.count()).toBe(0);
+  });
+
   it('D13: a key leaves only if it was not marked again', () => {
     const id = begin();
     mark(id, 1);

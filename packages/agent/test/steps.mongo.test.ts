@@ -2,8 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { keyOf } from '@linkspan/contract/bson/raw.ts';
+import type { DigestRequest } from '@linkspan/contract/push/digest.ts';
 import type { DocumentsReply } from '@linkspan/contract/push/messages.ts';
 import type { Namespace } from '@linkspan/contract/push/namespaces.ts';
+import type { StructureRequest } from '@linkspan/contract/push/structure.ts';
 import { type MongoDB, startMongoDB } from '@linkspan/testkit/mongodb.ts';
 import { deserialize, serialize } from 'bson';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -19,7 +21,11 @@ import { Lives } from '../src/migration/lives.ts';
 import { IncarnationLocks } from '../src/migration/locks.ts';
 import { Notifier } from '../src/migration/notifier.ts';
 import { Sizes } from '../src/migration/sizes.ts';
+import { Structure } from '../src/migration/structure.ts';
+import { Tracker } from '../src/migration/tracker.ts';
+import { verifyCollection } from '../src/migration/verifier.ts';
 import { Waiting } from '../src/migration/waiting.ts';
+import { PushRefusedError } from '../src/push/errors.ts';
 import type { DocumentBatch, Pusher } from '../src/push/pusher.ts';
 import { type SourceConnection, connectSource } from '../src/source/connection.ts';
 import type { ChangeEvent } from '../src/source/events.ts';
@@ -34,6 +40,9 @@ let journal: Journal;
 let directory: string;
 let stop: AbortController;
 let pushed: { op: string; ids: unknown[] }[];
+let structured: string[];
+/** Documents at the destination, by collection. */
+let there: Map<string, number>;
 let onPush: (batch: DocumentBatch) => Promise<DocumentsReply | undefined>;
 let context: MigrationContext;
 
@@ -56,9 +65,15 @@ beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'linkspan-steps-'));
   journal = openJournal(join(directory, 'journal.sqlite'), 'm');
   const start = { time: 1n, through: false };
-  journal.begin({ sourceIdentity: 's', resumeToken: Buffer.alloc(5), position: start });
+  journal.begin({
+    sourceIdentity: 's',
+    resumeToken: Buffer.from([5, 0, 0, 0, 0]),
+    position: start,
+  });
   stop = new AbortController();
   pushed = [];
+  structured = [];
+  there = new Map();
   onPush = async () => undefined;
   const silent = (): void => undefined;
   context = {
@@ -72,6 +87,19 @@ beforeEach(async () => {
         pushed.push({ op: batch.op, ids });
         return reply ?? { written: ids.length, duplicates: 0, failures: [] };
       },
+      async structure({ action, coll }: StructureRequest) {
+        structured.push(`${action} ${coll}`);
+        return { changes: [] };
+      },
+      listing: async () => ({
+        namespaces: [...there.keys()].map((coll) => ({ ...app(coll), type: 'collection' })),
+      }),
+      digest: async ({ coll }: DigestRequest) => ({
+        cursor: null,
+        count: there.get(coll) ?? 0,
+        equal: false,
+        documents: [],
+      }),
     } as unknown as Pusher,
     log: { debug: silent, info: silent, warn: silent, error: silent },
     signal: stop.signal,
@@ -143,6 +171,19 @@ function running(step: { run(): Promise<never> }): void {
   });
 }
 
+/** Refuses the first push, and takes others once the collection was to be reconciled. */
+function refuseOnce(id: number): typeof onPush {
+  let isFirst = true;
+  return async () => {
+    if (isFirst) {
+      isFirst = false;
+      throw new PushRefusedError('DESTINATION_REFUSED', 'not authorized');
+    }
+    expect(journal.incarnations.get(id)?.toReconcile).toBe(true);
+    return undefined;
+  };
+}
+
 describe('the copy', () => {
   it('D7: that nothing was found under a name counts only once the stream has passed it', async () => {
     await collection('b').insertMany([{ _id: 1 }, { _id: 2 }]);
@@ -153,6 +194,16 @@ describe('the copy', () => {
     journal.structural.remove(1);
     context.work.notify();
     await vi.waitFor(() => expect(journal.incarnations.get(id)?.state).toBe('COPIED'));
+    expect(pushed).toEqual([{ op: 'insert', ids: [1, 2] }]);
+  });
+
+  it('D16: what the destination refuses is reconciled and pushed again', async () => {
+    await collection('a').insertMany([{ _id: 1 }, { _id: 2 }]);
+    const { id } = known('a', 'PENDING');
+    onPush = refuseOnce(id);
+    seeAll();
+    running(new Copier(context));
+    await vi.waitFor(() => expect(journal.incarnations.get(id)?.state).toBe('COPIED'), 3000);
     expect(pushed).toEqual([{ op: 'insert', ids: [1, 2] }]);
   });
 });
@@ -177,5 +228,99 @@ describe('the flush', () => {
     await vi.waitFor(() => expect(journal.dirty.count()).toBe(0));
     expect(pushed.filter(({ op }) => op === 'replace')).toEqual([{ op: 'replace', ids: [2] }]);
     expect(pushed.filter(({ op, ids }) => op === 'delete' && ids.includes(2))).toEqual([]);
+  });
+
+  it('D16: what the destination refuses is reconciled and pushed again', async () => {
+    await collection('a').insertOne({ _id: 1 });
+    const incarnation = known('a', 'COPIED');
+    mark(incarnation, 1, 'write');
+    onPush = refuseOnce(incarnation.id);
+    seeAll();
+    running(new Flusher(context));
+    await vi.waitFor(() => expect(journal.dirty.count()).toBe(0), 3000);
+    expect(pushed).toEqual([{ op: 'replace', ids: [1] }]);
+  });
+
+  it('D17: what a unique index of a cutover refuses ends the cutover, not the migration', async () => {
+    await collection('a').insertOne({ _id: 1 });
+    mark(known('a', 'COPIED'), 1, 'write');
+    journal.saveStage('unique');
+    const failures = [{ index: 0, code: 11_000, message: 'another document has the same key' }];
+    onPush = async () => ({ written: 0, duplicates: 0, failures });
+    seeAll();
+    const flusher = new Flusher(context);
+    running(flusher);
+    await vi.waitFor(() => expect(flusher.stuck).toContain('app.a refuses'), 15_000);
+    // Without the index it is taken.
+    journal.saveStage('tail');
+    onPush = async () => undefined;
+    await vi.waitFor(() => expect(journal.dirty.count()).toBe(0), 3000);
+    expect(pushed.every(({ op }) => op === 'replace')).toBe(true);
+  });
+});
+
+describe('the tracker', () => {
+  it('D1: after lost history nothing new is taken for complete before it was listed', async () => {
+    known('a', 'COPIED');
+    journal.saveListedAt(1n);
+    let isRelistWanted = false;
+    running(new Tracker(context, () => (isRelistWanted = true)));
+    // The journal holds no token that a source could go on from.
+    await vi.waitFor(() => expect(isRelistWanted).toBe(true));
+    expect(journal.state()?.listedAt).toBeNull();
+    expect(journal.incarnations.byName(app('a'))?.toRepair).toBe(true);
+  });
+});
+
+describe('structure', () => {
+  it('D21: is not settled while the source is listed', async () => {
+    await collection('a').insertOne({ _id: 1 });
+    const structure = new Structure(context, new Set());
+    structure.relist();
+    running(structure);
+    await vi.waitFor(() => expect(context.gate.isWaitedFor).toBe(true));
+    expect(structure.isSettled).toBe(false);
+    seeAll();
+    await vi.waitFor(() => expect(structure.isSettled).toBe(true));
+    expect(structured).toEqual(['collection a']);
+  });
+
+  it('I4: what a crash left behind unknown to the journal is dropped if it is empty', async () => {
+    there = new Map([
+      ['left', 0],
+      ['leftFull', 1],
+      ['known', 0],
+      ['renamed', 0],
+    ]);
+    const { id } = known('known', 'COPIED');
+    journal.structural.add({ incarnation: id, kind: 'rename', to: app('renamed') }, null);
+    const { id: unmade } = known('unmade', 'COPIED');
+    journal.incarnations.update(unmade, { destination: null });
+    seeAll();
+    running(new Structure(context, new Set()));
+    await vi.waitFor(() => expect(journal.structural.count()).toBe(0));
+    expect(structured).toEqual(['drop left', 'rename known']);
+  });
+});
+
+describe('verification', () => {
+  it('D7: counts only once the stream has passed it', async () => {
+    await collection('b').insertOne({ _id: 1 });
+    const { id } = known('a', 'COPIED');
+    const verified = verifyCollection(context, id);
+    await vi.waitFor(() => expect(context.gate.isWaitedFor).toBe(true));
+    see({ type: 'rename', to: app('b') });
+    expect(await verified).toBeNull();
+  });
+
+  it('goes on when the collection is dropped meanwhile, and marks nothing of it', async () => {
+    await collection('a').insertOne({ _id: 1 });
+    const { id } = known('a', 'COPIED');
+    const verified = verifyCollection(context, id);
+    journal.incarnations.remove(id);
+    context.lives.nameChanged(id);
+    seeAll();
+    expect(await verified).toBeNull();
+    expect(journal.dirty.count()).toBe(0);
   });
 });

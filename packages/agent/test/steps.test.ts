@@ -1,4 +1,4 @@
-import { Timestamp, serialize } from 'bson';
+import { Int32, Timestamp, serialize } from 'bson';
 import { describe, expect, it } from 'vitest';
 import { ByteBudget } from '../src/migration/budget.ts';
 import { cutBySize } from '../src/migration/copier.ts';
@@ -107,6 +107,13 @@ describe('indexes by stage', () => {
     expect(wantedIndexes(all, 'COPIED', 'tail')).toEqual([plain, inert]);
     expect(wantedIndexes(all, 'COPIED', 'unique')).toEqual([plain, unique, inert]);
     expect(wantedIndexes(all, 'COPIED', 'final')).toEqual(all);
+    // Older servers keep a flag as it was given, and one that is to become unique refuses, too.
+    const flags = [
+      { ...unique, unique: new Int32(1) },
+      { ...plain, prepareUnique: true },
+      { ...plain, unique: new Int32(0) },
+    ];
+    expect(wantedIndexes(flags, 'COPIED', 'tail')).toEqual(flags.slice(2));
     expect(wantedOptions({ expireAfterSeconds: 5 }, 'tail')).toEqual({
       expireAfterSeconds: 2_147_483_647,
     });

@@ -32,6 +32,7 @@ export interface Mark {
 }
 
 export interface DirtyKeys {
+  /** Does nothing for a collection that has ended. */
   mark(mark: Mark): void;
   /** The oldest keys of one collection in one lane, in the order of their last marks. */
   take(lane: number, incarnation: number, limit: number): DirtyKey[];
@@ -56,7 +57,7 @@ export function openDirtyKeys(db: DatabaseSync): DirtyKeys {
     `INSERT INTO dirty_key
        (incarnation, comparable, document_key, operation, recreate, sequence, lane, marked_at,
         behind_since)
-     VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?)
+     SELECT id, ?, ?, ?, 0, ?, ?, ?, ? FROM incarnation WHERE id = ? AND state <> 'ENDED'
      ON CONFLICT (incarnation, comparable) DO UPDATE SET
        recreate = recreate OR (document_key <> excluded.document_key),
        document_key = excluded.document_key, operation = excluded.operation,
@@ -89,7 +90,6 @@ export function openDirtyKeys(db: DatabaseSync): DirtyKeys {
         collated && hasString(documentKey) ? COLLATED_LANE : laneOf(comparable, FLUSH_LANES);
       sequence += 1;
       upsert.run(
-        incarnation,
         comparable,
         documentKey,
         operation === 'write' ? 'w' : 'd',
@@ -97,6 +97,7 @@ export function openDirtyKeys(db: DatabaseSync): DirtyKeys {
         lane,
         encodeTime(time),
         encodeTime(time),
+        incarnation,
       );
     },
     take: (lane, incarnation, limit) =>

@@ -45,6 +45,11 @@ export interface Incarnations {
   byUuid(uuid: string): Incarnation | undefined;
   /** Those that have not ended. */
   live(): Incarnation[];
+  /**
+   * Every name that one of them has at the destination, or gets by a rename that may have been
+   * carried out; those included that have ended.
+   */
+  destinations(): Namespace[];
   /** Forgets one that has ended and left nothing to do at the destination. */
   remove(id: number): void;
   addCopied(id: number, documents: number, bytes: number): void;
@@ -61,6 +66,10 @@ export function openIncarnations(db: DatabaseSync): Incarnations {
   );
   const byUuid = db.prepare(`SELECT * FROM incarnation WHERE uuid = ? AND state <> 'ENDED'`);
   const live = db.prepare(`SELECT * FROM incarnation WHERE state <> 'ENDED' ORDER BY id`);
+  const destinations = db.prepare(
+    `SELECT dest_db AS db, dest_coll AS coll FROM incarnation WHERE dest_db IS NOT NULL
+     UNION SELECT to_db, to_coll FROM structural_change WHERE to_db IS NOT NULL`,
+  );
   const remove = db.prepare('DELETE FROM incarnation WHERE id = ?');
   const addCopied = db.prepare(
     `UPDATE incarnation SET documents_copied = documents_copied + ?,
@@ -93,6 +102,8 @@ export function openIncarnations(db: DatabaseSync): Incarnations {
     byName: (name) => one(byName.get(name.db, name.coll)),
     byUuid: (uuid) => one(byUuid.get(Buffer.from(uuid, 'hex'))),
     live: () => live.all().map(decode),
+    destinations: () =>
+      destinations.all().map((row) => ({ db: String(row['db']), coll: String(row['coll']) })),
     remove: (id) => void remove.run(id),
     addCopied: (id, documents, bytes) => void addCopied.run(documents, bytes, id),
   };

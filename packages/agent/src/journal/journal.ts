@@ -45,7 +45,8 @@ export interface Journal extends Disposable {
   state(): MigrationState | null;
   begin(state: { sourceIdentity: string; resumeToken: Buffer; position: TrackedPosition }): void;
   saveToken(resumeToken: Buffer, position: TrackedPosition): void;
-  saveListedAt(time: ClusterTime): void;
+  /** null: what is known of the source may be incomplete until it is listed. */
+  saveListedAt(time: ClusterTime | null): void;
   saveStage(stage: IndexStage): void;
   addFlushed(documents: number): void;
   saveFinishedCutover(attempt: number): void;
@@ -138,7 +139,7 @@ function makeJournal(db: DatabaseSync, path: string, migrationId: string): Journ
     saveToken(resumeToken, position) {
       token.run(resumeToken, encodeTime(position.time), position.through ? 1 : 0);
     },
-    saveListedAt: (time) => void listedAt.run(encodeTime(time)),
+    saveListedAt: (time) => void listedAt.run(time === null ? null : encodeTime(time)),
     saveStage: (value) => void stage.run(value),
     addFlushed: (documents) => void flushed.run(documents),
     saveFinishedCutover: (attempt) => void finished.run(attempt),

@@ -177,7 +177,7 @@ export class Copier {
         if (lives.nameChanges(id) !== names) return 'changed';
         for (const batch of cutBySize(documents, MAX_BATCH_BYTES)) {
           const bytes = sizeOf(batch);
-          await Promise.race([inFlight.acquire(bytes, signal), failed.promise]);
+          await inFlight.acquire(bytes, signal);
           const slot = prefix.begin();
           const push = this.#push(id, batch, bytes, (position) => slot(position)).then(
             () => void pushes.delete(push),
@@ -200,7 +200,7 @@ export class Copier {
   async #isToSplit(incarnation: Incarnation, started: number, maySplit: boolean): Promise<boolean> {
     const { sizes, options } = this.#context;
     const isSlow = performance.now() - started > SLOW_START_MS;
-    sizes.begin();
+    sizes.begin(isSlow);
     if (!maySplit || isSlow) return false;
     return rangesFor(await sizes.of(incarnation), options) > 1;
   }

@@ -1,5 +1,6 @@
 import { formatNamespace, namespaceKey } from '@linkspan/contract/push/namespaces.ts';
 import type { ClusterTime } from '../journal/clusterTime.ts';
+import { PushRefusedError } from '../push/errors.ts';
 import { linearizableTime, openTransactions } from '../source/reader.ts';
 import { type MigrationContext, persist } from './context.ts';
 import type { Flusher } from './flusher.ts';
@@ -36,6 +37,8 @@ export class Cutover {
   readonly #context: MigrationContext;
   readonly #steps: Steps;
   #phase: CutoverPhase | null = null;
+  /** The time up to which all was at the destination; null until it was drained. */
+  #drainedAt: ClusterTime | null = null;
 
   constructor(context: MigrationContext, steps: Steps) {
     this.#context = context;
@@ -53,12 +56,13 @@ export class Cutover {
    * @throws {CutoverFailedError} after the destination was made what it is while tailing
    */
   async run(): Promise<{ collections: number; documents: number }> {
-    const { structure } = this.#steps;
+    const { structure, flusher } = this.#steps;
     try {
       this.#phase = 'DRAINING';
-      this.#refuseUnsupported();
+      this.#drainedAt = null;
+      flusher.stuck = null;
       structure.relist();
-      const drainedAt = await this.#drain();
+      this.#drainedAt = await this.#drain();
       structure.enterStage('unique');
       await this.#settled('building unique indexes');
       this.#phase = 'VERIFYING';
@@ -68,11 +72,13 @@ export class Cutover {
       await this.#settled('making TTL indexes live');
       await this.#compareStructure();
       await this.#context.hooks.beforeComplete?.();
-      await this.#refuseWritesSince(drainedAt);
+      await this.#sampleAgain();
       return verified;
     } catch (error) {
-      if (error instanceof CutoverFailedError) structure.enterStage('tail');
-      throw error;
+      const failure =
+        error instanceof PushRefusedError ? new CutoverFailedError(error.message) : error;
+      if (failure instanceof CutoverFailedError) structure.enterStage('tail');
+      throw failure;
     } finally {
       this.#phase = null;
     }
@@ -98,13 +104,16 @@ export class Cutover {
       await gate.waitFor(time, signal);
       await this.#until(() => this.#isClean(), deadline, 'changes of the source keep coming');
       if (this.#steps.tracker.lastWrite <= time) return time;
+      this.#checkDeadline(deadline, 'changes of the source keep coming');
     }
   }
 
   async #noOpenTransactions(deadline: number): Promise<void> {
     const { source, signal, work } = this.#context;
     for (;;) {
-      const open = await openTransactions(source);
+      const open = await persist(this.#context, 'asking the source for open transactions', () =>
+        openTransactions(source),
+      );
       if (open === null || open === 0) return;
       this.#checkDeadline(deadline, `${open} transactions are open at the source`);
       await work.wait(work.version, IDLE_MS, signal);
@@ -117,22 +126,23 @@ export class Cutover {
     return (
       structure.isSettled &&
       journal.incarnations.live().every(({ state }) => state === 'COPIED') &&
-      journal.dirty.count() === 0 &&
+      journal.dirty.behindSince() === null &&
       repairer.remaining === 0 &&
       !flusher.isBusy
     );
   }
 
-  /** Waits until structure is settled; a refusal fails the cutover with its reason. */
+  /**
+   * Waits until structure is settled, as long as it takes: indexes of large collections take hours.
+   * A refusal fails the cutover with its reason.
+   */
   async #settled(what: string): Promise<void> {
     const { structure } = this.#steps;
-    const { work, signal, options } = this.#context;
-    const deadline = performance.now() + options.drainMs;
+    const { work, signal } = this.#context;
     while (!structure.isSettled) {
-      const [refusal] = structure.refusals.values();
-      if (refusal !== undefined) throw new CutoverFailedError(`${what} failed: ${refusal}`);
-      this.#checkDeadline(deadline, what);
-      await work.wait(work.version, IDLE_MS, signal);
+      const { version } = work;
+      this.#checkHopeless(`${what} failed: `);
+      await work.wait(version, IDLE_MS, signal);
     }
   }
 
@@ -201,29 +211,42 @@ export class Cutover {
     }
   }
 
-  /** D21: samples again. */
-  async #refuseWritesSince(drainedAt: ClusterTime): Promise<void> {
-    const { source, gate, signal } = this.#context;
+  /** D21: samples again. What the source deletes itself by a TTL is pushed, and is no reason to fail. */
+  async #sampleAgain(): Promise<void> {
+    const { source, gate, signal, options } = this.#context;
+    const deadline = performance.now() + options.drainMs;
+    await this.#noOpenTransactions(deadline);
     const now = await persist(this.#context, 'asking the source for its time', () =>
       linearizableTime(source),
     );
     await gate.waitFor(now, signal);
-    if (this.#steps.tracker.lastWrite > drainedAt || !this.#isClean()) {
-      throw new CutoverFailedError(
-        'the source was written after the cutover began: stop all writes to it and cut over again',
-      );
-    }
+    this.#checkHopeless();
+    await this.#until(() => this.#isClean(), deadline, 'changes of the source keep coming');
+    this.#checkHopeless();
   }
 
   async #until(isDone: () => boolean, deadline: number, why: string): Promise<void> {
     const { work, signal } = this.#context;
     while (!isDone()) {
       const { version } = work;
-      const [refusal] = this.#steps.structure.refusals.values();
-      if (refusal !== undefined) throw new CutoverFailedError(refusal);
+      this.#checkHopeless();
       this.#checkDeadline(deadline, why);
       await work.wait(version, IDLE_MS, signal);
     }
+  }
+
+  /** Fails as soon as it is known that the cutover cannot succeed. */
+  #checkHopeless(prefix = ''): void {
+    const { structure, tracker, flusher } = this.#steps;
+    this.#refuseUnsupported();
+    const [refusal] = structure.refusals.values();
+    if (refusal !== undefined) throw new CutoverFailedError(prefix + refusal);
+    if (this.#drainedAt !== null && tracker.lastWrite > this.#drainedAt) {
+      throw new CutoverFailedError(
+        'the source was written after the cutover began: stop all writes to it and cut over again',
+      );
+    }
+    if (flusher.stuck !== null) throw new CutoverFailedError(flusher.stuck);
   }
 
   #checkDeadline(deadline: number, why: string): void {

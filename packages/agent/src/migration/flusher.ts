@@ -22,7 +22,7 @@ const MOST_KEYS = 1000;
 const QUICK_MS = 50;
 const SLOW_MS = 200;
 
-/** A key that was refused this often in a row, unchanged, ends the migration. */
+/** A key that was refused this often in a row, unchanged, ends the migration or its cutover. */
 const REFUSALS_AT_MOST = 20;
 const REFUSED_PAUSE_MS = 250;
 
@@ -39,13 +39,20 @@ interface Found {
  */
 export class Flusher {
   readonly #context: MigrationContext;
-  readonly #refusals = new Map<string, number>();
+  /** How often in a row a key was refused, by incarnation and key. */
+  readonly #refusals = new Map<string, { sequence: number; isPassing: boolean; times: number }>();
   #keysAtOnce = FIRST_KEYS;
   #busy = 0;
 
   constructor(context: MigrationContext) {
     this.#context = context;
   }
+
+  /**
+   * A document that the destination goes on to refuse although that may pass with the structure that
+   * it has now; for a cutover to fail on, which clears it.
+   */
+  stuck: string | null = null;
 
   /** True while a lane reads or pushes. */
   get isBusy(): boolean {
@@ -232,11 +239,20 @@ export class Flusher {
     message: string,
   ): void {
     if (key === undefined) return;
-    const times = (this.#refusals.get(refusalKey(id, key)) ?? 0) + 1;
-    this.#refusals.set(refusalKey(id, key), times);
+    const { journal, log } = this.#context;
+    // Unique indexes of a cutover refuse what they would take in another order: they go with it.
+    const isPassing =
+      journal.state()?.stage !== 'tail' || journal.incarnations.get(id)?.toReconcile === true;
+    const { sequence } = key;
+    const last = this.#refusals.get(refusalKey(id, key));
+    const isSame = last?.sequence === sequence && last.isPassing === isPassing;
+    const times = (isSame ? last.times : 0) + 1;
+    this.#refusals.set(refusalKey(id, key), { sequence, isPassing, times });
     const what = `${formatNamespace(destination)} refuses the document with _id ${describeKey(key.documentKey)}: ${message}`;
-    this.#context.log.warn({ times }, what);
-    if (times >= REFUSALS_AT_MOST) throw new MigrationFailedError(what);
+    log.warn({ times }, what);
+    if (times < REFUSALS_AT_MOST) return;
+    if (!isPassing) throw new MigrationFailedError(what);
+    this.stuck = what;
   }
 
   /** Costs of reading back by key differ by orders of magnitude between servers: follow them. */
@@ -249,5 +265,5 @@ export class Flusher {
 }
 
 function refusalKey(id: number, key: DirtyKey): string {
-  return `${id}:${key.sequence}:${key.comparable.toString('latin1')}`;
+  return `${id}:${key.comparable.toString('latin1')}`;
 }

@@ -33,8 +33,9 @@ export function expiresDocuments(options: Document, indexes: readonly Document[]
   return [options, ...indexes].some((holder) => holder['expireAfterSeconds'] !== undefined);
 }
 
-function isUnique(index: Document): boolean {
-  return index['unique'] === true;
+/** Also one that is being made unique refuses duplicates. Flags may be numbers of any type. */
+function isUnique({ unique, prepareUnique }: Document): boolean {
+  return Number(unique ?? 0) !== 0 || Number(prepareUnique ?? 0) !== 0;
 }
 
 function inert(holder: Document): Document {

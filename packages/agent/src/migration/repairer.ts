@@ -1,5 +1,6 @@
 import { formatNamespace } from '@linkspan/contract/push/namespaces.ts';
 import type { MigrationContext } from './context.ts';
+import { recover } from './recover.ts';
 import { verifyCollection } from './verifier.ts';
 
 const IDLE_MS = 1000;
@@ -22,7 +23,7 @@ export class Repairer {
 
   /** Runs until the signal aborts. */
   async run(): Promise<never> {
-    const { journal, work, signal, log, lives } = this.#context;
+    const { journal, work, signal, log, lives, waiting } = this.#context;
     for (;;) {
       const { version } = work;
       const next = journal.incarnations
@@ -33,7 +34,12 @@ export class Repairer {
         continue;
       }
       const names = lives.nameChanges(next.id);
-      const verified = await verifyCollection(this.#context, next.id);
+      const what = `repairing ${formatNamespace(next.source)}`;
+      const verified = await verifyCollection(this.#context, next.id).catch((error: unknown) =>
+        recover(this.#context, next.id, what, error),
+      );
+      if (verified === undefined) continue;
+      waiting.clear(what);
       if (verified === null || lives.nameChanges(next.id) !== names) continue;
       journal.incarnations.update(next.id, { toRepair: false });
       log.info({ namespace: formatNamespace(next.source), ...verified }, 'collection repaired');

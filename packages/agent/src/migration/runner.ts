@@ -182,7 +182,9 @@ async function cutOverWhenAsked(
     const attempt = cutoverAttempt();
     const isReady =
       journal.state()?.listedAt !== null &&
-      journal.incarnations.live().every(({ state }) => state === 'COPIED');
+      journal.incarnations
+        .live()
+        .every(({ state, unsupported }) => state === 'COPIED' || unsupported !== null);
     if (attempt <= (journal.state()?.finishedCutover ?? 0) || !isReady) {
       await work.wait(version, REPORT_MS, signal);
       continue;

@@ -1,11 +1,18 @@
 import type { Incarnation } from '../journal/incarnations.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { SourceConnection } from '../source/connection.ts';
-import { type CollectionStatistics, measureCollection } from '../source/statistics.ts';
+import {
+  type CollectionStatistics,
+  countDocuments,
+  measureCollection,
+} from '../source/statistics.ts';
 import { NumberPool } from './budget.ts';
 
 /** Some servers read the whole collection to answer. */
 const AT_ONCE = 1;
+
+/** Of a document, until some were copied. */
+const TYPICAL_BYTES = 1024;
 
 /**
  * Asks the source how large collections are, for progress and for planning. The copy does not wait for
@@ -19,6 +26,7 @@ export class Sizes {
   readonly #turns = new NumberPool(0, AT_ONCE);
   readonly #asked = new Map<number, Promise<CollectionStatistics | null>>();
   #hasBegun = false;
+  #isSlow = false;
 
   constructor(source: SourceConnection, journal: Journal, signal: AbortSignal) {
     this.#source = source;
@@ -26,10 +34,14 @@ export class Sizes {
     this.#signal = signal;
   }
 
-  /** Asks for all collections that are known; later ones are asked for as they come. */
-  begin(): void {
+  /**
+   * Asks for all collections that are known; later ones are asked for as they come.
+   * @param isSlow the server is only asked to count; bytes are estimated from what was copied so far
+   */
+  begin(isSlow: boolean): void {
     if (this.#hasBegun) return;
     this.#hasBegun = true;
+    this.#isSlow = isSlow;
     for (const incarnation of this.#journal.incarnations.live()) this.expect(incarnation);
   }
 
@@ -51,7 +63,9 @@ export class Sizes {
   async #measure({ id, source }: Incarnation): Promise<CollectionStatistics> {
     const turn = await this.#turns.acquire(this.#signal);
     try {
-      const size = await measureCollection(this.#source, source);
+      const size = this.#isSlow
+        ? this.#estimate(id, await countDocuments(this.#source, source))
+        : await measureCollection(this.#source, source);
       this.#signal.throwIfAborted();
       this.#journal.incarnations.update(id, {
         documentsTotal: size.documents,
@@ -61,5 +75,11 @@ export class Sizes {
     } finally {
       this.#turns.release(turn);
     }
+  }
+
+  #estimate(id: number, documents: number): CollectionStatistics {
+    const { documentsCopied = 0, bytesCopied = 0 } = this.#journal.incarnations.get(id) ?? {};
+    const average = documentsCopied === 0 ? TYPICAL_BYTES : bytesCopied / documentsCopied;
+    return { documents, bytes: Math.round(documents * average) };
   }
 }

@@ -1,4 +1,9 @@
-import { formatNamespace } from '@linkspan/contract/push/namespaces.ts';
+import {
+  type Namespace,
+  formatNamespace,
+  namespaceKey,
+} from '@linkspan/contract/push/namespaces.ts';
+import type { StructureRequest } from '@linkspan/contract/push/structure.ts';
 import type { Incarnation } from '../journal/incarnations.ts';
 import type { IndexStage } from '../journal/journal.ts';
 import type { StructuralChange } from '../journal/structuralChanges.ts';
@@ -21,7 +26,8 @@ export class Structure {
   readonly #context: MigrationContext;
   readonly #expiring: Set<number>;
   #stage: IndexStage;
-  #relistWanted = false;
+  #listingsWanted = 0;
+  #listingsMade = 0;
   #round = 0;
   /** Changes that reconciling made at the destination since {@link startRound}. */
   #changes: string[] = [];
@@ -37,7 +43,7 @@ export class Structure {
   }
 
   relist(): void {
-    this.#relistWanted = true;
+    this.#listingsWanted += 1;
     this.#context.work.notify();
   }
 
@@ -45,7 +51,7 @@ export class Structure {
   get isSettled(): boolean {
     const { journal } = this.#context;
     return (
-      !this.#relistWanted &&
+      this.#listingsMade === this.#listingsWanted &&
       journal.structural.count() === 0 &&
       journal.incarnations.live().every(({ toReconcile }) => !toReconcile)
     );
@@ -76,26 +82,51 @@ export class Structure {
   /** Runs until the signal aborts. */
   async run(): Promise<never> {
     const { work, signal } = this.#context;
+    await this.#dropLeftBehind();
     for (;;) {
       const { version } = work;
       if (!(await this.#doNext())) await work.wait(version, IDLE_MS, signal);
     }
   }
 
+  /**
+   * A crash may come after the destination made a collection and before the journal had it. If it is
+   * dropped or renamed at the source meanwhile, nothing would remember it, and no cutover could
+   * succeed. What was made so is empty; nothing else is dropped.
+   */
+  async #dropLeftBehind(): Promise<void> {
+    const { journal, pusher, signal, log } = this.#context;
+    if (journal.incarnations.live().every(({ destination }) => destination !== null)) return;
+    const { namespaces } = await pusher.listing(signal);
+    const known = new Set(journal.incarnations.destinations().map(namespaceKey));
+    for (const { db, coll, type } of namespaces) {
+      if (known.has(namespaceKey({ db, coll }))) continue;
+      if (type === 'collection') {
+        const look = { db, coll, cursor: null, limit: 1, expect: null };
+        if ((await pusher.digest(look, signal)).count > 0) continue;
+      }
+      await pusher.structure({ action: 'drop', db, coll }, signal);
+      log.info({ namespace: formatNamespace({ db, coll }) }, 'dropped what a crash left behind');
+    }
+  }
+
   /** True if something was done. */
   async #doNext(): Promise<boolean> {
     const { journal } = this.#context;
+    const now = Date.now();
     const change = journal.structural.first();
     if (change !== undefined) {
+      // What comes later may be about the same names, so it waits.
+      if ((this.#notBefore.get(change.incarnation) ?? 0) > now) return false;
       await this.#repeat(change);
       return true;
     }
-    if (this.#relistWanted) {
-      this.#relistWanted = false;
+    if (this.#listingsMade !== this.#listingsWanted) {
+      const wanted = this.#listingsWanted;
       await listSourceInto(this.#context);
+      this.#listingsMade = wanted;
       return true;
     }
-    const now = Date.now();
     const next = journal.incarnations
       .live()
       .find(({ id, toReconcile }) => toReconcile && (this.#notBefore.get(id) ?? 0) <= now);
@@ -110,8 +141,15 @@ export class Structure {
     await locks.exclusive(change.incarnation, async () => {
       const incarnation = journal.incarnations.get(change.incarnation);
       const from = incarnation?.destination ?? null;
+      try {
+        if (from !== null) await pusher.structure(requestFor(change, from), signal);
+      } catch (error) {
+        if (!(error instanceof PushRefusedError)) throw error;
+        this.#postpone(change.incarnation, from, error);
+        return;
+      }
+      this.refusals.delete(change.incarnation);
       if (change.kind === 'drop') {
-        if (from !== null) await pusher.structure({ action: 'drop', ...from }, signal);
         journal.transaction(() => {
           journal.structural.remove(change.sequence);
           journal.incarnations.update(change.incarnation, { destination: null });
@@ -120,10 +158,6 @@ export class Structure {
           }
         });
       } else {
-        if (from !== null) {
-          const { db: toDb, coll: toColl } = change.to;
-          await pusher.structure({ action: 'rename', ...from, toDb, toColl }, signal);
-        }
         journal.transaction(() => {
           journal.structural.remove(change.sequence);
           if (from !== null) {
@@ -214,8 +248,19 @@ export class Structure {
     if (incarnation.destination === null) {
       throw new MigrationFailedError(`${name} cannot be created: ${error.message}`);
     }
-    this.refusals.set(incarnation.id, `${name}: ${error.message}`);
-    this.#notBefore.set(incarnation.id, Date.now() + REFUSED_PAUSE_MS);
+    this.#postpone(incarnation.id, incarnation.source, error);
+  }
+
+  /** Shows why, and tries again later. */
+  #postpone(id: number, namespace: Namespace | null, error: PushRefusedError): void {
+    const name = namespace === null ? '' : formatNamespace(namespace);
+    this.refusals.set(id, `${name}: ${error.message}`);
+    this.#notBefore.set(id, Date.now() + REFUSED_PAUSE_MS);
     this.#context.log.warn({ namespace: name, reason: error.message }, 'structure was refused');
   }
+}
+
+function requestFor(change: StructuralChange, from: Namespace): StructureRequest {
+  if (change.kind === 'drop') return { action: 'drop', ...from };
+  return { action: 'rename', ...from, toDb: change.to.db, toColl: change.to.coll };
 }

@@ -66,7 +66,7 @@ export class Tracker {
     const state = this.#context.journal.state();
     if (state === null) throw new Error('tracking begins after the journal');
     const { time } = await this.#context.source.run('admin', { ping: 1 });
-    if (time < state.position.time) {
+    if (time !== NO_TIME && time < state.position.time) {
       throw new HistoryLostError(
         'the source is at an earlier time than it was: it lost writes, or it is another deployment',
       );
@@ -141,10 +141,14 @@ export class Tracker {
     await stream[Symbol.asyncDispose]();
     journal.transaction(() => {
       journal.saveToken(token, position);
+      // A collection that an event names before the new listing may be one that was made unseen.
+      journal.saveListedAt(null);
       for (const { id, type } of journal.incarnations.live()) {
         journal.incarnations.update(id, { toReconcile: true, toRepair: type === 'collection' });
       }
     });
+    // What was not seen may have been writes (rule D21).
+    this.#lastWrite = position.time;
     lives.everythingChanged();
     gate.advance(position);
     this.#onRelist();

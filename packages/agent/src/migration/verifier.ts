@@ -4,7 +4,8 @@ import { formatNamespace } from '@linkspan/contract/push/namespaces.ts';
 import type { Incarnation } from '../journal/incarnations.ts';
 import { DigestCursorLostError } from '../push/errors.ts';
 import { readRange } from '../source/reader.ts';
-import { type MigrationContext, isSourceFault, persist } from './context.ts';
+import { type MigrationContext, isSourceFault } from './context.ts';
+import { recover } from './recover.ts';
 
 /** Documents of one chunk: digests of so many are compared at once. */
 const CHUNK = 1000;
@@ -28,6 +29,7 @@ export interface Verified {
  * one digest; in others documents are matched by the bytes of their keys, whatever their order.
  *
  * @returns null if the collection was dropped or renamed meanwhile
+ * @throws {PushRefusedError}
  */
 export async function verifyCollection(
   context: MigrationContext,
@@ -38,16 +40,17 @@ export async function verifyCollection(
     const incarnation = context.journal.incarnations.get(id);
     if (incarnation === undefined || incarnation.state === 'ENDED') return null;
     if (incarnation.destination === null) return null;
+    const what = `verifying ${formatNamespace(incarnation.source)}`;
     try {
       const verified = await walk(context, incarnation);
       if (context.lives.nameChanges(id) !== names) return null;
-      context.waiting.clear('verifying');
+      context.waiting.clear(what);
       return verified;
     } catch (error) {
-      if (!(error instanceof DigestCursorLostError) && !isSourceFault(error)) throw error;
-      const reason = `verifying ${formatNamespace(incarnation.source)}: ${error.message}`;
-      context.waiting.set('verifying', reason);
-      await persist(context, 'reaching the source', () => context.source.run('admin', { ping: 1 }));
+      if (error instanceof DigestCursorLostError) {
+        context.waiting.set(what, `${what}: ${error.message}`);
+      } else if (isSourceFault(error)) await recover(context, id, what, error);
+      else throw error;
     }
   }
 }
@@ -56,7 +59,8 @@ async function walk(context: MigrationContext, incarnation: Incarnation): Promis
   const { gate, source } = context;
   const comparison = new Comparison(context, incarnation);
   const whole = { lower: null, upper: null };
-  for await (const { documents } of readRange(
+  let readAt = gate.position.time;
+  for await (const { documents, time } of readRange(
     source,
     incarnation.source,
     whole,
@@ -64,9 +68,13 @@ async function walk(context: MigrationContext, incarnation: Incarnation): Promis
     () => CHUNK,
   )) {
     context.signal.throwIfAborted();
+    readAt = time;
     if (documents.length > 0) await comparison.add(documents);
   }
-  return comparison.finish();
+  const verified = await comparison.finish();
+  // D7: whether the name was still this collection's shows once the stream has passed the read.
+  await gate.waitFor(readAt, context.signal);
+  return verified;
 }
 
 /** Both walks of one collection. */

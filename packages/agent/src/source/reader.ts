@@ -112,13 +112,20 @@ export async function linearizableTime(source: SourceConnection): Promise<Cluste
   return time;
 }
 
-/** Transactions that are open at the source now, or null where it does not say. */
+/** What a server answers that does not know a command, or lets this user not run it. */
+const NOT_TOLD = new Set<unknown>([13, 59]);
+
+/**
+ * Transactions that are open at the source now, or null where it does not say.
+ * @throws the driver's errors
+ */
 export async function openTransactions(source: SourceConnection): Promise<number | null> {
   try {
     const status = await source.client.db('admin').command({ serverStatus: 1 });
     const open: unknown = status['transactions']?.['currentOpen'];
     return open === undefined ? null : Number(open);
-  } catch {
-    return null;
+  } catch (error) {
+    if (NOT_TOLD.has((error as { code?: unknown }).code)) return null;
+    throw error;
   }
 }

@@ -20,3 +20,12 @@ export async function measureCollection(
     return { documents: 0, bytes: 0 };
   }
 }
+
+/** The number of documents alone, which every server knows sooner than their bytes. */
+export async function countDocuments(
+  source: SourceConnection,
+  { db, coll }: Namespace,
+): Promise<number> {
+  const counted = await source.client.db(db).command({ count: coll });
+  return Number(counted['n'] ?? 0);
+}
