@@ -241,6 +241,24 @@ describe('the flush', () => {
     expect(pushed).toEqual([{ op: 'replace', ids: [1] }]);
   });
 
+  it('D15: under a collation, a key that has gone takes no equal one with it', async () => {
+    const options = { collation: { locale: 'en', strength: 2 } };
+    await mongodb.client().db('app').createCollection('a', options);
+    await collection('a').insertOne({ _id: 'A' });
+    const { id } = known('a', 'COPIED');
+    journal.incarnations.update(id, { collated: true });
+    const incarnation = journal.incarnations.get(id) as Incarnation;
+    // As a repair marks them that finds "a" at the destination alone, and "A" at the source.
+    mark(incarnation, 'A', 'write');
+    mark(incarnation, 'a', 'write');
+    seeAll();
+    running(new Flusher(context));
+    await vi.waitFor(() => expect(journal.dirty.count()).toBe(0), 3000);
+    // The destination takes a delete of "a" for one of "A".
+    expect(pushed.filter(({ op }) => op === 'delete')).toEqual([{ op: 'delete', ids: ['a'] }]);
+    expect(pushed.at(-1)).toEqual({ op: 'replace', ids: ['A'] });
+  });
+
   it('D17: what a unique index of a cutover refuses ends the cutover, not the migration', async () => {
     await collection('a').insertOne({ _id: 1 });
     mark(known('a', 'COPIED'), 1, 'write');

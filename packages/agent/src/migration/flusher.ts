@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { comparableKey } from '@linkspan/contract/bson/comparableKey.ts';
+import { comparableKey, hasString } from '@linkspan/contract/bson/comparableKey.ts';
 import { keyOf } from '@linkspan/contract/bson/raw.ts';
 import type { WriteOperation } from '@linkspan/contract/push/batch.ts';
 import { formatNamespace } from '@linkspan/contract/push/namespaces.ts';
@@ -134,6 +134,8 @@ export class Flusher {
     const missing = new Map(keys.map((key) => [key.comparable.toString('latin1'), key]));
     const newest = keys.reduce((max, { markedAt }) => (markedAt > max ? markedAt : max), 0n);
     const documentKeys = keys.map(({ documentKey }) => documentKey);
+    /** Keys of documents that a delete of another key may take with it under a collation. */
+    const fragile: Buffer[] = [];
     let readAt: ClusterTime | null = null;
     const started = performance.now();
     for await (const { documents, time } of readBack(
@@ -147,6 +149,11 @@ export class Flusher {
       await hooks.afterRead?.('flush', formatNamespace(incarnation.source));
       await gate.waitFor(time, signal);
       if (lives.nameChanges(incarnation.id) !== names) return;
+      if (incarnation.collated) {
+        fragile.push(
+          ...documents.map((document) => keyOf(document)).filter((key) => hasString(key)),
+        );
+      }
       const found = documents.flatMap((document) => this.#match(missing, document));
       await this.#pushFound(lane, incarnation, found, time);
     }
@@ -155,7 +162,21 @@ export class Flusher {
     const gone = [...missing.values()].filter((key) =>
       this.#context.journal.dirty.isUnchanged(incarnation.id, key),
     );
-    if (gone.length > 0) await this.#pushDeletes(lane, incarnation, gone, readAt);
+    if (gone.length === 0) return;
+    if (gone.some(({ documentKey }) => hasString(documentKey))) {
+      this.#markWritten(incarnation, fragile, readAt);
+    }
+    await this.#pushDeletes(lane, incarnation, gone, readAt);
+  }
+
+  /** They are pushed again, behind what is pushed now. */
+  #markWritten({ id, collated }: Incarnation, keys: readonly Buffer[], time: ClusterTime): void {
+    const { journal } = this.#context;
+    journal.transaction(() => {
+      for (const documentKey of keys) {
+        journal.dirty.mark({ incarnation: id, collated, documentKey, operation: 'write', time });
+      }
+    });
   }
 
   /** Takes the key of a document out of those not found yet. */
