@@ -1,4 +1,5 @@
 import { isName } from '@linkspan/contract/api/common.ts';
+import { ConfigurationError } from '@linkspan/contract/options/declare.ts';
 import { newId } from './domain/ids.ts';
 import { timestamp } from './domain/time.ts';
 import { insertKey } from './operations/keys.ts';
@@ -7,7 +8,7 @@ import * as events from './store/events.ts';
 import { openStore, type StoreOptions } from './store/open.ts';
 import * as organizations from './store/organizations.ts';
 
-/** The store has that organization already, or the name will not do. */
+/** The store has that organization already. */
 export class InitError extends Error {
   override readonly name = 'InitError';
 }
@@ -24,7 +25,8 @@ export interface InitResult {
 
 /**
  * Makes an organization and its first Org Owner API key in the store, while no server has it open.
- * @throws {InitError} if there is an organization of that name, or the name is not allowed
+ * @throws {ConfigurationError} if the name is not allowed
+ * @throws {InitError} if there is an organization of that name
  * @throws {StoreLockedError} while a server runs on the store
  */
 export async function initOrganization(
@@ -32,9 +34,9 @@ export async function initOrganization(
   name: string,
 ): Promise<InitResult> {
   if (!isName(name)) {
-    throw new InitError(
+    throw new ConfigurationError([
       `"${name}" cannot be an organization's name: use 1 to 64 letters, digits, spaces or -_.(),:&@+'`,
-    );
+    ]);
   }
   await using store = await openStore(storeOptions);
   return await store.transaction(async (tx) => {

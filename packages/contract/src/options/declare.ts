@@ -82,6 +82,18 @@ export interface OptionSources {
   readonly environmentPrefix: string;
   /** Checked by the file's schema already. */
   readonly file?: GivenValues;
+  /** `path:line` of a key of the file. */
+  readonly fileAt?: (key: string) => string;
+}
+
+/** Where the value of an option comes from, as messages name it: the flag where it has its default. */
+export function placeOf(key: string, sources: OptionSources): string {
+  const { flags, environment, environmentPrefix, file, fileAt } = sources;
+  const variable = variableOf(environmentPrefix, key);
+  if (flags[key] !== undefined) return flagOf(key);
+  if ((environment[variable] ?? '') !== '') return variable;
+  if (file?.[key] === undefined) return flagOf(key);
+  return fileAt === undefined ? key : `${fileAt(key)}: "${key}"`;
 }
 
 /**
@@ -95,18 +107,18 @@ export function resolveOptions<const D extends Options>(
   const values: Record<string, string | number | boolean> = {};
   const problems: string[] = [];
   for (const [key, option] of Object.entries<Option>(declarations)) {
-    const variable = variableOf(sources.environmentPrefix, key);
-    const fromEnvironment = sources.environment[variable];
-    const [place, given] =
-      sources.flags[key] !== undefined
-        ? [flagOf(key), sources.flags[key]]
-        : fromEnvironment !== undefined && fromEnvironment !== ''
-          ? [variable, fromEnvironment]
-          : [key, sources.file?.[key] ?? option.default];
+    const fromEnvironment = sources.environment[variableOf(sources.environmentPrefix, key)];
+    const given =
+      sources.flags[key] ??
+      (fromEnvironment === '' ? undefined : fromEnvironment) ??
+      sources.file?.[key] ??
+      option.default;
     if (given === undefined) continue;
     const parsed = parse(option, given);
     if (parsed === undefined) {
-      problems.push(`${place}: ${JSON.stringify(given)} is not ${expectation(option)}`);
+      problems.push(
+        `${placeOf(key, sources)}: ${JSON.stringify(given)} is not ${expectation(option)}`,
+      );
     } else {
       values[key] = parsed;
     }

@@ -86,7 +86,12 @@ export function readYamlFile<S extends TObject>(path: string, schema: S): YamlFi
     } else if (error.keyword !== 'boolean' && error.keyword !== 'const') {
       const violated = Value.Pointer.Get(schema, error.schemaPath.slice(1)) as TSchema | undefined;
       const description = (violated as { description?: string } | undefined)?.description;
-      const wanted = description === undefined ? error.message : `must be ${description}`;
+      const wanted =
+        pointer.length === 0
+          ? 'must be keys with values'
+          : description === undefined
+            ? error.message
+            : `must be ${description}`;
       problem(pointer, `${nameOf(pointer)} ${wanted}`);
     }
   }

@@ -1,9 +1,10 @@
 import Type from 'typebox';
 import {
   ConfigurationError,
-  flagOf,
   type GivenValues,
+  type OptionSources,
   type OptionValues,
+  placeOf,
   resolveOptions,
 } from '@linkspan/contract/options/declare.ts';
 import { optionSchemas, readYamlFile, resolvePaths } from '@linkspan/contract/options/yamlFile.ts';
@@ -31,19 +32,40 @@ type Environment = Readonly<Record<string, string | undefined>>;
  * @throws {ConfigurationError} naming each problem with its flag, variable, or file and line
  */
 export function loadConfig(flags: GivenValues, environment: Environment): ServerConfig {
-  const sources = { flags, environment, environmentPrefix: SERVER_ENVIRONMENT_PREFIX };
-  const { config } = resolveOptions(SERVER_OPTIONS, sources);
-  const file =
-    config === undefined
-      ? {}
-      : resolvePaths(SERVER_OPTIONS, readYamlFile(config, FileSchema).value as GivenValues, config);
-  const options = resolveOptions(SERVER_OPTIONS, { ...sources, file });
-  return {
+  const given = { flags, environment, environmentPrefix: SERVER_ENVIRONMENT_PREFIX };
+  const { config } = resolveOptions(SERVER_OPTIONS, given);
+  const sources = config === undefined ? given : { ...given, ...readFile(config) };
+  const options = resolveOptions(SERVER_OPTIONS, sources);
+  const problems: string[] = [];
+  const networks = (key: 'allowedNetworks' | 'trustedProxies'): string[] => {
+    const { normalised, wrong } = parseNetworks(options[key]);
+    for (const part of wrong) {
+      problems.push(`${placeOf(key, sources)}: "${part}" is not an address or a CIDR block`);
+    }
+    return normalised;
+  };
+  const publicUrl = options.publicUrl === undefined ? null : originOf(options.publicUrl);
+  if (publicUrl === undefined) {
+    problems.push(
+      `${placeOf('publicUrl', sources)}: must be a URL such as https://linkspan.example.com, without a path, a query or credentials`,
+    );
+  }
+  const read = {
     options,
     store: storeOptions(options),
-    allowedNetworks: parseNetworks('allowedNetworks', options.allowedNetworks),
-    trustedProxies: parseNetworks('trustedProxies', options.trustedProxies),
-    publicUrl: options.publicUrl === undefined ? null : parsePublicUrl(options.publicUrl),
+    allowedNetworks: networks('allowedNetworks'),
+    trustedProxies: networks('trustedProxies'),
+    publicUrl: publicUrl ?? null,
+  };
+  if (problems.length > 0) throw new ConfigurationError(problems);
+  return read;
+}
+
+function readFile(path: string): Pick<OptionSources, 'file' | 'fileAt'> {
+  const { value, at } = readYamlFile(path, FileSchema);
+  return {
+    file: resolvePaths(SERVER_OPTIONS, value as GivenValues, path),
+    fileAt: (key) => at([key]),
   };
 }
 
@@ -65,21 +87,20 @@ function storeOptions(options: OptionValues<typeof STORE_OPTIONS>): StoreOptions
   return { dataDirectory: options.dataDir, masterKeyFile: options.masterKeyFile ?? null };
 }
 
-function parseNetworks(key: string, text: string): string[] {
-  const parts = text
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== '');
-  const wrong = parts.filter((part) => normaliseCidr(part) === null);
-  if (wrong.length > 0) {
-    throw new ConfigurationError(
-      wrong.map((part) => `${flagOf(key)}: "${part}" is not an address or a CIDR block`),
-    );
+function parseNetworks(text: string): { normalised: string[]; wrong: string[] } {
+  const normalised: string[] = [];
+  const wrong: string[] = [];
+  for (const part of text.split(',').map((item) => item.trim())) {
+    if (part === '') continue;
+    const cidr = normaliseCidr(part);
+    if (cidr === null) wrong.push(part);
+    else normalised.push(cidr);
   }
-  return parts.map((part) => normaliseCidr(part) ?? part);
+  return { normalised, wrong };
 }
 
-function parsePublicUrl(text: string): string {
+/** The origin of a URL that is nothing but one, else undefined. */
+function originOf(text: string): string | undefined {
   const url = URL.parse(text);
   const isPlain =
     url !== null &&
@@ -89,10 +110,5 @@ function parsePublicUrl(text: string): string {
     url.hash === '' &&
     url.username === '' &&
     url.password === '';
-  if (!isPlain) {
-    throw new ConfigurationError([
-      `--public-url: "${text}" is not a URL such as https://linkspan.example.com, without a path`,
-    ]);
-  }
-  return url.origin;
+  return isPlain ? url.origin : undefined;
 }

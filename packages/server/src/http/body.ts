@@ -61,7 +61,10 @@ function problemsOf(schema: TSchema, body: object): Problem[] {
       if (!problems.has(problem.field)) problems.set(problem.field, problem);
     }
   }
-  return [...problems.values()];
+  // What may be a list or null is also "not null" where only an item of the list is wrong.
+  return [...problems.values()].filter(
+    ({ field }) => ![...problems.keys()].some((other) => other.startsWith(`${field}.`)),
+  );
 }
 
 function describe(

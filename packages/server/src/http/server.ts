@@ -25,7 +25,15 @@ export interface HttpDependencies extends PipelineDependencies {
 /** The longest that a request may take to arrive whole, in milliseconds. */
 const REQUEST_TIMEOUT_MS = 300_000;
 
-const METHODS: readonly HTTPMethods[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
+const METHODS: readonly HTTPMethods[] = [
+  'GET',
+  'HEAD',
+  'POST',
+  'PUT',
+  'PATCH',
+  'DELETE',
+  'OPTIONS',
+];
 
 /** The HTTP server, not listening yet. */
 export async function createHttpServer(dependencies: HttpDependencies): Promise<FastifyInstance> {
@@ -65,13 +73,18 @@ function apiPlugin(dependencies: HttpDependencies): FastifyPluginAsync {
       (_request, body, done) => done(null, body),
     );
     for (const base of API_BASES) {
-      const methods = new Map<string, Set<string>>();
+      const methods = new Map<string, Set<HTTPMethods>>();
       for (const endpoint of dependencies.endpoints) {
         if (endpoint.api !== base.api) continue;
         const url = base.path + endpoint.path;
-        methods.set(url, (methods.get(url) ?? new Set()).add(endpoint.method));
+        // Whoever may GET may ask for the headers alone (RFC 9110, section 9.1).
+        const answered: HTTPMethods[] =
+          endpoint.method === 'GET' ? ['GET', 'HEAD'] : [endpoint.method];
+        const known = methods.get(url) ?? new Set();
+        methods.set(url, known);
+        for (const method of answered) known.add(method);
         app.route({
-          method: endpoint.method,
+          method: answered,
           url,
           onRequest: (request, reply) => pipeline.admit(endpoint, base, request, reply),
           handler: (request, reply) => pipeline.run(endpoint, base, request, reply),

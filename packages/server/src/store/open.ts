@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { mkdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Kysely, SqliteDialect } from 'kysely';
 import type { Executor } from './executor.ts';
@@ -8,7 +8,7 @@ import { migrate } from './migrate.ts';
 import type { Schema } from './schema.ts';
 import { Sealer } from './sealing.ts';
 import { openSqlite } from './sqlite.ts';
-import type { Store } from './store.ts';
+import { type Store, StoreUnavailableError } from './store.ts';
 
 export interface StoreOptions {
   /** Holds `linkspan.db` and, unless another is named, `master.key`. Made if missing, mode 0700. */
@@ -19,13 +19,13 @@ export interface StoreOptions {
 
 /**
  * Opens the embedded store for this process alone and brings its tables up to date.
+ * @throws {StoreUnavailableError} if the directory or the file in it cannot be used
  * @throws {StoreLockedError} while another process has it open
  * @throws {StoreTooNewError} if a newer server wrote it
  * @throws {MasterKeyError} if the key that its secrets are sealed under is not there
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
-  mkdirSync(options.dataDirectory, { recursive: true, mode: 0o700 });
-  const database = openSqlite(join(options.dataDirectory, 'linkspan.db'));
+  const database = openSqlite(ownFile(options.dataDirectory, 'linkspan.db'));
   const db = new Kysely<Schema>({ dialect: new SqliteDialect({ database }) });
   try {
     await migrate(db);
@@ -36,6 +36,24 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     await db.destroy();
     throw error;
   }
+}
+
+/** The path of a file that only its user may read, also in a directory that was there before. */
+function ownFile(directory: string, name: string): string {
+  const path = join(directory, name);
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    // A file that is there is not opened: to close it again would lift this process's lock on it.
+    if (existsSync(path)) chmodSync(path, 0o600);
+    else writeFileSync(path, '', { mode: 0o600, flag: 'wx' });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new StoreUnavailableError(
+      `the data directory ${directory} cannot be used (${code}): name another one with --data-dir`,
+      { cause: error },
+    );
+  }
+  return path;
 }
 
 class EmbeddedStore implements Store {

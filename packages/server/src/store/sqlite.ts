@@ -39,7 +39,7 @@ export function openSqlite(path: string): SqliteDatabase {
         `another process has the store ${path} open: stop it first, or give this one another data directory`,
       );
     }
-    throw new StoreUnavailableError(`cannot open the store ${path}: ${String(error)}`, {
+    throw new StoreUnavailableError(`cannot open the store ${path}: ${(error as Error).message}`, {
       cause: error,
     });
   }

@@ -37,6 +37,27 @@ test('what is wrong is named: key and line, flag, network, URL', () => {
   expect(() => loadConfig({ publicUrl: 'https://a.example.com/path' }, {})).toThrow('--public-url');
 });
 
+test('what is wrong with a value of the file is named with its line, all at once, no password quoted', () => {
+  writeFileSync(
+    file,
+    'port: 1\nallowedNetworks: 10.0.0.0/8, 300.1.1.1\npublicUrl: https://u:secret@a.example.com\n',
+  );
+  let message = '';
+  try {
+    loadConfig({ config: file, trustedProxies: 'here' }, {});
+  } catch (error) {
+    ({ message } = error as Error);
+  }
+  expect(message.split('\n')).toEqual([
+    expect.stringContaining(`${file}:3: "publicUrl": must be a URL`),
+    `${file}:2: "allowedNetworks": "300.1.1.1" is not an address or a CIDR block`,
+    '--trusted-proxies: "here" is not an address or a CIDR block',
+  ]);
+  expect(message).not.toContain('secret');
+  writeFileSync(file, '- port\n');
+  expect(() => loadConfig({ config: file }, {})).toThrow('the file must be keys with values');
+});
+
 test('no credentials and no link-token are logged', () => {
   expect(redact('at mongodb+srv://user:pass@host/ with lslt_eyJ2Ijox-_9')).toBe(
     'at mongodb+srv://***@host/ with lslt_***',

@@ -165,6 +165,18 @@ describe('answers', () => {
     expect(pretty.text).toBe(JSON.stringify(plain.json, null, 2));
   });
 
+  test('to HEAD are those to GET without the body, for an authenticated caller only', async () => {
+    const got = await server.api.call('GET', org);
+    const head = await server.api.call('HEAD', org);
+    expect(head).toMatchObject({ status: 200, text: '' });
+    for (const name of ['content-type', 'content-length', 'ratelimit-limit', 'x-frame-options']) {
+      expect(head.headers[name]).toBe(got.headers[name]);
+    }
+    const stranger = await send(server.url + org, 'HEAD');
+    expect(stranger).toMatchObject({ status: 401, text: '' });
+    expect(stranger.headers['www-authenticate']).toMatch(CHALLENGE);
+  });
+
   test('have an envelope if asked for: single, list, error, and 204 as 200', async () => {
     const single = await server.api.call('GET', `${org}?envelope=true`);
     expect(single.json).toMatchObject({ status: 200, content: { id: server.orgId } });
@@ -237,7 +249,12 @@ describe('answers', () => {
     });
     const method = await server.api.call('PUT', '/api/atlas/v2/groups');
     expect(method.status).toBe(405);
-    expect(method.headers.allow).toBe('GET, POST');
+    expect(method.headers.allow).toBe('GET, HEAD, POST');
+    for (const name of ['HEAD', 'OPTIONS']) {
+      const other = await server.api.call(name, `${org}/liveMigrations/linkTokens`);
+      expect(other.status).toBe(405);
+      expect(other.headers.allow).toBe('POST, DELETE');
+    }
     const bad = await server.api.call('GET', '/api/atlas/v2/groups/%zz');
     expect(bad.status).toBe(400);
     expect(bad.json).toMatchObject({ errorCode: 'VALIDATION_ERROR' });
@@ -270,6 +287,20 @@ describe('bodies', () => {
     expect(answer.headers['x-error-code']).toBe(errorCode);
     expect(answer.json).toMatchObject({ error: 400, errorCode, reason: 'Bad Request' });
     if (field !== null) expect(answer.text).toContain(`"field":"${field}"`);
+  });
+
+  test('every wrong field is named once, the innermost where it may also be null', async () => {
+    const answer = await server.api.call('POST', `${org}/liveMigrations/linkTokens`, {
+      body: { accessListIps: ['192.0.2.1', 7], other: 1 },
+    });
+    expect(answer.json).toMatchObject({
+      badRequestDetail: {
+        fields: [
+          { field: 'other', description: 'is not an attribute of this request' },
+          { field: 'accessListIps.1', description: 'must be string' },
+        ],
+      },
+    });
   });
 
   test('a media type of any version is read, another is refused', async () => {

@@ -5,7 +5,7 @@ import { API_BASES } from '../../src/http/version.ts';
 import type { OperationContext } from '../../src/operations/context.ts';
 import { LinkRemoval } from '../../src/operations/linkRemoval.ts';
 import { allEndpoints } from '../../src/routes/endpoints.ts';
-import { type Api, apiClient, send, textOf } from '../support/api.ts';
+import { type Api, apiClient, type Credentials, send, textOf } from '../support/api.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
 let server: TestServer;
@@ -78,4 +78,35 @@ test('C9: no operation on an organization or project answers a key of another or
       `${endpoint.operationId} ${code}`,
     );
   }
+});
+
+test('a key that may only read is refused by every other operation, before the body is judged', async () => {
+  const made = await server.api.call('POST', `/api/atlas/v1.0/orgs/${server.orgId}/apiKeys`, {
+    body: { desc: 'reader', roles: ['ORG_READ_ONLY'] },
+  });
+  const reader = apiClient(server.url, made.json as unknown as Credentials);
+  const allowed = new Set<string>();
+  for (const { endpoint, path } of routes()) {
+    if (endpoint.scope === 'user') continue;
+    const answer = await reader.call(endpoint.method, path, { body: '{broken' });
+    if (answer.headers['x-error-code'] !== 'USER_UNAUTHORIZED') {
+      allowed.add(`${endpoint.method} ${endpoint.operationId}`);
+    } else expect(answer.status).toBe(401);
+  }
+  expect([...allowed].toSorted()).toEqual([
+    'GET getCluster',
+    'GET getGroup',
+    'GET getGroupLiveMigration',
+    'GET getLiveMigration',
+    'GET getOrg',
+    'GET getOrgApiKey',
+    'GET getOrgApiKeyAccessListEntry',
+    'GET getOrgGroups',
+    'GET getOrganizationLink',
+    'GET listClusters',
+    'GET listGroupApiKeys',
+    'GET listLiveMigrations',
+    'GET listOrgApiKeyAccessListEntries',
+    'GET listOrgApiKeys',
+  ]);
 });

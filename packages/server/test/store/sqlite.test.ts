@@ -1,7 +1,16 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ConfigurationError } from '@linkspan/contract/options/declare.ts';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { InitError, initOrganization } from '../../src/init.ts';
@@ -27,6 +36,32 @@ test('C14: a second process on the same store is told so, until the first is don
   await expect(openStore(options())).rejects.toThrow(StoreLockedError);
   await first.close();
   await (await openStore(options())).close();
+});
+
+test('the store is for its user alone, also in a directory that others may read', async () => {
+  chmodSync(directory, 0o755);
+  const path = join(directory, 'linkspan.db');
+  const modes = () => [path, `${path}-wal`].map((file) => statSync(file).mode & 0o777);
+  const first = await openStore(options());
+  expect(modes()).toEqual([0o600, 0o600]);
+  await first.close();
+  chmodSync(path, 0o644);
+  await using _again = await openStore(options());
+  expect(modes()).toEqual([0o600, 0o600]);
+});
+
+test('a data directory that cannot be used, and a file that is no store, are named', async () => {
+  const file = join(directory, 'file');
+  writeFileSync(file, 'no directory');
+  const dataDirectory = join(file, 'data');
+  await expect(openStore({ ...options(), dataDirectory })).rejects.toThrow(
+    `the data directory ${dataDirectory} cannot be used (ENOTDIR)`,
+  );
+  const path = join(directory, 'linkspan.db');
+  writeFileSync(path, 'no store'.repeat(1000));
+  await expect(openStore(options())).rejects.toThrow(
+    `cannot open the store ${path}: file is not a database`,
+  );
 });
 
 test('C14: a commit is on the disk, foreign keys hold', async () => {
@@ -85,7 +120,7 @@ test('C8: a sealed value opens only for its own row and under its own key', asyn
 test('init makes one organization of a name, and no secret is readable in the file', async () => {
   const { apiKey } = await initOrganization(options(), 'First');
   await expect(initOrganization(options(), 'First')).rejects.toThrow(InitError);
-  await expect(initOrganization(options(), 'a<b')).rejects.toThrow(InitError);
+  await expect(initOrganization(options(), 'a<b')).rejects.toThrow(ConfigurationError);
   const second = await initOrganization(options(), 'Second');
   expect(second.apiKey.publicKey).not.toBe(apiKey.publicKey);
   const file = readFileSync(join(directory, 'linkspan.db'));
