@@ -46,7 +46,13 @@ export async function runAgent(start: AgentStart, signal: AbortSignal): Promise<
   const { agentVersion, linkToken } = start;
   // One of an earlier run would say that this one is ready.
   if (options.readyFile !== undefined) rmSync(options.readyFile, { force: true });
-  const link = await establishLink({ directory, linkToken, hostname, agentVersion, log }, signal);
+  const establishing = { directory, linkToken, hostname, agentVersion, log };
+  const link = await establishLink(establishing, signal).catch((error: unknown) => {
+    // Stopped while it waited for the server: the next start goes on with the same token.
+    if (signal.aborted) return null;
+    throw error;
+  });
+  if (link === null) return;
   log.info({ server: link.endpoint, orgId: link.orgId, hostId: link.hostId }, 'linked');
   try {
     await work(start, directory, link, signal);

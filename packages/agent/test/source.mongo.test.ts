@@ -144,6 +144,27 @@ describe('listing', () => {
     expect(found.get('round')?.unsupported).toContain('capped');
     expect((await listOne(source, { db: 'listing', coll: 'none' }, 0n)).found).toBeNull();
   });
+
+  it('says by name where the order of an index cannot be kept', async () => {
+    const collection = mongodb.client().db('ordered').collection('a');
+    await collection.createIndex(
+      new Map([
+        ['a', 1],
+        ['b', 1],
+      ]) as never,
+    );
+    expect((await listOne(source, { db: 'ordered', coll: 'a' }, 0n)).found?.unsupported).toBeNull();
+    await collection.createIndex(
+      new Map([
+        ['z', 1],
+        ['5', 1],
+      ]) as never,
+      { name: 'odd' },
+    );
+    const { found } = await listOne(source, { db: 'ordered', coll: 'a' }, 0n);
+    expect(found?.unsupported).toContain('"odd"');
+    await collection.drop();
+  });
 });
 
 describe('validation', () => {

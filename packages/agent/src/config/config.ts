@@ -38,7 +38,7 @@ const ProjectSchema = Type.Object(
     name: Type.String({ minLength: 1, maxLength: 64, description: 'a text of 1 to 64 characters' }),
     deployments: Type.Array(DeploymentSchema, {
       minItems: 1,
-      description: 'a list of deployments',
+      description: 'a list of at least one deployment',
     }),
   },
   closed,
@@ -50,7 +50,7 @@ const FileSchema = Type.Object(
     hostname: Type.Optional(
       Type.String({ minLength: 1, maxLength: 253, description: 'a host name' }),
     ),
-    projects: Type.Array(ProjectSchema, { minItems: 1, description: 'a list of projects' }),
+    projects: Type.Array(ProjectSchema, { minItems: 1, description: 'a list of at least one project' }),
   },
   closed,
 );

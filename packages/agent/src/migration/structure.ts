@@ -192,13 +192,11 @@ export class Structure {
       if (found !== null) this.relist();
       return;
     }
-    if (found.unsupported !== null) {
-      journal.incarnations.update(id, { unsupported: found.unsupported, toReconcile: false });
-      return;
-    }
-    if (!(await this.#push(id, found))) return;
+    const { unsupported } = found;
+    if (unsupported === null && !(await this.#push(id, found))) return;
     const isCurrent = lives.structureChanges(id) === structures && this.#round === round;
     journal.incarnations.update(id, {
+      unsupported,
       ...(lives.nameChanges(id) === names && { uuid: found.uuid }),
       ...(isCurrent && { toReconcile: false }),
     });

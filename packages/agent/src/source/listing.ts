@@ -1,4 +1,5 @@
 import { BSON, type Document } from 'mongodb';
+import { elementsOf, findElement } from '@linkspan/contract/bson/raw.ts';
 import { type Namespace, isMigratable } from '@linkspan/contract/push/namespaces.ts';
 import type { ClusterTime } from '../journal/clusterTime.ts';
 import { timestampOf } from './changeStream.ts';
@@ -71,23 +72,19 @@ async function listDatabase(
     ...localAfter(after),
   });
   const namespaces: ListedNamespace[] = [];
-  for (const info of infos) {
+  for (const raw of infos) {
+    const info: Document = BSON.deserialize(raw, EXACT);
     const namespace = { db, coll: String(info['name']) };
     if (!isMigratable(namespace)) continue;
     const type = info['type'] === 'view' ? 'view' : 'collection';
     const options = info['options'] as Document;
     const unsupported = whyUnsupported(info['type'], options);
     const isPlain = type === 'collection' && unsupported === null;
-    const indexes = isPlain ? await listIndexes(source, namespace, after) : [];
-    if (indexes === null) continue;
-    namespaces.push({
-      namespace,
-      type,
-      uuid: uuidOf(info),
-      options,
-      indexes,
-      unsupported,
-    });
+    const listed = isPlain
+      ? await listIndexes(source, namespace, after)
+      : { indexes: [], unsupported };
+    if (listed === null) continue;
+    namespaces.push({ namespace, type, uuid: uuidOf(info), options, ...listed });
   }
   return namespaces;
 }
@@ -96,10 +93,10 @@ async function readDocuments(
   source: SourceConnection,
   db: string,
   command: Document,
-): Promise<Document[]> {
-  const documents: Document[] = [];
+): Promise<Buffer[]> {
+  const documents: Buffer[] = [];
   for await (const batch of readCommand(source, db, command, () => 1000)) {
-    for (const raw of batch.documents) documents.push(BSON.deserialize(raw, EXACT));
+    documents.push(...batch.documents);
   }
   return documents;
 }
@@ -109,20 +106,39 @@ async function listIndexes(
   source: SourceConnection,
   { db, coll }: Namespace,
   after: ClusterTime,
-): Promise<Document[] | null> {
+): Promise<{ indexes: Document[]; unsupported: string | null } | null> {
   try {
-    const indexes = await readDocuments(source, db, {
+    const listed = await readDocuments(source, db, {
       listIndexes: coll,
       cursor: {},
       ...localAfter(after),
     });
-    return indexes
+    const reordered = listed.find((raw) => !keepsOrder(raw));
+    const indexes = listed
+      .map((raw): Document => BSON.deserialize(raw, EXACT))
       .filter((index) => index['name'] !== '_id_')
       .map((index) => Object.fromEntries(Object.entries(index).filter(([name]) => name !== 'ns')));
+    const name: unknown = reordered && BSON.deserialize(reordered)['name'];
+    return {
+      indexes,
+      unsupported:
+        reordered === undefined
+          ? null
+          : `its index "${String(name)}" has whole numbers among its field names, whose order cannot be kept yet`,
+    };
   } catch (error) {
     if ((error as { code?: unknown }).code === NAMESPACE_NOT_FOUND) return null;
     throw error;
   }
+}
+
+/** JavaScript puts property names that are whole numbers first, and the order of an index is its meaning. */
+function keepsOrder(index: Buffer): boolean {
+  const key = findElement(index, 'key');
+  if (key === undefined) return true;
+  const names = [...elementsOf(index, key.value)].map(({ name }) => name);
+  const asObject = Object.keys(Object.fromEntries(names.map((name) => [name, 1])));
+  return names.every((name, position) => name === asObject[position]);
 }
 
 /**

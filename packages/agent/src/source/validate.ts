@@ -113,14 +113,17 @@ async function listNamespaces(
 function findingsOf({ namespace, unsupported, options }: ListedNamespace): Finding[] {
   if (unsupported === null) return [];
   const name = formatNamespace(namespace);
-  return options['timeseries'] === undefined
+  if (options['timeseries'] !== undefined) {
+    return [
+      fault(
+        'TIME_SERIES_COLLECTION',
+        `Source cluster contains a time series collection, which is unsupported: ${name}.`,
+      ),
+    ];
+  }
+  return options['capped'] === true
     ? [fault('CAPPED_COLLECTION', `${name}: ${unsupported}. Drop or convert it first.`)]
-    : [
-        fault(
-          'TIME_SERIES_COLLECTION',
-          `Source cluster contains a time series collection, which is unsupported: ${name}.`,
-        ),
-      ];
+    : [fault('INDEX_UNSUPPORTED', `${name}: ${unsupported}. Drop the index first.`)];
 }
 
 function unreachable(error: unknown, uri: string): Finding {
