@@ -9,7 +9,7 @@ export const EXIT = {
   linkRefused: 3,
   /** What was asked about did not go well: a watched migration, a validation, a connection test. */
   unsuccessful: 4,
-  /** Ended by Ctrl-C. */
+  /** Ctrl-C at a question, or a second signal to `server` or `agent`. */
   interrupted: 130,
 } as const;
 
@@ -30,4 +30,9 @@ export class UsageError extends Error {
 /** The command did what it should, and the answer is that something did not go well. */
 export class UnsuccessfulError extends Error {
   override readonly name = 'UnsuccessfulError';
+}
+
+/** Ctrl-C at a question: nothing was done, and nothing needs to be said. */
+export class InterruptedError extends Error {
+  override readonly name = 'InterruptedError';
 }

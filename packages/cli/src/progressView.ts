@@ -6,21 +6,22 @@ const BAR_WIDTH = 24;
 export function progressLine(migration: LiveMigrationDetail): string {
   const { progress } = migration;
   if (progress === null) return `${migration.status}  waiting for the migration host`;
+  // What there is to do comes first: a narrow terminal cuts the end.
   const parts = [
     migration.status,
     progress.phase,
+    ...(migration.readyForCutover ? ['ready for cutover'] : []),
+    ...(progress.waitingFor === null ? [] : [`waiting: ${progress.waitingFor}`]),
     `${count(progress.documentsCopied)}/${count(progress.documentsTotal)} documents`,
     `${size(progress.bytesCopied)}/${size(progress.bytesTotal)}`,
     `lag ${progress.lagSeconds === null ? '-' : `${progress.lagSeconds} s`}`,
     `${count(progress.keysPending)} pending`,
   ];
-  if (migration.readyForCutover) parts.push('ready for cutover');
-  if (progress.waitingFor !== null) parts.push(`waiting: ${progress.waitingFor}`);
   return parts.join('  ');
 }
 
-/** The same with a bar before it, cut to the width of the terminal. */
-export function progressBar(migration: LiveMigrationDetail, columns: number): string {
+/** The same with a bar before it, cut to the width of the terminal, or to 80 columns if it has none. */
+export function progressBar(migration: LiveMigrationDetail, columns: number | undefined): string {
   const { progress } = migration;
   const share =
     progress === null
@@ -33,7 +34,7 @@ export function progressBar(migration: LiveMigrationDetail, columns: number): st
   const full = Math.round(share * BAR_WIDTH);
   const bar = '█'.repeat(full) + '░'.repeat(BAR_WIDTH - full);
   const percent = `${Math.floor(share * 100)}%`.padStart(4);
-  return `${bar} ${percent}  ${progressLine(migration)}`.slice(0, Math.max(20, columns - 1));
+  return `${bar} ${percent}  ${progressLine(migration)}`.slice(0, (columns || 80) - 1);
 }
 
 function count(value: number): string {

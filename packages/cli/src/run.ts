@@ -1,7 +1,7 @@
 import { ConfigurationError } from '@linkspan/contract/options/declare.ts';
 import { CommanderError } from 'commander';
 
-import { EXIT, UnsuccessfulError, UsageError } from './exitCodes.ts';
+import { EXIT, InterruptedError, UnsuccessfulError, UsageError } from './exitCodes.ts';
 import { makeProgram } from './program.ts';
 
 /**
@@ -16,6 +16,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   } catch (error) {
     // The parser has printed what is wrong, or the help that was asked for.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.success : EXIT.usage;
+    if (error instanceof InterruptedError) return EXIT.interrupted;
     process.stderr.write(`Error: ${(error as Error).message}\n`);
     return exitCodeOf(error as Error);
   }

@@ -55,19 +55,21 @@ export class Session implements AsyncDisposable {
     this.#options = options;
     this.#profile = profileOf(options.profile);
     const baseUrl = this.#need('baseUrl', '--baseUrl');
-    if (!URL.canParse(baseUrl)) throw new UsageError(`"${baseUrl}" is not the URL of a server`);
+    checkBaseUrl(baseUrl);
     this.#client = new ApiClient(baseUrl, {
       publicKey: this.#need('publicKey', null),
       privateKey: this.#need('privateKey', null),
     });
   }
 
+  /** @throws {UsageError} if it is not known, or is none */
   get orgId(): string {
-    return this.#need('orgId', '--orgId');
+    return this.#id('orgId', '--orgId');
   }
 
+  /** @throws {UsageError} if it is not known, or is none */
   get projectId(): string {
-    return this.#need('projectId', '--projectId');
+    return this.#id('projectId', '--projectId');
   }
 
   /** @throws {ApiError} | {UnreachableError} */
@@ -79,6 +81,12 @@ export class Session implements AsyncDisposable {
     return this.#client[Symbol.asyncDispose]();
   }
 
+  #id(key: 'orgId' | 'projectId', flag: string): string {
+    const id = this.#need(key, flag);
+    if (/^[0-9a-f]{24}$/.test(id)) return id;
+    throw new UsageError(`${key} "${id}" is not an ID: it has 24 lower-case hexadecimal digits`);
+  }
+
   #need(key: ProfileKey, flag: string | null): string {
     const variable = PROFILE_VARIABLES[key];
     const fromFlag = key in this.#options ? this.#options[key as keyof ClientOptions] : undefined;
@@ -87,6 +95,13 @@ export class Session implements AsyncDisposable {
     const places = [...(flag === null ? [] : [flag]), variable, '`linkspan config init`'];
     throw new UsageError(`${key} is not known: give it with ${places.join(' or ')}`);
   }
+}
+
+/** @throws {UsageError} for what no server can be reached at */
+export function checkBaseUrl(baseUrl: string): void {
+  const protocol = URL.parse(baseUrl)?.protocol;
+  if (protocol === 'http:' || protocol === 'https:') return;
+  throw new UsageError(`"${baseUrl}" is not the URL of a server, such as https://host:8080`);
 }
 
 /** The page of a list that the options ask for. */

@@ -1,21 +1,23 @@
 import { readFile } from 'node:fs/promises';
 import process from 'node:process';
 import { createInterface } from 'node:readline/promises';
-import { Writable } from 'node:stream';
+import { type Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 
-import { UsageError } from './exitCodes.ts';
+import { InterruptedError, UsageError } from './exitCodes.ts';
 
 /**
- * Asks a question on the terminal. What is typed is not shown when `hidden`.
+ * Asks a question on the terminal. What is typed is not shown when `hidden`. Ctrl-D answers nothing.
+ * @throws {InterruptedError} after Ctrl-C
  * @throws {UsageError} saying `otherwise` where nobody can be asked
  */
 export async function ask(
   question: string,
   otherwise: string,
   options: { readonly hidden?: boolean } = {},
+  input: Readable & { readonly isTTY?: boolean } = process.stdin,
 ): Promise<string> {
-  if (!process.stdin.isTTY) throw new UsageError(otherwise);
+  if (input.isTTY !== true) throw new UsageError(otherwise);
   let muted = false;
   const output = new Writable({
     write(chunk, _encoding, done) {
@@ -23,14 +25,23 @@ export async function ask(
       done();
     },
   });
-  const lines = createInterface({ input: process.stdin, output, terminal: true });
+  const lines = createInterface({ input, output, terminal: true });
+  const interruption = new AbortController();
+  lines.on('SIGINT', () => interruption.abort());
   try {
-    const answer = lines.question(question);
+    const answer = lines.question(question, { signal: interruption.signal });
     muted = options.hidden === true;
-    return (await answer).trim();
+    const text = (await answer).trim();
+    if (muted) process.stderr.write('\n');
+    return text;
+  } catch (error) {
+    process.stderr.write('\n');
+    if (interruption.signal.aborted) throw new InterruptedError('interrupted');
+    // Ctrl-D: the end of what is typed, with nothing before it.
+    if ((error as Error).name === 'AbortError') return '';
+    throw error;
   } finally {
     lines.close();
-    if (muted) process.stderr.write('\n');
   }
 }
 
@@ -52,7 +63,8 @@ export interface SecretSources {
   readonly what: string;
   /** Given by `flag`; `-` is standard input. */
   readonly file: string | undefined;
-  readonly flag: string;
+  /** null where no flag names a file. */
+  readonly flag: string | null;
   readonly variable: string;
 }
 
@@ -63,7 +75,8 @@ export interface SecretSources {
  */
 export async function readSecret(sources: SecretSources): Promise<string> {
   const { what, flag, variable } = sources;
-  const otherwise = `no ${what} was given: use ${flag} FILE, ${variable}, or standard input`;
+  const places = [...(flag === null ? [] : [`${flag} FILE`]), variable, 'standard input'];
+  const otherwise = `no ${what} was given: use ${places.join(' or ')}`;
   const given = await givenSecret(sources);
   const secret =
     given?.trim() ??

@@ -50,7 +50,10 @@ const FileSchema = Type.Object(
     hostname: Type.Optional(
       Type.String({ minLength: 1, maxLength: 253, description: 'a host name' }),
     ),
-    projects: Type.Array(ProjectSchema, { minItems: 1, description: 'a list of at least one project' }),
+    projects: Type.Array(ProjectSchema, {
+      minItems: 1,
+      description: 'a list of at least one project',
+    }),
   },
   closed,
 );

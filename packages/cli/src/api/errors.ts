@@ -1,6 +1,8 @@
+import type { ErrorBody } from '@linkspan/contract/api/errors.ts';
+
 import type { ApiResponse } from './client.ts';
 
-/** The API refused a request. The message names URL, method, status, code and detail. */
+/** The API refused a request. The message names URL, method, status, code, detail and what is wrong with which field. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
   readonly status: number;
@@ -8,14 +10,16 @@ export class ApiError extends Error {
   readonly code: string;
   readonly detail: string;
 
-  constructor(method: string, url: string, status: number, body: ErrorBody) {
+  constructor(method: string, url: string, status: number, body: Partial<ErrorBody>) {
     const code = body.errorCode ?? '';
     const detail = body.detail ?? '';
+    const fields = body.badRequestDetail?.fields ?? [];
     const reason = body.reason === undefined ? '' : ` ${body.reason}`;
     super(
       `${url} ${method}: HTTP ${status}${reason}` +
         (code === '' ? '' : ` (Error code: "${code}")`) +
-        (detail === '' ? '' : ` Detail: ${detail}`),
+        (detail === '' ? '' : ` Detail: ${detail}`) +
+        fields.map(({ field, description }) => `\n  ${field}: ${description}`).join(''),
     );
     this.status = status;
     this.code = code;
@@ -35,12 +39,6 @@ export class UnreachableError extends Error {
         : message;
     super(`${url}: no answer: ${reason}`, { cause });
   }
-}
-
-interface ErrorBody {
-  readonly errorCode?: string;
-  readonly detail?: string;
-  readonly reason?: string;
 }
 
 /** @param response one with a status of 400 or more */

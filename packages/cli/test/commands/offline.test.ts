@@ -11,6 +11,13 @@ const directory = mkdtempSync(join(tmpdir(), 'linkspan-cli-'));
 const file = join(directory, 'linkspan', 'config.yaml');
 afterAll(() => rmSync(directory, { recursive: true }));
 
+/** Whom to call is known, and nobody is there. */
+const NOBODY = {
+  LINKSPAN_BASE_URL: 'http://127.0.0.1:1',
+  LINKSPAN_PUBLIC_KEY: 'abcdefgh',
+  LINKSPAN_PRIVATE_KEY: 'key',
+};
+
 function linkspan(args: readonly string[], options: CommandOptions = {}) {
   const env = { XDG_CONFIG_HOME: directory, ...options.env };
   return runLinkspan(args, { ...options, env });
@@ -57,13 +64,35 @@ test('wrong usage ends with 2 and names what is wrong', async () => {
     linkspan(['orgs', 'list', '--profile', 'nobody']),
     linkspan(['server', '--port', '99999']),
     linkspan(['agent']),
+    linkspan(['init', 'a<b', '--data-dir', join(directory, 'data')]),
+    linkspan(['clusters', 'list', '--projectId', '../orgs'], { env: NOBODY }),
+    linkspan(['orgs', 'list', '--baseUrl', 'ftp://host'], { env: NOBODY }),
+    linkspan(['config', 'set', 'baseUrl', 'host']),
+    linkspan(['config', 'set', 'privateKey']),
   ]);
-  expect(results.map(({ code }) => code)).toEqual([2, 2, 2, 2]);
-  const [unknown, profile, port, agent] = results.map(({ stderr }) => stderr);
+  expect(results.map(({ code }) => code)).toEqual(results.map(() => 2));
+  const [unknown, profile, port, agent, name, id, scheme, baseUrl, privateKey] = results.map(
+    ({ stderr }) => stderr,
+  );
   expect(unknown).toContain("unknown command 'lnk'");
   expect(profile).toContain('there is no profile "nobody"; known: ');
   expect(port).toContain('--port: "99999" is not a whole number from 0 to 65535');
   expect(agent).toContain('--config is missing');
+  expect(name).toContain(`"a<b" cannot be an organization's name`);
+  expect(id).toContain('projectId "../orgs" is not an ID');
+  expect(scheme).toContain('"ftp://host" is not the URL of a server');
+  expect(baseUrl).toContain('"host" is not the URL of a server');
+  expect(privateKey).toContain('use LINKSPAN_PRIVATE_KEY or standard input');
+});
+
+test('a link-token is not made where it cannot be kept', async () => {
+  const env = { ...NOBODY, LINKSPAN_ORG_ID: '0123456789abcdef01234567' };
+  for (const path of [directory, join(directory, 'nowhere', 'token')]) {
+    const result = await linkspan(['lm', 'link', 'create', '--linkTokenFile', path], { env });
+    // Not 1: nobody answers at the base URL, so nothing was asked of it.
+    expect(result).toMatchObject({ code: 2, stdout: '' });
+    expect(result.stderr).toContain(`--linkTokenFile: ${path} cannot be written (E`);
+  }
 });
 
 test('a wrong configuration file of an agent is named with its line, without secrets', async () => {
@@ -78,11 +107,18 @@ test('a wrong configuration file of an agent is named with its line, without sec
 });
 
 test('help and version end with 0', async () => {
-  const [help, version] = await Promise.all([
-    linkspan(['lm', 'link', 'delete', '--help']),
+  const [version, ...helps] = await Promise.all([
     linkspan(['--version']),
+    linkspan(['--help']),
+    linkspan(['lm', '--help']),
+    linkspan(['lm', 'link', '--help']),
+    linkspan(['lm', 'link', 'delete', '--help']),
   ]);
-  expect(help).toMatchObject({ code: 0, stderr: '' });
-  expect(help.stdout).toContain('--force');
+  for (const help of helps) expect(help).toMatchObject({ code: 0, stderr: '' });
+  const [all, noun, verbs, verb] = helps.map(({ stdout }) => stdout);
+  expect(all).toContain('Exit codes:');
+  expect(noun).toMatch(/^ {2}link /m);
+  expect(verbs).toMatch(/^ {2}delete\|rm /m);
+  expect(verb).toContain('--force');
   expect(version).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
 });

@@ -138,7 +138,13 @@ describe('projects and clusters', () => {
     expect(await linkspan('clusters create gone', nowhere)).toMatchObject({ code: 0 });
     lostCluster = linkspan('clusters test gone');
     expect(await linkspan('clusters create other', nowhere)).toMatchObject({ code: 0 });
-    expect(await linkspan('clusters delete other --force')).toMatchObject({ code: 0 });
+    const removed = await linkspan('clusters delete other --force -o json');
+    expect(removed).toMatchObject({ code: 0, stdout: '{}\n' });
+    const wrong = { env: { LINKSPAN_CLUSTER_URI: 'mongodb://user:secret@db/?proxyHost=x' } };
+    const refused = await linkspan('clusters create other', wrong);
+    expect(refused).toMatchObject({ code: 1, stdout: '' });
+    expect(refused.stderr).toContain('\n  connectionString: has the option proxyHost');
+    expect(refused.stderr).not.toContain('secret');
     expect(await linkspan('clusters describe other')).toMatchObject({ code: 1 });
   });
 });
@@ -149,6 +155,7 @@ describe('a live migration', () => {
 
   test('link: the token goes from file to file, and the agent links with it', async () => {
     const tokenFile = join(directory, 'token');
+    writeFileSync(tokenFile, 'an old one that others can read', { mode: 0o644 });
     const created = await linkspan(`lm link create --linkTokenFile ${tokenFile}`);
     expect(created).toMatchObject({ code: 0, stdout: `Link-token written to ${tokenFile}.\n` });
     expect(statSync(tokenFile).mode & 0o777).toBe(0o600);

@@ -17,7 +17,7 @@ The link-token comes from --link-token-file, LINKSPAN_LINK_TOKEN or standard inp
 (--link-token-file -), never from an argument. A host that is linked needs none.`,
     )
     .action(async (flags: Record<string, unknown>) => {
-      const { signal } = untilStopped();
+      const signal = untilStopped();
       const [{ loadConfig }, { linkTokenSource }, { makeLogger, runAgent }] = await Promise.all([
         import('@linkspan/agent/config/config.ts'),
         import('@linkspan/agent/config/linkToken.ts'),

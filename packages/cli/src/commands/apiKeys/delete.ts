@@ -1,6 +1,7 @@
 import { ATLAS_V2, FIRST_VERSION } from '@linkspan/contract/api/versions.ts';
 import type { Command } from 'commander';
 
+import { print } from '../../output.ts';
 import { clientCommand, Session, type ClientOptions } from '../../session.ts';
 import { confirm } from '../../terminal.ts';
 
@@ -19,6 +20,6 @@ export function addApiKeysDelete(parent: Command): void {
       }
       const path = `${ATLAS_V2}/orgs/${session.orgId}/apiKeys/${encodeURIComponent(id)}`;
       await session.call('DELETE', path, { version: FIRST_VERSION });
-      console.log(`API Key '${id}' deleted`);
+      print(session.output, {}, () => `API Key '${id}' deleted`);
     });
 }

@@ -1,6 +1,7 @@
 import { LINKSPAN_V1 } from '@linkspan/contract/api/versions.ts';
 import type { Command } from 'commander';
 
+import { print } from '../../output.ts';
 import { clientCommand, Session, type ClientOptions } from '../../session.ts';
 import { confirm } from '../../terminal.ts';
 
@@ -19,6 +20,6 @@ export function addClustersDelete(parent: Command): void {
         return;
       }
       await session.call('DELETE', path);
-      console.log(`Cluster '${name}' deleted`);
+      print(session.output, {}, () => `Cluster '${name}' deleted`);
     });
 }

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 
 import { UsageError } from '../../exitCodes.ts';
 import { PROFILE_VARIABLES, profilesPath, updateProfile, type Profile } from '../../profiles.ts';
+import { checkBaseUrl } from '../../session.ts';
 import { ask, readSecret } from '../../terminal.ts';
 
 interface InitOptions {
@@ -28,7 +29,7 @@ export function addConfigInit(parent: Command): void {
     .option('--projectId <id>', 'project to use')
     .action(async (options: InitOptions) => {
       const baseUrl = await value('baseUrl', options.baseUrl, 'URL of the server: ');
-      if (!URL.canParse(baseUrl)) throw new UsageError(`"${baseUrl}" is not the URL of a server`);
+      checkBaseUrl(baseUrl);
       const publicKey = await value('publicKey', options.publicKey, 'Public API key: ');
       const privateKey = await readSecret({
         what: 'private API key',

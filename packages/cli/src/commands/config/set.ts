@@ -2,6 +2,7 @@ import { Argument, type Command } from 'commander';
 
 import { UsageError } from '../../exitCodes.ts';
 import { PROFILE_KEYS, PROFILE_VARIABLES, updateProfile, type ProfileKey } from '../../profiles.ts';
+import { checkBaseUrl } from '../../session.ts';
 import { readSecret } from '../../terminal.ts';
 
 /** `config set`: one value of a profile. */
@@ -21,6 +22,7 @@ export function addConfigSet(parent: Command): void {
 async function valueOf(key: ProfileKey, given: string | undefined): Promise<string> {
   if (key !== 'privateKey') {
     if (given === undefined) throw new UsageError(`give the value of ${key}`);
+    if (key === 'baseUrl') checkBaseUrl(given);
     return given;
   }
   if (given !== undefined) {
@@ -31,7 +33,7 @@ async function valueOf(key: ProfileKey, given: string | undefined): Promise<stri
   return await readSecret({
     what: 'private API key',
     file: undefined,
-    flag: '--privateKeyFile',
+    flag: null,
     variable: PROFILE_VARIABLES.privateKey,
   });
 }

@@ -2,6 +2,7 @@ import type { OrganizationLink } from '@linkspan/contract/api/linkTokens.ts';
 import { ATLAS_V2, FIRST_VERSION, LINKSPAN_V1 } from '@linkspan/contract/api/versions.ts';
 import type { Command } from 'commander';
 
+import { print } from '../../output.ts';
 import { clientCommand, Session, type ClientOptions } from '../../session.ts';
 import { confirm } from '../../terminal.ts';
 
@@ -18,7 +19,7 @@ export function addLinkDelete(parent: Command): void {
       }
       const path = `${ATLAS_V2}/orgs/${session.orgId}/liveMigrations/linkTokens`;
       await session.call('DELETE', path, { version: FIRST_VERSION });
-      console.log('Link-token deleted');
+      print(session.output, {}, () => 'Link-token deleted');
     });
 }
 

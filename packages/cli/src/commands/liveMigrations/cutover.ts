@@ -1,6 +1,7 @@
 import { ATLAS_V2, FIRST_VERSION } from '@linkspan/contract/api/versions.ts';
 import type { Command } from 'commander';
 
+import { print } from '../../output.ts';
 import { clientCommand, Session, type ClientOptions } from '../../session.ts';
 
 /** `liveMigrations cutover` */
@@ -13,6 +14,6 @@ export function addLiveMigrationsCutover(parent: Command): void {
       const id = encodeURIComponent(options.liveMigrationId);
       const path = `${ATLAS_V2}/groups/${session.projectId}/liveMigrations/${id}/cutover`;
       await session.call('PUT', path, { version: FIRST_VERSION });
-      console.log('Cutover process successfully started.');
+      print(session.output, {}, () => 'Cutover process successfully started.');
     });
 }

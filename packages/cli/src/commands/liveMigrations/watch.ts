@@ -24,14 +24,14 @@ export function addLiveMigrationsWatch(parent: Command): void {
       const id = encodeURIComponent(options.liveMigrationId);
       const path = `${LINKSPAN_V1}/groups/${session.projectId}/liveMigrations/${id}`;
       const view = process.stderr.isTTY ? new Bar() : new Lines();
-      const last = await poll(async () => {
+      const watched = poll(async () => {
         const migration = await session.call<LiveMigrationDetail>('GET', path);
         view.show(migration);
         const ended = ['COMPLETE', 'FAILED', 'EXPIRED'].includes(migration.status);
         const ready = options.untilReady === true && migration.readyForCutover;
         return ended || ready ? migration : undefined;
       });
-      view.end();
+      const last = await watched.finally(() => view.end());
       if (last.status === 'FAILED' || last.status === 'EXPIRED') {
         if (session.output === 'json') print('json', last, () => '');
         throw new UnsuccessfulError(

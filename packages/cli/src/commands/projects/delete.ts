@@ -1,6 +1,7 @@
 import { ATLAS_V2, FIRST_VERSION } from '@linkspan/contract/api/versions.ts';
 import type { Command } from 'commander';
 
+import { print } from '../../output.ts';
 import { clientCommand, Session, type ClientOptions } from '../../session.ts';
 import { confirm } from '../../terminal.ts';
 
@@ -19,6 +20,6 @@ export function addProjectsDelete(parent: Command): void {
       }
       const path = `${ATLAS_V2}/groups/${encodeURIComponent(projectId)}`;
       await session.call('DELETE', path, { version: FIRST_VERSION });
-      console.log(`Project '${projectId}' deleted`);
+      print(session.output, {}, () => `Project '${projectId}' deleted`);
     });
 }

@@ -12,7 +12,7 @@ export function addServer(program: Command): void {
       'Run the server: the API, the gateway of the agents, the writer into destinations.',
     )
     .action(async (flags: Record<string, unknown>) => {
-      const { signal } = untilStopped();
+      const signal = untilStopped();
       const { loadConfig } = await import('@linkspan/server/config/config.ts');
       const config = loadConfig(flags, process.env);
       const [{ makeLogger }, { runServer }, { createGateway }] = await Promise.all([

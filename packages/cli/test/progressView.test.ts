@@ -1,0 +1,43 @@
+import type { LiveMigrationDetail } from '@linkspan/contract/api/liveMigrations.ts';
+import { expect, test } from 'vitest';
+
+import { progressBar, progressLine } from '../src/progressView.ts';
+
+const progress = {
+  phase: 'TAILING',
+  documentsCopied: 1_234_567,
+  documentsTotal: 2_000_000,
+  bytesCopied: 1024 ** 3,
+  bytesTotal: 2 * 1024 ** 3,
+  lagSeconds: 3,
+  keysPending: 17,
+  waitingFor: null,
+};
+
+function migration(changes: object, report: object = {}): LiveMigrationDetail {
+  const shown = { status: 'WORKING', readyForCutover: false, progress: { ...progress, ...report } };
+  return { ...shown, ...changes } as unknown as LiveMigrationDetail;
+}
+
+test('a line says what there is to do before it counts', () => {
+  expect(progressLine(migration({ readyForCutover: true }))).toBe(
+    'WORKING  TAILING  ready for cutover  1,234,567/2,000,000 documents  1.0 GiB/2.0 GiB  lag 3 s  17 pending',
+  );
+  expect(progressLine(migration({}, { waitingFor: 'the source', lagSeconds: null }))).toMatch(
+    /^WORKING {2}TAILING {2}waiting: the source {2}.* lag - /,
+  );
+  expect(progressLine(migration({ status: 'NEW', progress: null }))).toBe(
+    'NEW  waiting for the migration host',
+  );
+});
+
+test('a bar shows the share of the bytes and keeps within the terminal', () => {
+  const half = progressBar(migration({ readyForCutover: true }), 80);
+  expect(half).toMatch(/^█{12}░{12} {2}50% {2}WORKING {2}TAILING {2}ready for cutover/);
+  expect(half).toHaveLength(79);
+  for (const unknown of [0, undefined]) {
+    expect(progressBar(migration({}), unknown)).toHaveLength(79);
+  }
+  expect(progressBar(migration({}, { bytesTotal: 0, phase: 'COPYING' }), 200)).toContain('  0%');
+  expect(progressBar(migration({}, { bytesTotal: 0 }), 200)).toContain('100%');
+});
