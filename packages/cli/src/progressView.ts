@@ -2,19 +2,29 @@ import type { LiveMigrationDetail } from '@linkspan/contract/api/liveMigrations.
 
 const BAR_WIDTH = 24;
 
+/** Longer than a host is silent when all is well. */
+const SILENT_SECONDS = 30;
+
 /** One line about a live migration, from what its host last reported. */
 export function progressLine(migration: LiveMigrationDetail): string {
   const { progress } = migration;
   if (progress === null) return `${migration.status}  waiting for the migration host`;
+  // The server lets the lag grow while the host reports nothing; all else is as it last said.
+  const { lagTimeSeconds } = migration;
+  const silence = (lagTimeSeconds ?? 0) - (progress.lagSeconds ?? 0);
+  const waitingFor =
+    silence >= SILENT_SECONDS
+      ? `the migration host, not heard of for ${silence} s`
+      : progress.waitingFor;
   // What there is to do comes first: a narrow terminal cuts the end.
   const parts = [
     migration.status,
     progress.phase,
     ...(migration.readyForCutover ? ['ready for cutover'] : []),
-    ...(progress.waitingFor === null ? [] : [`waiting: ${progress.waitingFor}`]),
+    ...(waitingFor === null ? [] : [`waiting: ${waitingFor}`]),
     `${count(progress.documentsCopied)}/${count(progress.documentsTotal)} documents`,
     `${size(progress.bytesCopied)}/${size(progress.bytesTotal)}`,
-    `lag ${progress.lagSeconds === null ? '-' : `${progress.lagSeconds} s`}`,
+    `lag ${lagTimeSeconds === null ? '-' : `${lagTimeSeconds} s`}`,
     `${count(progress.keysPending)} pending`,
   ];
   return parts.join('  ');

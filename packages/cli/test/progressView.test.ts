@@ -15,7 +15,12 @@ const progress = {
 };
 
 function migration(changes: object, report: object = {}): LiveMigrationDetail {
-  const shown = { status: 'WORKING', readyForCutover: false, progress: { ...progress, ...report } };
+  const shown = {
+    status: 'WORKING',
+    readyForCutover: false,
+    lagTimeSeconds: 3,
+    progress: { ...progress, ...report },
+  };
   return { ...shown, ...changes } as unknown as LiveMigrationDetail;
 }
 
@@ -23,11 +28,17 @@ test('a line says what there is to do before it counts', () => {
   expect(progressLine(migration({ readyForCutover: true }))).toBe(
     'WORKING  TAILING  ready for cutover  1,234,567/2,000,000 documents  1.0 GiB/2.0 GiB  lag 3 s  17 pending',
   );
-  expect(progressLine(migration({}, { waitingFor: 'the source', lagSeconds: null }))).toMatch(
+  expect(progressLine(migration({ lagTimeSeconds: null }, { waitingFor: 'the source' }))).toMatch(
     /^WORKING {2}TAILING {2}waiting: the source {2}.* lag - /,
   );
   expect(progressLine(migration({ status: 'NEW', progress: null }))).toBe(
     'NEW  waiting for the migration host',
+  );
+});
+
+test('I8: while its host is silent, a line shows the lag that the server knows, and says why', () => {
+  expect(progressLine(migration({ lagTimeSeconds: 603 }))).toMatch(
+    /waiting: the migration host, not heard of for 600 s .* lag 603 s /,
   );
 });
 

@@ -13,11 +13,13 @@ export interface ProgressState {
 
 /**
  * Seconds that the destination is behind. Of a running migration it grows while no report comes:
- * a lag never looks better than it is (invariant I8).
+ * a lag never looks better than it is (invariant I8). One that ended before its cutover has none:
+ * the last that was reported says nothing of what the source has written since.
  */
 export function lagSeconds(state: ProgressState, now: Date): number | null {
   const reported = state.progress?.lagSeconds ?? null;
   if (reported === null || state.progressAt === null) return null;
+  if (state.status === 'FAILED' || state.status === 'EXPIRED') return null;
   if (state.status !== 'WORKING') return reported;
   const silence = Math.max(0, now.getTime() - Date.parse(state.progressAt));
   return reported + Math.floor(silence / 1000);

@@ -212,6 +212,9 @@ test('I8: while no report comes the lag grows and the migration is not ready', a
   const shown = await server.api.call('GET', `${base}/${id}`);
   expect(Number(shown.json['lagTimeSeconds'])).toBeGreaterThanOrEqual(122);
   expect(shown.json).toMatchObject({ readyForCutover: false, status: 'WORKING' });
+  await liveMigrations.setEnded(server.store.db, id, 'FAILED', 'test', timestamp());
+  const failed = await server.api.call('GET', `${base}/${id}`);
+  expect(failed.json).toMatchObject({ lagTimeSeconds: null, status: 'FAILED' });
 });
 
 test('a validation is made and read, in both views; its password is sealed, then erased', async () => {
