@@ -1,4 +1,5 @@
 import type { LiveMigrationDetail } from '@linkspan/contract/api/liveMigrations.ts';
+import type { Progress } from '@linkspan/contract/push/messages.ts';
 
 const BAR_WIDTH = 24;
 
@@ -33,18 +34,17 @@ export function progressLine(migration: LiveMigrationDetail): string {
 /** The same with a bar before it, cut to the width of the terminal, or to 80 columns if it has none. */
 export function progressBar(migration: LiveMigrationDetail, columns: number | undefined): string {
   const { progress } = migration;
-  const share =
-    progress === null
-      ? 0
-      : progress.bytesTotal > 0
-        ? Math.min(1, progress.bytesCopied / progress.bytesTotal)
-        : progress.phase === 'STARTING' || progress.phase === 'COPYING'
-          ? 0
-          : 1;
+  const share = progress === null ? 0 : shareCopied(progress);
   const full = Math.round(share * BAR_WIDTH);
   const bar = '█'.repeat(full) + '░'.repeat(BAR_WIDTH - full);
   const percent = `${Math.floor(share * 100)}%`.padStart(4);
   return `${bar} ${percent}  ${progressLine(migration)}`.slice(0, (columns || 80) - 1);
+}
+
+/** The totals are the source's own estimates: once all is copied they say nothing any more. */
+function shareCopied({ phase, bytesCopied, bytesTotal }: Progress): number {
+  if (phase !== 'STARTING' && phase !== 'COPYING') return 1;
+  return bytesTotal === 0 ? 0 : Math.min(1, bytesCopied / bytesTotal);
 }
 
 function count(value: number): string {
