@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Executor } from './executor.ts';
 
-/** The master key's file is missing or does not hold a key. */
+/** The master key's file is missing, or does not hold a key, or not the key of this store. */
 export class MasterKeyError extends Error {
   override readonly name = 'MasterKeyError';
 }

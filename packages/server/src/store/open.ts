@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Kysely, SqliteDialect } from 'kysely';
 import type { Executor } from './executor.ts';
-import { loadMasterKey } from './masterKey.ts';
+import { loadMasterKey, MasterKeyError } from './masterKey.ts';
 import { migrate } from './migrate.ts';
 import type { Schema } from './schema.ts';
 import { Sealer } from './sealing.ts';
@@ -22,7 +22,7 @@ export interface StoreOptions {
  * @throws {StoreUnavailableError} if the directory or the file in it cannot be used
  * @throws {StoreLockedError} while another process has it open
  * @throws {StoreTooNewError} if a newer server wrote it
- * @throws {MasterKeyError} if the key that its secrets are sealed under is not there
+ * @throws {MasterKeyError} if the key is not there that its secrets are sealed under, or is another
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
   const database = openSqlite(ownFile(options.dataDirectory, 'linkspan.db'));
@@ -31,7 +31,9 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     await migrate(db);
     const path = options.masterKeyFile ?? join(options.dataDirectory, 'master.key');
     const key = await loadMasterKey(path, options.masterKeyFile === null, db);
-    return new EmbeddedStore(db, new Sealer(key));
+    const sealer = new Sealer(key);
+    await checkMasterKey(sealer, path, db);
+    return new EmbeddedStore(db, sealer);
   } catch (error) {
     await db.destroy();
     throw error;
@@ -54,6 +56,15 @@ function ownFile(directory: string, name: string): string {
     );
   }
   return path;
+}
+
+/** A server with another key would start and then refuse every request. */
+async function checkMasterKey(sealer: Sealer, path: string, db: Executor): Promise<void> {
+  const row = await db.selectFrom('api_keys').select('ha1_sealed').limit(1).executeTakeFirst();
+  if (row === undefined || sealer.hasSealed(row.ha1_sealed)) return;
+  throw new MasterKeyError(
+    `the store's secrets are sealed under another master key than that in ${path}: put the right file there, or name it with --master-key-file`,
+  );
 }
 
 class EmbeddedStore implements Store {

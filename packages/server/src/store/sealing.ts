@@ -51,13 +51,18 @@ export class Sealer {
     ]);
   }
 
+  /** Whether the value was sealed under this key; nothing is opened. */
+  hasSealed(sealed: Uint8Array): boolean {
+    return this.#keyId.equals(sealed.subarray(1, 1 + KEY_ID_BYTES));
+  }
+
   /** @throws {SealError} if it was sealed under another key or for another row */
   open(identity: string, sealed: Uint8Array): string {
     const bytes = Buffer.from(sealed);
     if (bytes.length < HEADER_BYTES + TAG_BYTES || bytes[0] !== FORMAT) {
       throw new SealError(`the sealed value of ${identity} is damaged`);
     }
-    if (!bytes.subarray(1, 1 + KEY_ID_BYTES).equals(this.#keyId)) {
+    if (!this.hasSealed(bytes)) {
       throw new SealError(
         `the sealed value of ${identity} was sealed under another master key: start the server with the key file that belongs to this store`,
       );

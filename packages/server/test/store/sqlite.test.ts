@@ -100,6 +100,9 @@ test('C8: the master key is made once, for its owner alone, and never where some
   await expect(openStore(named)).rejects.toThrow('32 bytes in hex or base64');
   writeFileSync(elsewhere, Buffer.from(key.trim(), 'hex').toString('base64'));
   await (await openStore(named)).close();
+  writeFileSync(elsewhere, 'ab'.repeat(32));
+  await expect(openStore(named)).rejects.toThrow(MasterKeyError);
+  await expect(openStore(named)).rejects.toThrow(`another master key than that in ${elsewhere}`);
 });
 
 test('C8: a sealed value opens only for its own row and under its own key', async () => {
