@@ -63,7 +63,9 @@ test('unknown keys, wrong types and missing keys are named with file and line', 
     'F:5: "name" is missing in "projects.0"',
     'F:6: unknown key "nme"; known: id, name, deployments',
   ]);
-  expect(problemsOf('projects: none')).toEqual(['F:1: "projects" must be a list of at least one project']);
+  expect(problemsOf('projects: none')).toEqual([
+    'F:1: "projects" must be a list of at least one project',
+  ]);
 });
 
 test('duplicates and deployments without a usable connection string are named with their line', () => {
