@@ -9,6 +9,7 @@ import { NumberPool } from './budget.ts';
 import type { MigrationContext } from './context.ts';
 import { AcknowledgedPrefix } from './prefix.ts';
 import { planRanges, rangesFor } from './ranges.ts';
+import { TYPICAL_BYTES } from './sizes.ts';
 import { recover } from './recover.ts';
 
 const IDLE_MS = 1000;
@@ -18,9 +19,6 @@ const LARGEST_BATCH = 4000;
 
 /** How long a server may take to begin to answer a read in the order of `_id`. */
 const SLOW_START_MS = 250;
-
-/** Of a document, until some were read. */
-const TYPICAL_BYTES = 1024;
 
 /**
  * `changed`: dropped or renamed meanwhile, so look at the collection anew. `split`: nothing was pushed

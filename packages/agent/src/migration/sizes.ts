@@ -12,7 +12,7 @@ import { NumberPool } from './budget.ts';
 const AT_ONCE = 1;
 
 /** Of a document, until some were copied. */
-const TYPICAL_BYTES = 1024;
+export const TYPICAL_BYTES = 1024;
 
 /**
  * Asks the source how large collections are, for progress and for planning. The copy does not wait for

@@ -1,6 +1,7 @@
+import type { ExpressionBuilder } from 'kysely';
 import type { Executor } from './executor.ts';
 import type { Sealer } from './sealing.ts';
-import type { LiveMigrationRow, LiveMigrationStatus } from './schema.ts';
+import type { LiveMigrationRow, LiveMigrationStatus, Schema } from './schema.ts';
 
 /** A migration that has not ended. */
 export const ACTIVE: readonly LiveMigrationStatus[] = ['NEW', 'WORKING'];
@@ -155,6 +156,17 @@ export async function requestCutover(ex: Executor, id: string): Promise<number |
   return row?.cutover_attempt ?? null;
 }
 
+/** That cutover of that migration was asked for last, and has neither failed nor succeeded. */
+function isUnderWay(id: string, attempt: number) {
+  return (eb: ExpressionBuilder<Schema, 'live_migrations'>) =>
+    eb.and([
+      eb('id', '=', id),
+      eb('status', '=', 'WORKING'),
+      eb('cutover_attempt', '=', attempt),
+      eb('cutover_failed_attempt', '<', attempt),
+    ]);
+}
+
 /**
  * Ends the attempt without success; the migration goes on.
  * @returns false if that attempt is not the one under way
@@ -168,10 +180,7 @@ export async function setCutoverFailed(
   const result = await ex
     .updateTable('live_migrations')
     .set({ cutover_failed_attempt: attempt, cutover_failure: reason })
-    .where('id', '=', id)
-    .where('status', '=', 'WORKING')
-    .where('cutover_attempt', '=', attempt)
-    .where('cutover_failed_attempt', '<', attempt)
+    .where(isUnderWay(id, attempt))
     .executeTakeFirst();
   return result.numUpdatedRows > 0n;
 }
@@ -191,10 +200,7 @@ export async function setComplete(
   const result = await ex
     .updateTable('live_migrations')
     .set({ status: 'COMPLETE', verified, finished_at: at, password_sealed: null })
-    .where('id', '=', id)
-    .where('status', '=', 'WORKING')
-    .where('cutover_attempt', '=', attempt)
-    .where('cutover_failed_attempt', '<', attempt)
+    .where(isUnderWay(id, attempt))
     .executeTakeFirst();
   return result.numUpdatedRows > 0n;
 }
