@@ -47,7 +47,7 @@ export async function initOrganization(
       );
     }
     const id = newId();
-    await organizations.insert(tx, { id, name, created_at: timestamp() });
+    await organizations.insert(tx, { id, name, created_at: timestamp(), settings: '{}' });
     const key = await insertKey(tx, store.sealer, {
       orgId: id,
       description: 'First key, made by linkspan init',

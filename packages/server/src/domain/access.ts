@@ -1,10 +1,14 @@
 import type { GroupRole, OrgRole } from '@linkspan/contract/api/roles.ts';
 
-/** Who makes a request: an API key that has proven itself, and what it may do. */
+/** The credential that a caller has proven to hold. */
+export type Credential =
+  | { readonly kind: 'apiKey'; readonly apiKeyId: string; readonly publicKey: string }
+  | { readonly kind: 'serviceAccount'; readonly clientId: string };
+
+/** Who makes a request, and what it may do. */
 export interface Principal {
-  readonly apiKeyId: string;
-  readonly publicKey: string;
-  /** The organization that the key belongs to. */
+  readonly credential: Credential;
+  /** The organization that the credential belongs to. */
   readonly orgId: string;
   readonly orgRoles: ReadonlySet<string>;
   /** Roles by project id. */
@@ -29,12 +33,17 @@ const GROUP_IMPLIED: Readonly<Record<GroupRole, readonly string[]>> = {
   GROUP_READ_ONLY: ['ORG_OWNER', 'ORG_READ_ONLY', 'GROUP_OWNER', 'GROUP_READ_ONLY'],
 };
 
-/** True if the key belongs to the organization. */
+/** The id of an API key or service account: whose bucket a request is counted in. */
+export function credentialId(credential: Credential): string {
+  return credential.kind === 'apiKey' ? credential.apiKeyId : credential.clientId;
+}
+
+/** True if the credential belongs to the organization. */
 export function isMemberOfOrganization(principal: Principal, orgId: string): boolean {
   return principal.orgId === orgId;
 }
 
-/** True if the key can see the project: by a role in it, or by one in its organization. */
+/** True if the credential can see the project: by a role in it, or by one in its organization. */
 export function isMemberOfProject(
   principal: Principal,
   project: { readonly id: string; readonly orgId: string },
@@ -47,7 +56,7 @@ export function isMemberOfProject(
 }
 
 /**
- * True if the key's roles are enough.
+ * True if the credential's roles are enough.
  * @param projectId the project that a project role is asked for in, or null
  */
 export function isAllowed(

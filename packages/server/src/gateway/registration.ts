@@ -52,6 +52,7 @@ export async function registerHost(
       agent_version: message.agentVersion,
       inventory: '[]',
       registered_at: now,
+      unlinked_at: null,
       heartbeat_at: now,
     });
     await events.record(tx, {

@@ -52,7 +52,13 @@ export async function authenticate(
   const { apiKeyId, orgId, orgRoles, projectRoles, accessList } = key;
   const remoteAddress = plainAddress(request.ip);
   return {
-    principal: { apiKeyId, publicKey, orgId, orgRoles, projectRoles, remoteAddress },
+    principal: {
+      credential: { kind: 'apiKey', apiKeyId, publicKey },
+      orgId,
+      orgRoles,
+      projectRoles,
+      remoteAddress,
+    },
     accessList,
   };
 }

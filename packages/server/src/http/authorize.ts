@@ -1,4 +1,5 @@
 import {
+  credentialId,
   isAllowed,
   isMemberOfOrganization,
   isMemberOfProject,
@@ -24,7 +25,7 @@ export async function authorize(
   switch (endpoint.scope) {
     case 'user':
       requireRole(endpoint, principal, null);
-      return principal.apiKeyId;
+      return credentialId(principal.credential);
     case 'org': {
       const orgId = params.orgId ?? '';
       if (!isId(orgId)) throw apiError('INVALID_ORG_ID', orgId);

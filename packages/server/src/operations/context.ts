@@ -28,9 +28,8 @@ export interface OperationContext {
 
 /** The caller, as audit events name it. */
 export function actorOf(principal: Principal): Actor {
-  return {
-    apiKeyId: principal.apiKeyId,
-    publicKey: principal.publicKey,
-    remoteAddress: principal.remoteAddress,
-  };
+  const { credential, remoteAddress } = principal;
+  return credential.kind === 'apiKey'
+    ? { apiKeyId: credential.apiKeyId, publicKey: credential.publicKey, remoteAddress }
+    : { clientId: credential.clientId, remoteAddress };
 }

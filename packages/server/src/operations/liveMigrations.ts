@@ -52,6 +52,7 @@ export async function create(
       verified: null,
       created_at: timestamp(),
       finished_at: null,
+      paused_at: null,
     };
     await liveMigrations.insert(tx, created);
     await events.record(tx, {

@@ -48,7 +48,12 @@ export async function create(
   base: string,
 ): Promise<CreatedOrganization> {
   checkName(body.name);
-  const row: OrganizationRow = { id: newId(), name: body.name, created_at: timestamp() };
+  const row: OrganizationRow = {
+    id: newId(),
+    name: body.name,
+    created_at: timestamp(),
+    settings: '{}',
+  };
   checkOrgRoles(body.apiKey.roles, row.id);
   const { store } = context;
   return store.transaction(async (tx) => {

@@ -1,15 +1,17 @@
 import { isName } from '@linkspan/contract/api/common.ts';
 import type { CreateProject, Project } from '@linkspan/contract/api/projects.ts';
-import { isAllowed, isMemberOfProject, type Principal } from '../domain/access.ts';
+import { type Credential, isAllowed, isMemberOfProject, type Principal } from '../domain/access.ts';
 import { apiError, attributeError } from '../domain/apiError.ts';
 import { newId } from '../domain/ids.ts';
 import { apiTime, timestamp } from '../domain/time.ts';
 import * as apiKeys from '../store/apiKeys.ts';
 import * as clusters from '../store/clusters.ts';
 import * as events from '../store/events.ts';
+import type { Executor } from '../store/executor.ts';
 import * as organizations from '../store/organizations.ts';
 import * as projects from '../store/projects.ts';
 import type { ProjectRow } from '../store/schema.ts';
+import * as serviceAccounts from '../store/serviceAccounts.ts';
 import { actorOf, type OperationContext } from './context.ts';
 
 /** The projects that the caller can see. */
@@ -81,7 +83,13 @@ export async function create(
     );
   }
   const { orgId } = body;
-  const row: ProjectRow = { id: newId(), org_id: orgId, name: body.name, created_at: timestamp() };
+  const row: ProjectRow = {
+    id: newId(),
+    org_id: orgId,
+    name: body.name,
+    created_at: timestamp(),
+    tags: JSON.stringify(body.tags ?? []),
+  };
   await context.store.transaction(async (tx) => {
     if ((await organizations.find(tx, orgId)) === undefined) throw apiError('ORG_NOT_FOUND', orgId);
     if (principal.orgId !== orgId) throw apiError('USER_CANNOT_ACCESS_ORG');
@@ -93,7 +101,7 @@ export async function create(
     }
     await projects.insert(tx, row);
     if (!isAllowed(principal, 'ORG_OWNER', null)) {
-      await apiKeys.setProjectRoles(tx, principal.apiKeyId, row.id, ['GROUP_OWNER']);
+      await giveProjectRoles(tx, principal.credential, row.id, ['GROUP_OWNER']);
     }
     await events.record(tx, {
       type: 'GROUP_CREATED',
@@ -132,6 +140,19 @@ export async function remove(
       detail: { name: row.name },
     });
   });
+}
+
+async function giveProjectRoles(
+  tx: Executor,
+  credential: Credential,
+  projectId: string,
+  roles: readonly string[],
+): Promise<void> {
+  if (credential.kind === 'apiKey') {
+    await apiKeys.setProjectRoles(tx, credential.apiKeyId, projectId, roles);
+  } else {
+    await serviceAccounts.setProjectRoles(tx, credential.clientId, projectId, roles);
+  }
 }
 
 async function whole(context: OperationContext, row: ProjectRow, base: string): Promise<Project> {

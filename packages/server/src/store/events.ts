@@ -5,9 +5,10 @@ import type { EventType } from '../domain/eventTypes.ts';
 import type { EventRow } from './schema.ts';
 import type { Executor } from './executor.ts';
 
-/** Who did it: an API key, a migration host, or null for the server itself. */
+/** Who did it: an API key, a service account, a migration host, or null for the server itself. */
 export type Actor =
   | { readonly apiKeyId: string; readonly publicKey: string; readonly remoteAddress: string | null }
+  | { readonly clientId: string; readonly remoteAddress: string | null }
   | { readonly hostId: string; readonly remoteAddress: string | null }
   | null;
 
@@ -36,6 +37,7 @@ export async function record(tx: Executor, event: NewEvent): Promise<void> {
       public_key: actor !== null && 'publicKey' in actor ? actor.publicKey : null,
       host_id: actor !== null && 'hostId' in actor ? actor.hostId : null,
       remote_address: actor?.remoteAddress ?? null,
+      client_id: actor !== null && 'clientId' in actor ? actor.clientId : null,
       target_id: event.targetId ?? null,
       detail: JSON.stringify(event.detail ?? {}),
       created_at: timestamp(),

@@ -2,6 +2,7 @@ import { type Kysely, sql } from 'kysely';
 import { timestamp } from '../domain/time.ts';
 import type { Executor } from './executor.ts';
 import * as initial from './migrations/0001-initial.ts';
+import * as accounts from './migrations/0002-accounts.ts';
 
 interface Migration {
   readonly name: string;
@@ -9,7 +10,10 @@ interface Migration {
 }
 
 /** In order; the schema's version is the number of those applied. */
-const MIGRATIONS: readonly Migration[] = [{ name: '0001-initial', up: initial.up }];
+const MIGRATIONS: readonly Migration[] = [
+  { name: '0001-initial', up: initial.up },
+  { name: '0002-accounts', up: accounts.up },
+];
 
 /** The store was written by a newer server than this one (rule C15). */
 export class StoreTooNewError extends Error {

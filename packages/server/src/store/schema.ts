@@ -11,6 +11,12 @@ export interface Schema {
   api_keys: ApiKeyRow;
   api_key_roles: ApiKeyRoleRow;
   api_key_access_list: AccessListRow;
+  service_accounts: ServiceAccountRow;
+  service_account_roles: ServiceAccountRoleRow;
+  service_account_secrets: ServiceAccountSecretRow;
+  service_account_access_list: ServiceAccountAccessListRow;
+  access_tokens: AccessTokenRow;
+  signing_keys: SigningKeyRow;
   clusters: ClusterRow;
   links: LinkRow;
   migration_hosts: MigrationHostRow;
@@ -25,6 +31,8 @@ export interface OrganizationRow {
   id: string;
   name: string;
   created_at: string;
+  /** JSON of the settings that were changed; the others have their defaults. */
+  settings: string;
 }
 
 export interface ProjectRow {
@@ -32,6 +40,8 @@ export interface ProjectRow {
   org_id: string;
   name: string;
   created_at: string;
+  /** JSON array of `{key, value}`. */
+  tags: string;
 }
 
 export interface ApiKeyRow {
@@ -60,6 +70,62 @@ export interface AccessListRow {
   api_key_id: string;
   /** An address or a CIDR block, normalised. */
   cidr: string;
+  created_at: string;
+}
+
+export interface ServiceAccountRow {
+  /** `mdb_sa_id_` and 24 hex digits. */
+  client_id: string;
+  org_id: string;
+  name: string;
+  description: string;
+  created_at: string;
+}
+
+export interface ServiceAccountRoleRow {
+  client_id: string;
+  /** Exactly one of org_id and project_id is set. */
+  org_id: string | null;
+  project_id: string | null;
+  role: string;
+}
+
+/** At most two of an account. */
+export interface ServiceAccountSecretRow {
+  id: string;
+  client_id: string;
+  secret_hash: Uint8Array;
+  /** The last 4 characters, shown in lists. */
+  secret_suffix: string;
+  created_at: string;
+  expires_at: string;
+  last_used_at: string | null;
+}
+
+export interface ServiceAccountAccessListRow {
+  client_id: string;
+  /** An address or a CIDR block, normalised. */
+  cidr: string;
+  created_at: string;
+}
+
+/** A live access token: one that is not here is not valid, whatever its signature says (rule C6). */
+export interface AccessTokenRow {
+  /** The token's `jti`. */
+  id: string;
+  client_id: string;
+  /** The secret it was issued for; it ends with it. */
+  secret_id: string;
+  issued_at: string;
+  expires_at: string;
+}
+
+/** A key that signs access tokens; the newest signs, older ones still verify. */
+export interface SigningKeyRow {
+  /** The token's `kid`. */
+  id: string;
+  /** PKCS #8 in PEM, sealed. */
+  private_key_sealed: Uint8Array;
   created_at: string;
 }
 
@@ -102,6 +168,8 @@ export interface MigrationHostRow {
   inventory: string;
   registered_at: string;
   heartbeat_at: string;
+  /** When the source side said that it has unlinked; null while it is linked. */
+  unlinked_at: string | null;
 }
 
 export type ValidationStatus = 'PENDING' | 'SUCCESS' | 'FAILED';
@@ -158,6 +226,8 @@ export interface LiveMigrationRow {
   verified: string | null;
   created_at: string;
   finished_at: string | null;
+  /** When it was paused; null while it is not. */
+  paused_at: string | null;
 }
 
 /** What the migration created at the destination, written before the command is sent (D11, C2). */
@@ -188,10 +258,12 @@ export interface EventRow {
   event_type: string;
   org_id: string;
   project_id: string | null;
-  /** Who: an API key's id and public key, a migration host's id, or null for the server itself. */
+  /** Who: an API key's id and public key, a migration host's id, a service account's, or null for the server itself. */
   api_key_id: string | null;
   public_key: string | null;
   host_id: string | null;
+  /** The service account that did it. */
+  client_id: string | null;
   remote_address: string | null;
   target_id: string | null;
   /** JSON of what else is worth knowing; never a secret. */

@@ -198,7 +198,13 @@ export async function startPush(): Promise<TestPush> {
   const token = `token-${randomBytes(8).toString('hex')}`;
   const now = timestamp();
   await held().transaction(async (tx) => {
-    await projects.insert(tx, { id: projectId, org_id: orgId, name: 'P', created_at: now });
+    await projects.insert(tx, {
+      id: projectId,
+      org_id: orgId,
+      name: 'P',
+      created_at: now,
+      tags: '[]',
+    });
     await clusters.insert(tx, {
       id: clusterId,
       project_id: projectId,
@@ -263,6 +269,7 @@ export async function startPush(): Promise<TestPush> {
         verified: null,
         created_at: timestamp(),
         finished_at: null,
+        paused_at: null,
         ...change,
       });
       return id;

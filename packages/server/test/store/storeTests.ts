@@ -28,8 +28,14 @@ export function registerStoreTests(kind: string, open: () => Promise<Store>): vo
       [orgId, projectId, clusterId, linkId] = [newId(), newId(), newId(), newId()];
       const created_at = timestamp();
       await store.transaction(async (tx) => {
-        await organizations.insert(tx, { id: orgId, name: 'Org', created_at });
-        await projects.insert(tx, { id: projectId, org_id: orgId, name: 'Project', created_at });
+        await organizations.insert(tx, { id: orgId, name: 'Org', created_at, settings: '{}' });
+        await projects.insert(tx, {
+          id: projectId,
+          org_id: orgId,
+          name: 'Project',
+          created_at,
+          tags: '[]',
+        });
         await clusters.insert(tx, {
           id: clusterId,
           project_id: projectId,
@@ -77,6 +83,7 @@ export function registerStoreTests(kind: string, open: () => Promise<Store>): vo
         verified: null,
         created_at: timestamp(),
         finished_at: null,
+        paused_at: null,
         ...change,
       });
       return id;
@@ -121,6 +128,7 @@ export function registerStoreTests(kind: string, open: () => Promise<Store>): vo
       const twice = projects.insert(store.db, {
         id: newId(),
         org_id: orgId,
+        tags: '[]',
         name: 'Project',
         created_at: timestamp(),
       });
@@ -154,6 +162,7 @@ export function registerStoreTests(kind: string, open: () => Promise<Store>): vo
         inventory: '[]',
         registered_at: timestamp(),
         heartbeat_at: timestamp(),
+        unlinked_at: null,
       });
       expect(await links.listByState(store.db, 'REMOVING')).toHaveLength(1);
       expect(await store.transaction((tx) => links.removeRemoving(tx, linkId))).toBe(true);

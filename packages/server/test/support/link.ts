@@ -55,6 +55,7 @@ export async function linkHost(
       ]),
       registered_at: now,
       heartbeat_at: now,
+      unlinked_at: null,
     });
     return { linkId: link.id, hostId };
   });
