@@ -67,6 +67,14 @@ export const Inventory = Type.Object(
 );
 export type Inventory = Static<typeof Inventory>;
 
+/**
+ * `POST /unlink`: the source side has unlinked this host. Answered 204; the host's credentials are
+ * refused from then on. Nothing is removed at the destination. A server that does not know the message
+ * answers 404.
+ */
+export const Unlink = Type.Object({}, closed);
+export type Unlink = Static<typeof Unlink>;
+
 /** The source that a validation or a migration names; credentials were given in its request. */
 export const Source = Type.Object(
   {

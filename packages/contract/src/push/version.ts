@@ -3,7 +3,7 @@
  *
  * History
  * - 1: register host, inventory, work, validation report, session (open, documents, structure,
- *   digest, report, complete, cutover failed, fail, close).
+ *   digest, report, complete, cutover failed, fail, close), unlink.
  *
  * A server speaks its own version and the one before; servers are upgraded first.
  */

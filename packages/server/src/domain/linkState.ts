@@ -6,13 +6,20 @@ const HEARTBEAT_FRESH_MS = 90_000;
 /** How a link looks from outside, from its row's state and its hosts. */
 export function organizationLinkState(
   state: 'PENDING' | 'LINKED' | 'REMOVING',
-  hosts: readonly { readonly heartbeatAt: string; readonly hasReported: boolean }[],
+  hosts: readonly {
+    readonly heartbeatAt: string;
+    readonly hasReported: boolean;
+    /** The source side has unlinked it. */
+    readonly isUnlinked: boolean;
+  }[],
   now: Date,
 ): OrganizationLinkState {
   if (state !== 'LINKED') return state;
-  const fresh = hosts.filter(
+  const linked = hosts.filter((host) => !host.isUnlinked);
+  if (linked.length === 0) return 'NOT_SYNCED';
+  const fresh = linked.filter(
     (host) => now.getTime() - Date.parse(host.heartbeatAt) <= HEARTBEAT_FRESH_MS,
   );
   if (fresh.length === 0) return 'STALE';
-  return hosts.some((host) => host.hasReported) ? 'LINKED' : 'NOT_SYNCED';
+  return linked.some((host) => host.hasReported) ? 'LINKED' : 'NOT_SYNCED';
 }

@@ -8,6 +8,10 @@ import type { LinkRow, MigrationHostRow } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
 import { PushError } from './errors.ts';
 
+/** What a host is told that the source side has unlinked. */
+export const UNLINKED =
+  'This migration host was unlinked from the source side. Remove the link-token at the destination, create a new one, and link the host with that.';
+
 /** A migration host whose link is live, and where it calls from. */
 export interface HostPrincipal {
   readonly host: MigrationHostRow;
@@ -36,6 +40,7 @@ export async function authenticateHost(
   const [hostId = '', secret = ''] = bearer(authorization).split('.');
   const host = isId(hostId) ? await migrationHosts.find(store.db, hostId) : undefined;
   if (!matches(secret, host?.secret_hash) || host === undefined) throw refused;
+  if (host.unlinked_at !== null) throw new PushError('LINK_REFUSED', UNLINKED);
   const link = await links.find(store.db, host.link_id);
   if (link?.state !== 'LINKED') throw refused;
   checkAddress(link, remoteAddress, 'LINK_REFUSED');

@@ -11,9 +11,10 @@ import * as events from '../store/events.ts';
 import type { Executor } from '../store/executor.ts';
 import * as links from '../store/links.ts';
 import * as liveMigrations from '../store/liveMigrations.ts';
+import * as migrationHosts from '../store/migrationHosts.ts';
 import * as pushSessions from '../store/pushSessions.ts';
 import type { LiveMigrationRow } from '../store/schema.ts';
-import { hashOf, type HostPrincipal } from './authenticate.ts';
+import { hashOf, UNLINKED, type HostPrincipal } from './authenticate.ts';
 import type { GatewayContext } from './context.ts';
 import { PushError } from './errors.ts';
 import { settleLeftBehind } from './fence.ts';
@@ -27,6 +28,7 @@ const ENDED = new PushError(
   'The live migration has ended, or was not given to this migration host.',
 );
 const LINK_GONE = new PushError('LINK_REFUSED', 'The link was removed.');
+const HOST_UNLINKED = new PushError('LINK_REFUSED', UNLINKED);
 
 /**
  * Opens a push session. When it comes back, no write of an older session of the migration can reach
@@ -91,6 +93,7 @@ async function enter(
 ): Promise<void> {
   const { id, migrationId, clusterId, connectionName } = session.identity;
   if ((await links.find(tx, link.id))?.state !== 'LINKED') throw LINK_GONE;
+  if ((await migrationHosts.find(tx, host.id))?.unlinked_at !== null) throw HOST_UNLINKED;
   const migration = await liveMigrations.findOfHost(tx, host.id, migrationId);
   if (migration === undefined || migration.link_id !== link.id) throw ENDED;
   const epoch = await liveMigrations.nextEpoch(tx, migrationId);

@@ -6,6 +6,7 @@ import {
   OpenSession,
   Progress,
   RegisterHost,
+  Unlink,
   ValidationReport,
   WorkRequest,
 } from '@linkspan/contract/push/messages.ts';
@@ -36,6 +37,7 @@ import { registerHost } from './registration.ts';
 import { complete, cutoverFailed, fail, reportProgress, type Reporter } from './reports.ts';
 import type { PushSession } from './session.ts';
 import { changeStructure, listDestination } from './structure.ts';
+import { unlinkHost } from './unlink.ts';
 import { reportValidation } from './validations.ts';
 import { pollWork } from './work.ts';
 
@@ -115,6 +117,11 @@ export function createPlugin(context: GatewayContext, stop: () => void): Fastify
     });
     app.post('/inventory', asHost, async (request, reply) => {
       await reportInventory(context, principal(request), readJson(Inventory, request.body));
+      return reply.code(204).send();
+    });
+    app.post('/unlink', asHost, async (request, reply) => {
+      readJson(Unlink, request.body);
+      await unlinkHost(context, principal(request));
       return reply.code(204).send();
     });
     app.post('/work', asHost, async (request, reply) => {

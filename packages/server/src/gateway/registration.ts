@@ -4,7 +4,7 @@ import { timestamp } from '../domain/time.ts';
 import * as events from '../store/events.ts';
 import * as links from '../store/links.ts';
 import * as migrationHosts from '../store/migrationHosts.ts';
-import { hashOf, matches, type TokenPrincipal } from './authenticate.ts';
+import { hashOf, matches, UNLINKED, type TokenPrincipal } from './authenticate.ts';
 import type { GatewayContext } from './context.ts';
 import { PushError } from './errors.ts';
 
@@ -31,6 +31,7 @@ export async function registerHost(
         link.token_host_id === message.hostId &&
         host?.link_id === linkId &&
         matches(message.hostSecret, host.secret_hash);
+      if (same && host.unlinked_at !== null) throw refused(UNLINKED);
       if (same) return reply;
       throw refused('The link-token was used by another migration host. Create a new one.');
     }

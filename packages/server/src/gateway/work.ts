@@ -4,8 +4,9 @@ import type { Source, WorkItem, WorkReply, WorkRequest } from '@linkspan/contrac
 
 import * as links from '../store/links.ts';
 import * as liveMigrations from '../store/liveMigrations.ts';
+import * as migrationHosts from '../store/migrationHosts.ts';
 import * as validations from '../store/validations.ts';
-import type { HostPrincipal } from './authenticate.ts';
+import { UNLINKED, type HostPrincipal } from './authenticate.ts';
 import type { GatewayContext } from './context.ts';
 import { PushError } from './errors.ts';
 
@@ -18,7 +19,7 @@ const REVISION_KEY = randomBytes(32);
 /**
  * The long poll: answers when the wanted state differs from the one that the host knows, or when its
  * time is over. The store is not held meanwhile (rule C14).
- * @throws {PushError} LINK_REFUSED as soon as the link is not live any more
+ * @throws {PushError} LINK_REFUSED as soon as the link is not live any more, or the host is unlinked
  */
 export async function pollWork(
   context: GatewayContext,
@@ -32,6 +33,9 @@ export async function pollWork(
     using listening = context.wakes.listen(link.id);
     if ((await links.find(context.store.db, link.id))?.state !== 'LINKED') {
       throw new PushError('LINK_REFUSED', 'The link was removed.');
+    }
+    if ((await migrationHosts.find(context.store.db, host.id))?.unlinked_at !== null) {
+      throw new PushError('LINK_REFUSED', UNLINKED);
     }
     const reply = await listWork(context, host.id);
     const left = deadline - performance.now();

@@ -10,7 +10,7 @@ export function inventoryOf(host: MigrationHostRow): Inventory['projects'] {
   return JSON.parse(host.inventory) as Inventory['projects'];
 }
 
-/** The projects of the source side over all migration hosts of the organization's link. */
+/** The projects of the source side over all migration hosts of the link that are not unlinked. */
 export async function availableProjects(
   context: OperationContext,
   orgId: string,
@@ -20,6 +20,7 @@ export async function availableProjects(
   if (link === undefined || link.state !== 'LINKED') return [];
   const found = new Map<string, AvailableProject>();
   for (const host of await migrationHosts.listByLink(db, link.id)) {
+    if (host.unlinked_at !== null) continue;
     for (const project of inventoryOf(host)) {
       const known = found.get(project.projectId);
       const names = new Set(known?.deployments.map((deployment) => deployment.name));

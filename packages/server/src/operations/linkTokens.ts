@@ -123,6 +123,7 @@ export async function describe(
       hosts.map((host) => ({
         heartbeatAt: host.heartbeat_at,
         hasReported: host.inventory !== '[]',
+        isUnlinked: host.unlinked_at !== null,
       })),
       new Date(),
     ),

@@ -125,9 +125,19 @@ async function findHost(
   { source, migrationHosts: names }: MigrationRequest,
 ): Promise<MigrationHostRow> {
   const name = names[0];
-  const hosts = (await migrationHosts.listByLink(tx, link.id))
-    .filter((host) => host.hostname === name || host.id === name)
+  const named = (await migrationHosts.listByLink(tx, link.id)).filter(
+    (host) => host.hostname === name || host.id === name,
+  );
+  const hosts = named
+    .filter((host) => host.unlinked_at === null)
     .toSorted((a, b) => (a.heartbeat_at < b.heartbeat_at ? 1 : -1));
+  if (named.length > 0 && hosts.length === 0) {
+    throw apiError(
+      'ORG_LINK_NOT_LINKED',
+      link.org_id,
+      `migration host ${name ?? ''} was unlinked from the source side; remove the link-token, create a new one, and link the host with it`,
+    );
+  }
   if (hosts.length === 0) {
     throw attributeError(
       'INVALID_ATTRIBUTE',

@@ -20,7 +20,7 @@ export async function listByLink(ex: Executor, linkId: string): Promise<Migratio
     .execute();
 }
 
-/** A heartbeat. @returns false if the host is gone */
+/** A heartbeat. @returns false if the host is gone or unlinked */
 export async function report(
   ex: Executor,
   id: string,
@@ -30,6 +30,21 @@ export async function report(
     .updateTable('migration_hosts')
     .set(change)
     .where('id', '=', id)
+    .where('unlinked_at', 'is', null)
+    .executeTakeFirst();
+  return result.numUpdatedRows > 0n;
+}
+
+/**
+ * The source side has unlinked: the host's credentials are worth nothing from here on.
+ * @returns false if the host is gone or was unlinked before
+ */
+export async function setUnlinked(ex: Executor, id: string, at: string): Promise<boolean> {
+  const result = await ex
+    .updateTable('migration_hosts')
+    .set({ unlinked_at: at })
+    .where('id', '=', id)
+    .where('unlinked_at', 'is', null)
     .executeTakeFirst();
   return result.numUpdatedRows > 0n;
 }

@@ -1,0 +1,84 @@
+import type { Progress } from '@linkspan/contract/push/messages.ts';
+
+import { timestamp } from '../domain/time.ts';
+import * as events from '../store/events.ts';
+import type { Executor } from '../store/executor.ts';
+import * as liveMigrations from '../store/liveMigrations.ts';
+import * as migrationHosts from '../store/migrationHosts.ts';
+import type { LiveMigrationRow } from '../store/schema.ts';
+import * as validations from '../store/validations.ts';
+import { UNLINKED, type HostPrincipal } from './authenticate.ts';
+import type { GatewayContext } from './context.ts';
+import { PushError } from './errors.ts';
+
+const REASON = 'The migration host was unlinked from the source side.';
+
+/**
+ * The source side has unlinked: the link shows as not synced, and the host is refused from here on.
+ * Nothing is removed. Its live migrations stay, are not ready for cutover and say why; what only the
+ * host could answer, a validation or a cutover under way, fails.
+ */
+export async function unlinkHost(context: GatewayContext, principal: HostPrincipal): Promise<void> {
+  const { store, sessions, wakes, log, stopping } = context;
+  const { host, link } = principal;
+  await store.transaction(async (tx) => {
+    if (!(await migrationHosts.setUnlinked(tx, host.id, timestamp()))) return;
+    await record(tx, principal, 'LIVE_MIGRATION_HOST_UNLINKED', host.id);
+    for (const row of await validations.listPendingOfHost(tx, host.id)) {
+      const at = timestamp();
+      const result = { status: 'FAILED', findings: '[]', errorMessage: REASON, at } as const;
+      await validations.settle(tx, row.id, result);
+      await record(tx, principal, 'LIVE_MIGRATION_VALIDATION_FAILED', row.id, row.project_id);
+    }
+    for (const row of await liveMigrations.listActive(tx, { host_id: host.id })) {
+      await standStill(tx, principal, row);
+    }
+  });
+  wakes.changed(link.id);
+  // The agent has closed its sessions, unless it was killed in between.
+  const refused = new PushError('LINK_REFUSED', UNLINKED);
+  for (const session of sessions.list({ linkId: link.id })) {
+    if (session.identity.hostId !== host.id) continue;
+    session.refuse(refused);
+    sessions.retire(session, refused, stopping).catch((error: unknown) => {
+      if (!stopping.aborted)
+        log.error({ err: error }, 'a session of an unlinked host is not settled');
+    });
+  }
+}
+
+/** The time of the last report stays, so that the lag goes on to grow (invariant I8). */
+async function standStill(
+  tx: Executor,
+  principal: HostPrincipal,
+  row: LiveMigrationRow,
+): Promise<void> {
+  const { id, epoch, cutover_attempt: attempt } = row;
+  if (row.progress !== null && row.progress_at !== null) {
+    const progress = JSON.parse(row.progress) as Progress;
+    const still: Progress = { ...progress, readyForCutover: false, waitingFor: REASON };
+    await liveMigrations.setProgress(tx, id, epoch, JSON.stringify(still), row.progress_at);
+  }
+  if (attempt > row.cutover_failed_attempt) {
+    await liveMigrations.setCutoverFailed(tx, id, attempt, REASON);
+    await record(tx, principal, 'LIVE_MIGRATION_CUTOVER_FAILED', id, row.project_id);
+  }
+}
+
+async function record(
+  tx: Executor,
+  { host, link, remoteAddress }: HostPrincipal,
+  type: events.NewEvent['type'],
+  targetId: string,
+  projectId: string | null = null,
+): Promise<void> {
+  await events.record(tx, {
+    type,
+    orgId: link.org_id,
+    projectId,
+    actor: { hostId: host.id, remoteAddress },
+    targetId,
+    detail:
+      type === 'LIVE_MIGRATION_HOST_UNLINKED' ? { hostname: host.hostname } : { reason: REASON },
+  });
+}

@@ -1,0 +1,117 @@
+import type { Progress, WorkReply } from '@linkspan/contract/push/messages.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+import { newId } from '../../src/domain/ids.ts';
+import { timestamp } from '../../src/domain/time.ts';
+import * as events from '../../src/store/events.ts';
+import * as links from '../../src/store/links.ts';
+import * as liveMigrations from '../../src/store/liveMigrations.ts';
+import * as migrationHosts from '../../src/store/migrationHosts.ts';
+import * as validations from '../../src/store/validations.ts';
+import { startPush, TestHost, type TestPush } from './push.ts';
+
+const READY: Progress = {
+  phase: 'TAILING',
+  lagSeconds: 0,
+  readyForCutover: true,
+  documentsCopied: 1,
+  documentsTotal: 1,
+  bytesCopied: 1,
+  bytesTotal: 1,
+  keysPending: 0,
+  documentsFlushed: 0,
+  waitingFor: null,
+  warnings: [],
+  collections: [],
+};
+
+let push: TestPush;
+let host: TestHost;
+beforeAll(async () => {
+  push = await startPush();
+  host = new TestHost(push.url);
+  expect((await host.register(push.token)).status).toBe(200);
+});
+afterAll(async () => {
+  await push?.[Symbol.asyncDispose]();
+});
+
+async function makeValidation(): Promise<string> {
+  const id = newId();
+  const cluster = await push.store.db.selectFrom('clusters').selectAll().executeTakeFirstOrThrow();
+  await validations.insert(push.store.db, {
+    id,
+    project_id: cluster.project_id,
+    link_id: push.linkId,
+    host_id: host.hostId,
+    cluster_id: cluster.id,
+    drop_destination_data: 0,
+    source: '{}',
+    password_sealed: push.store.sealer.seal(validations.passwordIdentity(id), 'secret'),
+    status: 'PENDING',
+    findings: '[]',
+    error_message: null,
+    created_at: timestamp(),
+    finished_at: null,
+  });
+  return id;
+}
+
+test('C6: an unlinked host is refused from then on, and nothing is removed', async () => {
+  const { db } = push.store;
+  const migrationId = await push.makeMigration(host);
+  const session = await host.session(migrationId);
+  expect((await session.collection('app', 'c')).status).toBe(200);
+  expect((await session.post('report', READY)).status).toBe(204);
+  await liveMigrations.requestCutover(db, migrationId);
+  const reportedAt = (await liveMigrations.find(db, migrationId))?.progress_at;
+  const validationId = await makeValidation();
+  const first = (await host.post('/work', { knownRevision: null, waitSeconds: 0 })).json;
+  const { revision } = first as unknown as WorkReply;
+  // Under way while the host unlinks: it must not go on waiting, nor tell of work.
+  const poll = host.post('/work', { knownRevision: revision, waitSeconds: 30 });
+
+  expect((await host.post('/unlink', { why: 'x' })).code).toBe('MESSAGE_INVALID');
+  expect((await host.post('/unlink', {})).status).toBe(204);
+
+  expect(await poll).toMatchObject({ status: 401, code: 'LINK_REFUSED' });
+  const refused = [
+    await host.post('/unlink', {}),
+    await host.post('/inventory', {}),
+    await host.open(migrationId),
+    await session.documents({}, [{ _id: 1 }]),
+    await session.post('report', READY),
+  ];
+  for (const { status, code, json } of refused) {
+    expect({ status, code }).toEqual({ status: 401, code: 'LINK_REFUSED' });
+    expect(json['detail']).toContain('unlinked from the source side');
+  }
+  expect((await host.register(push.token)).code).toBe('LINK_TOKEN_REFUSED');
+
+  expect((await links.find(db, push.linkId))?.state).toBe('LINKED');
+  expect((await migrationHosts.find(db, host.hostId))?.unlinked_at).toMatch(/Z$/);
+  const migration = await liveMigrations.find(db, migrationId);
+  // Its lag ages from the last report, and it is not ready for a cutover that nobody would do.
+  expect(migration).toMatchObject({ status: 'WORKING', progress_at: reportedAt });
+  expect(migration).toMatchObject({ cutover_attempt: 1, cutover_failed_attempt: 1 });
+  expect(JSON.parse(migration?.progress ?? '')).toEqual({
+    ...READY,
+    readyForCutover: false,
+    waitingFor: 'The migration host was unlinked from the source side.',
+  });
+  expect(await validations.findOfHost(db, host.hostId, validationId)).toMatchObject({
+    status: 'FAILED',
+    error_message: 'The migration host was unlinked from the source side.',
+    password_sealed: null,
+  });
+  const recorded = (await events.listByOrganization(db, push.orgId))
+    .filter(({ host_id }) => host_id === host.hostId)
+    .map(({ event_type }) => event_type);
+  expect(recorded).toEqual([
+    'LIVE_MIGRATION_HOST_REGISTERED',
+    'LIVE_MIGRATION_STARTED',
+    'LIVE_MIGRATION_HOST_UNLINKED',
+    'LIVE_MIGRATION_VALIDATION_FAILED',
+    'LIVE_MIGRATION_CUTOVER_FAILED',
+  ]);
+});
