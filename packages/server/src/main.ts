@@ -61,6 +61,7 @@ export async function startServer({
     directory: createDirectory(store),
     rateLimiter: options.rateLimits ? new InProcessRateLimiter() : UNLIMITED,
     publicUrl: () => publicUrl,
+    goneVersions: new Set(config.goneVersions),
     endpoints: allEndpoints(context, removal),
     gateway: gateway.plugin,
     logger: log,

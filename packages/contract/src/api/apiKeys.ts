@@ -1,26 +1,32 @@
 import Type, { type Static } from 'typebox';
-import { closed, type Link } from './common.ts';
-import { ORG_ROLES, UNSUPPORTED_ORG_ROLES } from './roles.ts';
+import { closed, Id, Links, Time } from './common.ts';
+import { ORG_ROLES } from './roles.ts';
 
 /** The most characters of a description, as specified. */
 export const MAX_DESCRIPTION = 250;
 
-export type ApiKeyRole =
-  | { readonly orgId: string; readonly roleName: string }
-  | { readonly groupId: string; readonly roleName: string };
+export const RoleAssignment = Type.Union([
+  Type.Object({ orgId: Id, roleName: Type.String() }, closed),
+  Type.Object({ groupId: Id, roleName: Type.String() }, closed),
+]);
+export type RoleAssignment = Static<typeof RoleAssignment>;
 
-export interface ApiKey {
-  readonly desc: string;
-  readonly id: string;
-  readonly links: readonly Link[];
-  /** Whole in the answer to its creation, later `********-****-****-<last 12>`. */
-  readonly privateKey: string;
-  readonly publicKey: string;
-  readonly roles: readonly ApiKeyRole[];
-}
+export const ApiKey = Type.Object(
+  {
+    desc: Type.String(),
+    id: Id,
+    links: Links,
+    /** Whole in the answer to its creation, later `********-****-****-<last 12>`. */
+    privateKey: Type.String(),
+    publicKey: Type.String({ minLength: 8, maxLength: 8 }),
+    roles: Type.Array(RoleAssignment),
+  },
+  closed,
+);
+export type ApiKey = Static<typeof ApiKey>;
 
 const Description = Type.String({ minLength: 1, maxLength: MAX_DESCRIPTION });
-const OrgRoleName = Type.Enum([...ORG_ROLES, ...UNSUPPORTED_ORG_ROLES]);
+const OrgRoleName = Type.Enum([...ORG_ROLES]);
 
 /** Body of createOrgApiKey. */
 export const CreateOrgApiKey = Type.Object(
@@ -43,6 +49,16 @@ export const CreateGroupApiKey = Type.Object(
 );
 export type CreateGroupApiKey = Static<typeof CreateGroupApiKey>;
 
+/** Body of addGroupApiKey: the roles of all of its objects are given. */
+export const AddApiKeyToGroup = Type.Array(
+  Type.Object(
+    { roles: Type.Optional(Type.Array(Type.String())), userId: Type.Optional(Id) },
+    closed,
+  ),
+  { minItems: 1 },
+);
+export type AddApiKeyToGroup = Static<typeof AddApiKeyToGroup>;
+
 /** Body of updateGroupApiKeyRoles. */
 export const UpdateGroupApiKey = Type.Object(
   { desc: Type.Optional(Description), roles: Type.Optional(Type.Array(Type.String())) },
@@ -59,10 +75,17 @@ export const AddAccessListEntries = Type.Array(
 );
 export type AddAccessListEntries = Static<typeof AddAccessListEntries>;
 
-export interface AccessListEntry {
-  readonly cidrBlock: string;
-  readonly count: number;
-  readonly created: string;
-  readonly ipAddress?: string;
-  readonly links: readonly Link[];
-}
+export const AccessListEntry = Type.Object(
+  {
+    cidrBlock: Type.String(),
+    count: Type.Integer({ minimum: 0 }),
+    created: Time,
+    /** Where the block is one address. */
+    ipAddress: Type.Optional(Type.String()),
+    lastUsed: Type.Optional(Time),
+    lastUsedAddress: Type.Optional(Type.String()),
+    links: Links,
+  },
+  closed,
+);
+export type AccessListEntry = Static<typeof AccessListEntry>;

@@ -107,6 +107,7 @@ export const API_ERRORS = {
     'recorded',
     'Invalid accept header or version date.',
   ),
+  VERSION_GONE: entry('VERSION_GONE', 410, 'recorded', 'Version %s of %s is no longer available.'),
   PAYLOAD_TOO_LARGE: entry(
     'PAYLOAD_TOO_LARGE',
     413,
@@ -146,11 +147,35 @@ export const API_ERRORS = {
     'The required attribute %s was not specified.',
   ),
   INVALID_ATTRIBUTE: entry('INVALID_ATTRIBUTE', 400, 'recorded', 'Invalid attribute %s specified.'),
+  MISSING_ONE_OF_ATTRIBUTES: entry(
+    'MISSING_ONE_OF_ATTRIBUTES',
+    400,
+    'documented',
+    'Either the %s attribute or the %s attribute must be specified.',
+  ),
   INVALID_ENUM_VALUE: entry(
     'INVALID_ENUM_VALUE',
     400,
     'recorded',
     'An invalid enumeration value %s was specified.',
+  ),
+  INVALID_PATH_PARAMETER: entry(
+    'INVALID_PATH_PARAMETER',
+    400,
+    'documented',
+    'Invalid path parameter %s specified.',
+  ),
+  INVALID_DATE_FORMAT: entry(
+    'INVALID_DATE_FORMAT',
+    400,
+    'documented',
+    'An invalid date value %s was specified.',
+  ),
+  INVALID_DATE_RANGE: entry(
+    'INVALID_DATE_RANGE',
+    400,
+    'documented',
+    "An invalid date range minDate=%s, maxDate=%s was specified: maxDate shouldn't be earlier than minDate.",
   ),
   INVALID_QUERY_PARAMETER: entry(
     'INVALID_QUERY_PARAMETER',

@@ -1,6 +1,6 @@
 import Type, { type Static } from 'typebox';
-import type { Deployment } from '../push/messages.ts';
-import { closed } from './common.ts';
+import { Deployment } from '../push/messages.ts';
+import { closed, Id, Nullable, Time } from './common.ts';
 
 /** Body of createOrgLiveMigrationLinkToken: addresses and CIDR blocks that hosts may come from. */
 export const CreateLinkToken = Type.Object(
@@ -9,17 +9,20 @@ export const CreateLinkToken = Type.Object(
 );
 export type CreateLinkToken = Static<typeof CreateLinkToken>;
 
-export interface LinkToken {
-  readonly linkToken: string;
-}
+export const LinkToken = Type.Object({ linkToken: Type.String() }, closed);
+export type LinkToken = Static<typeof LinkToken>;
 
 /** A project of the source side, as a migration host reports it. */
-export interface AvailableProject {
-  readonly deployments: readonly Deployment[];
-  readonly migrationHosts: readonly string[];
-  readonly name: string;
-  readonly projectId: string;
-}
+export const AvailableProject = Type.Object(
+  {
+    deployments: Type.Array(Deployment),
+    migrationHosts: Type.Array(Type.String()),
+    name: Type.String(),
+    projectId: Id,
+  },
+  closed,
+);
+export type AvailableProject = Static<typeof AvailableProject>;
 
 /**
  * - `NONE`: there is no link.
@@ -29,30 +32,37 @@ export interface AvailableProject {
  * - `STALE`: no host was heard of for a while.
  * - `REMOVING`: the link-token was removed; writes under way are being waited for.
  */
-export type OrganizationLinkState =
-  | 'NONE'
-  | 'PENDING'
-  | 'NOT_SYNCED'
-  | 'LINKED'
-  | 'STALE'
-  | 'REMOVING';
+export const OrganizationLinkState = Type.Enum([
+  'NONE',
+  'PENDING',
+  'NOT_SYNCED',
+  'LINKED',
+  'STALE',
+  'REMOVING',
+]);
+export type OrganizationLinkState = Static<typeof OrganizationLinkState>;
 
 /** Linkspan's own resource: the organization link, and what removing it would stop. */
-export interface OrganizationLink {
-  readonly impact: {
-    readonly liveMigrations: readonly {
-      readonly groupId: string;
-      readonly id: string;
-      readonly status: string;
-    }[];
-    readonly projects: readonly { readonly id: string; readonly name: string }[];
-  };
-  readonly linkTokenExpires: string | null;
-  readonly migrationHosts: readonly {
-    readonly agentVersion: string;
-    readonly hostname: string;
-    readonly id: string;
-    readonly lastHeartbeat: string;
-  }[];
-  readonly state: OrganizationLinkState;
-}
+export const OrganizationLink = Type.Object(
+  {
+    impact: Type.Object(
+      {
+        liveMigrations: Type.Array(
+          Type.Object({ groupId: Id, id: Id, status: Type.String() }, closed),
+        ),
+        projects: Type.Array(Type.Object({ id: Id, name: Type.String() }, closed)),
+      },
+      closed,
+    ),
+    linkTokenExpires: Nullable(Time),
+    migrationHosts: Type.Array(
+      Type.Object(
+        { agentVersion: Type.String(), hostname: Type.String(), id: Id, lastHeartbeat: Time },
+        closed,
+      ),
+    ),
+    state: OrganizationLinkState,
+  },
+  closed,
+);
+export type OrganizationLink = Static<typeof OrganizationLink>;

@@ -1,8 +1,8 @@
 import Type, { type Static } from 'typebox';
-import type { Finding, Progress } from '../push/messages.ts';
-import { closed, Id, ReadOnly } from './common.ts';
+import { Finding, Progress } from '../push/messages.ts';
+import { closed, Id, Nullable, ReadOnly, Time } from './common.ts';
 
-const Nullable = Type.Union([Type.String(), Type.Null()]);
+const OptionalText = Type.Optional(Nullable(Type.String()));
 
 const Source = Type.Object(
   {
@@ -10,9 +10,9 @@ const Source = Type.Object(
     groupId: Id,
     managedAuthentication: Type.Boolean(),
     ssl: Type.Boolean(),
-    caCertificatePath: Type.Optional(Nullable),
-    username: Type.Optional(Nullable),
-    password: Type.Optional(Nullable),
+    caCertificatePath: OptionalText,
+    username: OptionalText,
+    password: OptionalText,
   },
   closed,
 );
@@ -23,7 +23,7 @@ const Destination = Type.Object(
     groupId: Id,
     /** Absent means PUBLIC; the registered connection string decides in any case. */
     hostnameSchemaType: Type.Optional(Type.Enum(['PUBLIC', 'PRIVATE_LINK', 'VPC_PEERING'])),
-    privateLinkId: Type.Optional(Nullable),
+    privateLinkId: OptionalText,
   },
   closed,
 );
@@ -60,48 +60,68 @@ export const EMPTY_MEANS_ABSENT: readonly (readonly [string, string])[] = [
   ['source', 'username'],
 ];
 
-export interface LiveMigration {
-  readonly _id: string;
+const liveMigration = {
+  _id: Id,
   /** Seconds; null before the first report. */
-  readonly lagTimeSeconds: number | null;
-  readonly migrationHosts: readonly string[];
-  readonly readyForCutover: boolean;
-  readonly status: 'NEW' | 'WORKING' | 'FAILED' | 'COMPLETE' | 'EXPIRED';
-}
+  lagTimeSeconds: Nullable(Type.Integer({ minimum: 0 })),
+  migrationHosts: Type.Array(Type.String()),
+  readyForCutover: Type.Boolean(),
+  status: Type.Enum(['NEW', 'WORKING', 'FAILED', 'COMPLETE', 'EXPIRED']),
+};
+export const LiveMigration = Type.Object(liveMigration, closed);
+export type LiveMigration = Static<typeof LiveMigration>;
 
-export interface LiveMigrationValidation {
-  readonly _id: string;
-  readonly errorMessage: string | null;
-  readonly groupId: string;
-  readonly sourceGroupId: string;
-  readonly status: 'PENDING' | 'SUCCESS' | 'FAILED';
-}
+const validation = {
+  _id: Id,
+  errorMessage: Nullable(Type.String()),
+  groupId: Id,
+  sourceGroupId: Id,
+  status: Type.Enum(['PENDING', 'SUCCESS', 'FAILED']),
+};
+export const LiveMigrationValidation = Type.Object(validation, closed);
+export type LiveMigrationValidation = Static<typeof LiveMigrationValidation>;
 
 /** Linkspan's own view of a live migration. */
-export interface LiveMigrationDetail extends LiveMigration {
-  readonly created: string;
-  readonly cutover: {
-    /** 0 before the first cutover. */
-    readonly attempt: number;
-    /** Why the last attempt failed, or null. */
-    readonly failure: string | null;
-    readonly underWay: boolean;
-  };
-  readonly destination: { readonly clusterName: string | null; readonly groupId: string };
-  readonly dropDestinationData: boolean;
-  readonly failureReason: string | null;
-  readonly finished: string | null;
-  /** As the migration host last reported it, or null before the first report. */
-  readonly progress: Progress | null;
-  readonly progressReported: string | null;
-  readonly source: { readonly clusterName: string; readonly groupId: string };
-  /** What the cutover verified, or null. */
-  readonly verified: { readonly collections: number; readonly documents: number } | null;
-}
+export const LiveMigrationDetail = Type.Object(
+  {
+    ...liveMigration,
+    created: Time,
+    cutover: Type.Object(
+      {
+        /** 0 before the first cutover. */
+        attempt: Type.Integer({ minimum: 0 }),
+        /** Why the last attempt failed, or null. */
+        failure: Nullable(Type.String()),
+        underWay: Type.Boolean(),
+      },
+      closed,
+    ),
+    destination: Type.Object({ clusterName: Nullable(Type.String()), groupId: Id }, closed),
+    dropDestinationData: Type.Boolean(),
+    failureReason: Nullable(Type.String()),
+    finished: Nullable(Time),
+    /** As the migration host last reported it, or null before the first report. */
+    progress: Nullable(Progress),
+    progressReported: Nullable(Time),
+    source: Type.Object({ clusterName: Type.String(), groupId: Id }, closed),
+    /** What the cutover verified, or null. */
+    verified: Nullable(
+      Type.Object(
+        {
+          collections: Type.Integer({ minimum: 0 }),
+          documents: Type.Integer({ minimum: 0 }),
+        },
+        closed,
+      ),
+    ),
+  },
+  closed,
+);
+export type LiveMigrationDetail = Static<typeof LiveMigrationDetail>;
 
 /** Linkspan's own view of a validation: the findings behind `errorMessage`. */
-export interface LiveMigrationValidationDetail extends LiveMigrationValidation {
-  readonly created: string;
-  readonly findings: readonly Finding[];
-  readonly finished: string | null;
-}
+export const LiveMigrationValidationDetail = Type.Object(
+  { ...validation, created: Time, findings: Type.Array(Finding), finished: Nullable(Time) },
+  closed,
+);
+export type LiveMigrationValidationDetail = Static<typeof LiveMigrationValidationDetail>;

@@ -1,35 +1,57 @@
 import Type, { type Static } from 'typebox';
-import { type Link, closed, ReadOnly } from './common.ts';
-import { type ApiKey, CreateOrgApiKey } from './apiKeys.ts';
+import { ApiKey, CreateOrgApiKey } from './apiKeys.ts';
+import { closed, Id, Links, ReadOnly } from './common.ts';
+import { CreateServiceAccount, ServiceAccount } from './serviceAccounts.ts';
 
-export interface Organization {
-  readonly id: string;
-  readonly isDeleted: false;
-  readonly links: readonly Link[];
-  readonly name: string;
-  readonly skipDefaultAlertsSettings: false;
-}
+export const Organization = Type.Object(
+  {
+    id: Id,
+    isDeleted: Type.Boolean(),
+    links: Links,
+    name: Type.String(),
+    skipDefaultAlertsSettings: Type.Boolean(),
+  },
+  closed,
+);
+export type Organization = Static<typeof Organization>;
 
-/** Body of createOrg. A key belongs to one organization, so a new one comes with a key of its own. */
+/**
+ * Body of createOrg. A credential belongs to one organization, so a new one comes with a credential
+ * of its own: an API key, a service account or both.
+ */
 export const CreateOrganization = Type.Object(
   {
     name: Type.String(),
-    apiKey: CreateOrgApiKey,
+    apiKey: Type.Optional(CreateOrgApiKey),
+    serviceAccount: Type.Optional(CreateServiceAccount),
+    federationSettingsId: Type.Optional(Id),
+    orgOwnerId: Type.Optional(Id),
     skipDefaultAlertsSettings: Type.Optional(Type.Boolean()),
   },
   closed,
 );
 export type CreateOrganization = Static<typeof CreateOrganization>;
 
-export interface CreatedOrganization {
-  readonly apiKey: ApiKey;
-  readonly organization: Organization;
-  readonly skipDefaultAlertsSettings: false;
-}
+export const CreatedOrganization = Type.Object(
+  {
+    apiKey: Type.Optional(ApiKey),
+    organization: Organization,
+    serviceAccount: Type.Optional(ServiceAccount),
+    skipDefaultAlertsSettings: Type.Boolean(),
+  },
+  closed,
+);
+export type CreatedOrganization = Static<typeof CreatedOrganization>;
 
 /** Body of updateOrg. */
 export const UpdateOrganization = Type.Object(
-  { name: Type.String(), id: ReadOnly, isDeleted: ReadOnly, links: ReadOnly },
+  {
+    name: Type.String(),
+    skipDefaultAlertsSettings: Type.Optional(Type.Boolean()),
+    id: ReadOnly,
+    isDeleted: ReadOnly,
+    links: ReadOnly,
+  },
   closed,
 );
 export type UpdateOrganization = Static<typeof UpdateOrganization>;

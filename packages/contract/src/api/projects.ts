@@ -1,15 +1,27 @@
 import Type, { type Static } from 'typebox';
-import { closed, Id, type Link, ReadOnly } from './common.ts';
+import { closed, Id, Links, ReadOnly, Time } from './common.ts';
 
-export interface Project {
-  readonly clusterCount: number;
-  readonly created: string;
-  readonly id: string;
-  readonly links: readonly Link[];
-  readonly name: string;
-  readonly orgId: string;
-  readonly withDefaultAlertsSettings: true;
-}
+const TagText = Type.String({ minLength: 1, maxLength: 255 });
+export const Tag = Type.Object({ key: TagText, value: TagText }, closed);
+export type Tag = Static<typeof Tag>;
+
+const Tags = Type.Array(Tag, { maxItems: 50 });
+
+export const Project = Type.Object(
+  {
+    clusterCount: Type.Integer({ minimum: 0 }),
+    created: Time,
+    id: Id,
+    links: Links,
+    name: Type.String(),
+    orgId: Id,
+    /** Left out where there are none, as recorded. */
+    tags: Type.Optional(Tags),
+    withDefaultAlertsSettings: Type.Boolean(),
+  },
+  closed,
+);
+export type Project = Static<typeof Project>;
 
 /** Body of createGroup. Clients send the read-only fields of a project with it. */
 export const CreateProject = Type.Object(
@@ -20,7 +32,7 @@ export const CreateProject = Type.Object(
     regionUsageRestrictions: Type.Optional(
       Type.Enum(['COMMERCIAL_FEDRAMP_REGIONS_ONLY', 'GOV_REGIONS_ONLY']),
     ),
-    tags: Type.Optional(Type.Array(Type.Unknown())),
+    tags: Type.Optional(Tags),
     clusterCount: ReadOnly,
     created: ReadOnly,
     id: ReadOnly,
@@ -29,3 +41,14 @@ export const CreateProject = Type.Object(
   closed,
 );
 export type CreateProject = Static<typeof CreateProject>;
+
+/** Body of updateGroup. */
+export const UpdateProject = Type.Object(
+  {
+    name: Type.Optional(Type.String()),
+    tags: Type.Optional(Tags),
+    withDefaultAlertsSettings: Type.Optional(Type.Boolean()),
+  },
+  closed,
+);
+export type UpdateProject = Static<typeof UpdateProject>;

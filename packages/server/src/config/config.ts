@@ -8,6 +8,7 @@ import {
   resolveOptions,
 } from '@linkspan/contract/options/declare.ts';
 import { optionSchemas, readYamlFile, resolvePaths } from '@linkspan/contract/options/yamlFile.ts';
+import { acceptedVersion } from '@linkspan/contract/api/versions.ts';
 import { normaliseCidr } from '../domain/addresses.ts';
 import type { StoreOptions } from '../store/open.ts';
 import { SERVER_ENVIRONMENT_PREFIX, SERVER_OPTIONS, STORE_OPTIONS } from './options.ts';
@@ -21,6 +22,8 @@ export interface ServerConfig {
   readonly allowedNetworks: readonly string[];
   /** Normalised CIDR blocks. */
   readonly trustedProxies: readonly string[];
+  /** Dates, as 2023-01-01. */
+  readonly goneVersions: readonly string[];
   /** Without a path; null: what the server listens on. */
   readonly publicUrl: string | null;
 }
@@ -50,11 +53,22 @@ export function loadConfig(flags: GivenValues, environment: Environment): Server
       `${placeOf('publicUrl', sources)}: must be a URL such as https://linkspan.example.com, without a path, a query or credentials`,
     );
   }
+  const goneVersions = options.goneVersions
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+  for (const date of goneVersions) {
+    if (acceptedVersion(`application/vnd.atlas.${date}+json`) !== null) continue;
+    problems.push(
+      `${placeOf('goneVersions', sources)}: "${date}" is not a date such as 2023-01-01`,
+    );
+  }
   const read = {
     options,
     store: storeOptions(options),
     allowedNetworks: networks('allowedNetworks'),
     trustedProxies: networks('trustedProxies'),
+    goneVersions,
     publicUrl: publicUrl ?? null,
   };
   if (problems.length > 0) throw new ConfigurationError(problems);

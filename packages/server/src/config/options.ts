@@ -53,6 +53,12 @@ export const SERVER_OPTIONS = {
     description:
       'Reverse proxies whose X-Forwarded-For is believed: addresses and CIDR blocks, with commas',
   },
+  goneVersions: {
+    type: 'string',
+    default: '',
+    description:
+      'Versions of /api/atlas/v2 to take out of service before their time: dates, with commas; an operation that has a newer one answers 410',
+  },
   rateLimits: {
     type: 'boolean',
     default: true,

@@ -1,4 +1,9 @@
-import type { GroupRole, OrgRole } from '@linkspan/contract/api/roles.ts';
+import {
+  GROUP_ROLES,
+  type GroupRole,
+  ORG_ROLES,
+  type OrgRole,
+} from '@linkspan/contract/api/roles.ts';
 
 /** The credential that a caller has proven to hold. */
 export type Credential =
@@ -16,21 +21,30 @@ export interface Principal {
   readonly remoteAddress: string;
 }
 
-/** The least role that an operation asks for; a higher one will do. */
-export type Requirement = OrgRole | GroupRole;
+/** The least role in the organization that an operation asks for; a higher one will do. */
+export type OrgRequirement = 'ORG_OWNER' | 'ORG_GROUP_CREATOR' | 'ORG_READ_ONLY' | 'ORG_MEMBER';
 
-/** The roles that satisfy a requirement of the organization. */
-const ORG_IMPLIED: Readonly<Record<OrgRole, readonly OrgRole[]>> = {
+/** The same in the project. */
+export type GroupRequirement = 'GROUP_OWNER' | 'GROUP_ACCESS_MANAGER' | 'GROUP_READ_ONLY';
+
+export type Requirement = OrgRequirement | GroupRequirement;
+
+/** Roles of the organization that include reading everything in it (documented). */
+const ORG_READERS = ['ORG_OWNER', 'ORG_READ_ONLY', 'ORG_STREAM_PROCESSING_ADMIN'] as const;
+
+/** The roles that satisfy a requirement of the organization: each role makes a member. */
+const ORG_IMPLIED: Readonly<Record<OrgRequirement, readonly OrgRole[]>> = {
   ORG_OWNER: ['ORG_OWNER'],
   ORG_GROUP_CREATOR: ['ORG_OWNER', 'ORG_GROUP_CREATOR'],
-  ORG_MEMBER: ['ORG_OWNER', 'ORG_GROUP_CREATOR', 'ORG_MEMBER', 'ORG_READ_ONLY'],
-  ORG_READ_ONLY: ['ORG_OWNER', 'ORG_READ_ONLY'],
+  ORG_READ_ONLY: ORG_READERS,
+  ORG_MEMBER: ORG_ROLES,
 };
 
-/** An owner of the organization owns its projects; its reader reads them. */
-const GROUP_IMPLIED: Readonly<Record<GroupRole, readonly string[]>> = {
+/** An owner of the organization owns its projects; its readers read them, as each role of them does. */
+const GROUP_IMPLIED: Readonly<Record<GroupRequirement, readonly (OrgRole | GroupRole)[]>> = {
   GROUP_OWNER: ['ORG_OWNER', 'GROUP_OWNER'],
-  GROUP_READ_ONLY: ['ORG_OWNER', 'ORG_READ_ONLY', 'GROUP_OWNER', 'GROUP_READ_ONLY'],
+  GROUP_ACCESS_MANAGER: ['ORG_OWNER', 'GROUP_OWNER', 'GROUP_ACCESS_MANAGER'],
+  GROUP_READ_ONLY: [...ORG_READERS, ...GROUP_ROLES],
 };
 
 /** The id of an API key or service account: whose bucket a request is counted in. */
@@ -64,13 +78,17 @@ export function isAllowed(
   requirement: Requirement,
   projectId: string | null,
 ): boolean {
-  if (requirement === 'GROUP_OWNER' || requirement === 'GROUP_READ_ONLY') {
+  if (isGroupRequirement(requirement)) {
     const implied = GROUP_IMPLIED[requirement];
     if (holds(principal.orgRoles, implied)) return true;
     const own = projectId === null ? undefined : principal.projectRoles.get(projectId);
     return own !== undefined && holds(own, implied);
   }
   return holds(principal.orgRoles, ORG_IMPLIED[requirement]);
+}
+
+function isGroupRequirement(requirement: Requirement): requirement is GroupRequirement {
+  return requirement in GROUP_IMPLIED;
 }
 
 function holds(roles: ReadonlySet<string>, any: readonly string[]): boolean {

@@ -4,6 +4,7 @@ export type EventType =
   | 'ORG_RENAMED'
   | 'ORG_DELETED'
   | 'GROUP_CREATED'
+  | 'GROUP_UPDATED'
   | 'GROUP_DELETED'
   | 'API_KEY_CREATED'
   | 'API_KEY_DELETED'

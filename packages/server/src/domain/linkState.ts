@@ -1,7 +1,5 @@
 import type { OrganizationLinkState } from '@linkspan/contract/api/linkTokens.ts';
-
-/** A migration host that was not heard of for this long is stale, in milliseconds. */
-const HEARTBEAT_FRESH_MS = 90_000;
+import { HEARTBEAT_FRESH_MS } from '@linkspan/contract/push/messages.ts';
 
 /** How a link looks from outside, from its row's state and its hosts. */
 export function organizationLinkState(

@@ -10,6 +10,9 @@ import type { Nonces } from './nonces.ts';
 import { presentationOf, queryOf } from './query.ts';
 import { writeError } from './respond.ts';
 
+/** The longest part of a path, in characters. */
+export const MAX_PATH_PARAMETER = 1000;
+
 /** RFC 6750, section 3.1. */
 const BEARER_REFUSED = 'Bearer error="invalid_token"';
 
@@ -66,6 +69,9 @@ function toApiError(error: FastifyError | Error, request: FastifyRequest): ApiEr
   const code = 'code' in error ? error.code : '';
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
     return apiError('PAYLOAD_TOO_LARGE', `${MAX_API_BODY_BYTES}`);
+  }
+  if (code === 'FST_ERR_MAX_PARAM_LENGTH') {
+    return apiError('INVALID_PATH_PARAMETER', `(longer than ${MAX_PATH_PARAMETER} characters)`);
   }
   const status = 'statusCode' in error ? error.statusCode : undefined;
   if (status !== undefined && status >= 400 && status < 500) {

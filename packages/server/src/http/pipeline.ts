@@ -5,13 +5,13 @@ import type { Directory } from '../operations/directory.ts';
 import { authenticate, checkAccessList } from './authenticate.ts';
 import { authorize } from './authorize.ts';
 import { checkBody, parseJson } from './body.ts';
-import type { Answer, Call, Endpoint, PageRequest } from './endpoint.ts';
+import type { Answer, Endpoint, PageRequest } from './endpoint.ts';
 import type { Nonces } from './nonces.ts';
-import { pageOf } from './page.ts';
-import { checkPresentation, pageRequestOf, presentationOf, queryOf } from './query.ts';
+import { cut, pageOf } from './page.ts';
+import { checkPresentation, pageRequestOf, presentationOf, queryOf, readQuery } from './query.ts';
 import type { RateLimiter } from './rateLimit.ts';
 import { SECURITY_HEADERS, writeAnswer } from './respond.ts';
-import { type ApiBase, chooseVersion, type Resolved } from './version.ts';
+import { type ApiBase, checkGone, chooseVersion, type Resolved } from './version.ts';
 
 export interface PipelineDependencies {
   readonly nonces: Nonces;
@@ -19,6 +19,8 @@ export interface PipelineDependencies {
   readonly rateLimiter: RateLimiter;
   /** URL that clients reach the server at, without a slash at its end: for `links`. */
   readonly publicUrl: () => string;
+  /** Version dates of Atlas's v2 that are past their sunset here. */
+  readonly goneVersions: ReadonlySet<string>;
 }
 
 /** What the checks before the body have found. */
@@ -26,10 +28,11 @@ interface Admitted {
   readonly principal: Principal;
   readonly resolved: Resolved;
   readonly query: URLSearchParams;
+  readonly parameters: Readonly<Record<string, unknown>>;
   readonly page: PageRequest;
 }
 
-type Params = Partial<Call['params']>;
+type Params = Readonly<Record<string, string>>;
 
 /**
  * The one way through the API, the same for every operation:
@@ -51,7 +54,7 @@ export class Pipeline {
     request: FastifyRequest,
     reply: FastifyReply,
   ): Promise<void> {
-    const { nonces, directory } = this.#dependencies;
+    const { nonces, directory, goneVersions } = this.#dependencies;
     const caller = await authenticate(request, nonces, directory);
     const { principal } = caller;
     reply.headers({
@@ -64,10 +67,12 @@ export class Pipeline {
     await this.#limit(endpoint, owner, request, reply);
     const resolved = chooseVersion(endpoint, base, request.headers.accept);
     reply.headers(resolved.headers);
+    if (base.versioned) checkGone(resolved, goneVersions, pathOf(request));
     const query = queryOf(request.raw.url ?? '');
     checkPresentation(query);
     const page = pageRequestOf(query);
-    this.#admitted.set(request, { principal, resolved, query, page });
+    const parameters = readQuery(query, endpoint.query ?? {});
+    this.#admitted.set(request, { principal, resolved, query, parameters, page });
   }
 
   async run(
@@ -78,23 +83,17 @@ export class Pipeline {
   ): Promise<FastifyReply> {
     const admitted = this.#admitted.get(request);
     if (admitted === undefined) throw new Error('a request was not admitted');
-    const { principal, resolved, query } = admitted;
-    const params = request.params as Params;
+    const { principal, resolved, parameters, page } = admitted;
     const answer = await endpoint.handle({
       principal,
-      params: {
-        orgId: params.orgId ?? '',
-        groupId: params.groupId ?? '',
-        id: params.id ?? '',
-        name: params.name ?? '',
-        address: params.address ?? '',
-      },
-      query: (name) => query.get(name),
+      params: request.params,
+      query: parameters,
+      page,
       body: bodyOf(endpoint, resolved, request),
       version: resolved.version.date,
       base: this.#dependencies.publicUrl() + base.path,
     });
-    return this.#respond(answer, admitted, request, reply);
+    return this.#respond(endpoint, answer, admitted, request, reply);
   }
 
   async #limit(
@@ -120,19 +119,21 @@ export class Pipeline {
   }
 
   #respond(
+    endpoint: Endpoint,
     answer: Answer,
     { query, page, resolved }: Admitted,
     request: FastifyRequest,
     reply: FastifyReply,
   ): FastifyReply {
-    const body =
-      'items' in answer
-        ? pageOf(answer.items, page, this.#dependencies.publicUrl() + pathOf(request), query)
-        : answer.body;
-    const written = writeAnswer(answer.status, body, presentationOf(query));
-    if ('location' in answer && answer.location !== undefined) {
-      reply.header('Location', answer.location);
+    let body: unknown;
+    if (answer !== undefined && 'body' in answer) {
+      body = answer.body;
+      if (answer.location !== undefined) reply.header('Location', answer.location);
+    } else if (answer !== undefined) {
+      const href = this.#dependencies.publicUrl() + pathOf(request);
+      body = pageOf('items' in answer ? cut(answer.items, page) : answer, page, href, query);
     }
+    const written = writeAnswer(endpoint.status, body, presentationOf(query));
     reply.code(written.status).header('Content-Type', resolved.mediaType);
     return written.body === null ? reply.send() : reply.send(written.body);
   }

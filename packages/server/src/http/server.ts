@@ -3,15 +3,14 @@ import Fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
   type FastifyPluginAsync,
-  type HTTPMethods,
 } from 'fastify';
 import { PUSH_BASE } from '@linkspan/contract/push/version.ts';
 import { apiError } from '../domain/apiError.ts';
 import { MAX_API_BODY_BYTES } from './body.ts';
 import type { Endpoint } from './endpoint.ts';
-import { answerError, answerMalformed } from './errors.ts';
+import { answerError, answerMalformed, MAX_PATH_PARAMETER } from './errors.ts';
 import { pathOf, Pipeline, type PipelineDependencies } from './pipeline.ts';
-import { API_BASES } from './version.ts';
+import { API_BASES, isServedAt } from './version.ts';
 
 export interface HttpDependencies extends PipelineDependencies {
   readonly endpoints: readonly Endpoint[];
@@ -25,16 +24,6 @@ export interface HttpDependencies extends PipelineDependencies {
 /** The longest that a request may take to arrive whole, in milliseconds. */
 const REQUEST_TIMEOUT_MS = 300_000;
 
-const METHODS: readonly HTTPMethods[] = [
-  'GET',
-  'HEAD',
-  'POST',
-  'PUT',
-  'PATCH',
-  'DELETE',
-  'OPTIONS',
-];
-
 /** The HTTP server, not listening yet. */
 export async function createHttpServer(dependencies: HttpDependencies): Promise<FastifyInstance> {
   const { nonces } = dependencies;
@@ -42,7 +31,7 @@ export async function createHttpServer(dependencies: HttpDependencies): Promise<
     loggerInstance: dependencies.logger,
     logController: new LogController({ disableRequestLogging: true }),
     forceCloseConnections: 'idle',
-    routerOptions: { maxParamLength: 1000 },
+    routerOptions: { maxParamLength: MAX_PATH_PARAMETER },
     exposeHeadRoutes: false,
     requestTimeout: REQUEST_TIMEOUT_MS,
     trustProxy: dependencies.trustedProxies.length > 0 && [...dependencies.trustedProxies],
@@ -73,15 +62,15 @@ function apiPlugin(dependencies: HttpDependencies): FastifyPluginAsync {
       (_request, body, done) => done(null, body),
     );
     for (const base of API_BASES) {
-      const methods = new Map<string, Set<HTTPMethods>>();
+      const methods = new Map<string, Set<string>>();
       for (const endpoint of dependencies.endpoints) {
-        if (endpoint.api !== base.api) continue;
-        const url = base.path + endpoint.path;
+        if (!isServedAt(endpoint, base)) continue;
+        const url = (base.path + endpoint.path).replaceAll(/\{(\w+)\}/g, ':$1');
         // Whoever may GET may ask for the headers alone (RFC 9110, section 9.1).
-        const answered: HTTPMethods[] =
-          endpoint.method === 'GET' ? ['GET', 'HEAD'] : [endpoint.method];
-        const known = methods.get(url) ?? new Set();
-        methods.set(url, known);
+        const answered = endpoint.method === 'GET' ? ['GET', 'HEAD'] : [endpoint.method];
+        const shape = url.replaceAll(/:\w+/g, ':');
+        const known = methods.get(shape) ?? new Set(['OPTIONS']);
+        methods.set(shape, known);
         for (const method of answered) known.add(method);
         app.route({
           method: answered,
@@ -90,17 +79,28 @@ function apiPlugin(dependencies: HttpDependencies): FastifyPluginAsync {
           handler: (request, reply) => pipeline.run(endpoint, base, request, reply),
         });
       }
-      for (const [url, known] of methods) {
-        app.route({
-          method: METHODS.filter((method) => !known.has(method)),
-          url,
-          onRequest: async (request, reply) => {
-            reply.header('Allow', [...known].join(', '));
-            throw apiError('METHOD_NOT_ALLOWED', request.method, pathOf(request));
-          },
-          handler: () => undefined,
-        });
-      }
+      for (const [shape, known] of methods) answerOtherMethods(app, shape, known);
     }
   };
+}
+
+/** OPTIONS tells what a path answers (RFC 9110, section 9.3.7); every other method is refused. */
+function answerOtherMethods(app: FastifyInstance, shape: string, known: ReadonlySet<string>): void {
+  let position = 0;
+  const url = shape.replaceAll(':', () => `:p${position++}`);
+  const allow = [...known].toSorted().join(', ');
+  app.route({
+    method: 'OPTIONS',
+    url,
+    handler: async (_request, reply) => reply.code(204).header('Allow', allow).send(),
+  });
+  app.route({
+    method: app.supportedMethods.filter((method) => !known.has(method)),
+    url,
+    onRequest: async (request, reply) => {
+      reply.header('Allow', allow);
+      throw apiError('METHOD_NOT_ALLOWED', request.method, pathOf(request));
+    },
+    handler: () => undefined,
+  });
 }

@@ -24,6 +24,10 @@ export const API_BASES: readonly ApiBase[] = [
   { path: LINKSPAN_V1, api: 'linkspan', versioned: false },
 ];
 
+export function isServedAt(endpoint: Endpoint, base: ApiBase): boolean {
+  return endpoint.api === base.api && (endpoint.inV1 !== false || base.path !== ATLAS_V1);
+}
+
 /** The version that answers, and what the answer says of it. */
 export interface Resolved {
   readonly version: EndpointVersion;
@@ -56,4 +60,15 @@ export function chooseVersion(
       : {};
   const mediaType = base.versioned ? versionMediaType(version.date) : 'application/json';
   return { version, mediaType, headers };
+}
+
+/** @throws {ApiError} VERSION_GONE for an old version that the operator has taken out of service */
+export function checkGone(
+  { version }: Resolved,
+  goneVersions: ReadonlySet<string>,
+  path: string,
+): void {
+  if (version.sunset !== undefined && goneVersions.has(version.date)) {
+    throw apiError('VERSION_GONE', version.date, path.replace(/^\//, ''));
+  }
 }

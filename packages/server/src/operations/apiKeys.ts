@@ -1,4 +1,5 @@
 import type {
+  AddApiKeyToGroup,
   ApiKey,
   CreateGroupApiKey,
   CreateOrgApiKey,
@@ -131,6 +132,28 @@ export async function updateInProject(
     return project.org_id;
   });
   return get(context, orgId, id, base);
+}
+
+/** Gives a key of the organization roles in the project beside those that it has there. */
+export async function addToProject(
+  context: OperationContext,
+  principal: Principal,
+  groupId: string,
+  id: string,
+  body: AddApiKeyToGroup,
+): Promise<void> {
+  const added = body.flatMap((assignment) => assignment.roles ?? []);
+  checkGroupRoles(added, groupId);
+  if (added.length === 0) throw apiError('MISSING_API_KEY_ROLES');
+  await context.store.transaction(async (tx) => {
+    const project = await projects.find(tx, groupId);
+    if (project === undefined) throw apiError('GROUP_NOT_FOUND', groupId);
+    await loadChangeable(tx, project.org_id, id);
+    const before = (await apiKeys.roles(tx, id)).filter((role) => role.project_id === groupId);
+    const roles = [...new Set([...before.map((role) => role.role), ...added])];
+    await apiKeys.setProjectRoles(tx, id, groupId, roles);
+    await recordRoles(tx, principal, project.org_id, groupId, id, roles);
+  });
 }
 
 /** Takes a key out of a project; the key stays in the organization. */

@@ -1,4 +1,4 @@
-import type { ApiKey, ApiKeyRole } from '@linkspan/contract/api/apiKeys.ts';
+import type { ApiKey, RoleAssignment } from '@linkspan/contract/api/apiKeys.ts';
 import { newId } from '../domain/ids.ts';
 import { newKeyPair, redactedPrivateKey } from '../domain/keyPair.ts';
 import { timestamp } from '../domain/time.ts';
@@ -55,7 +55,7 @@ export function toApiKey(
   };
 }
 
-function toRole(role: apiKeys.RoleAssignment): ApiKeyRole {
+function toRole(role: apiKeys.RoleAssignment): RoleAssignment {
   return role.org_id !== null
     ? { orgId: role.org_id, roleName: role.role }
     : { groupId: role.project_id ?? '', roleName: role.role };

@@ -54,16 +54,25 @@ export async function create(
     created_at: timestamp(),
     settings: '{}',
   };
-  checkOrgRoles(body.apiKey.roles, row.id);
+  const { apiKey } = body;
+  if (apiKey === undefined) {
+    throw attributeError(
+      'MISSING_ONE_OF_ATTRIBUTES',
+      'apiKey',
+      'is required unless serviceAccount is given: nobody could manage the organization',
+      ['apiKey', 'serviceAccount'],
+    );
+  }
+  checkOrgRoles(apiKey.roles, row.id);
   const { store } = context;
   return store.transaction(async (tx) => {
     await organizations.insert(tx, row);
     const key = await insertKey(tx, store.sealer, {
       orgId: row.id,
-      description: body.apiKey.desc,
+      description: apiKey.desc,
       linkId: null,
     });
-    await apiKeys.setOrganizationRoles(tx, key.row.id, row.id, body.apiKey.roles);
+    await apiKeys.setOrganizationRoles(tx, key.row.id, row.id, apiKey.roles);
     const actor = actorOf(principal);
     await events.record(tx, { type: 'ORG_CREATED', orgId: row.id, actor, targetId: row.id });
     await events.record(tx, {

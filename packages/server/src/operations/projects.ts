@@ -1,5 +1,10 @@
 import { isName } from '@linkspan/contract/api/common.ts';
-import type { CreateProject, Project } from '@linkspan/contract/api/projects.ts';
+import type {
+  CreateProject,
+  Project,
+  Tag,
+  UpdateProject,
+} from '@linkspan/contract/api/projects.ts';
 import { type Credential, isAllowed, isMemberOfProject, type Principal } from '../domain/access.ts';
 import { apiError, attributeError } from '../domain/apiError.ts';
 import { newId } from '../domain/ids.ts';
@@ -74,14 +79,7 @@ export async function create(
   body: CreateProject,
   base: string,
 ): Promise<Project> {
-  if (!isName(body.name)) {
-    throw attributeError(
-      'INVALID_GROUP_NAME',
-      'name',
-      "must be 1 to 64 letters, digits, spaces or -_.(),:&@+'",
-      [body.name],
-    );
-  }
+  checkName(body.name);
   const { orgId } = body;
   const row: ProjectRow = {
     id: newId(),
@@ -115,6 +113,39 @@ export async function create(
   return toProject(row, 0, base, true);
 }
 
+/** Changes a project's name, its tags or both. */
+export async function update(
+  context: OperationContext,
+  principal: Principal,
+  groupId: string,
+  body: UpdateProject,
+  base: string,
+): Promise<Project> {
+  const { name, tags } = body;
+  if (name !== undefined) checkName(name);
+  await context.store.transaction(async (tx) => {
+    const row = await projects.find(tx, groupId);
+    if (row === undefined) throw apiError('GROUP_NOT_FOUND', groupId);
+    if (name !== undefined && name !== row.name) {
+      if ((await projects.findByName(tx, row.org_id, name)) !== undefined) {
+        throw apiError('GROUP_ALREADY_EXISTS', name);
+      }
+    }
+    const changed = { name: name ?? row.name, tags: tags ? JSON.stringify(tags) : row.tags };
+    if (changed.name === row.name && changed.tags === row.tags) return;
+    await projects.update(tx, groupId, changed);
+    await events.record(tx, {
+      type: 'GROUP_UPDATED',
+      orgId: row.org_id,
+      projectId: groupId,
+      actor: actorOf(principal),
+      targetId: groupId,
+      detail: { name: changed.name, tags: JSON.parse(changed.tags) as Tag[] },
+    });
+  });
+  return get(context, groupId, base);
+}
+
 /**
  * Removes a project and the record of its ended migrations.
  * @throws {ApiError} 409 while it has clusters; one with an active migration cannot be removed
@@ -142,6 +173,17 @@ export async function remove(
   });
 }
 
+function checkName(name: string): void {
+  if (!isName(name)) {
+    throw attributeError(
+      'INVALID_GROUP_NAME',
+      'name',
+      "must be 1 to 64 letters, digits, spaces or -_.(),:&@+'",
+      [name],
+    );
+  }
+}
+
 async function giveProjectRoles(
   tx: Executor,
   credential: Credential,
@@ -162,6 +204,7 @@ async function whole(context: OperationContext, row: ProjectRow, base: string): 
 
 function toProject(row: ProjectRow, clusterCount: number, base: string, isWhole: boolean): Project {
   const self = `${base}/groups/${row.id}`;
+  const tags = JSON.parse(row.tags) as Tag[];
   return {
     clusterCount,
     created: apiTime(row.created_at),
@@ -172,6 +215,7 @@ function toProject(row: ProjectRow, clusterCount: number, base: string, isWhole:
     ],
     name: row.name,
     orgId: row.org_id,
+    ...(tags.length === 0 ? {} : { tags }),
     withDefaultAlertsSettings: true,
   };
 }

@@ -1,106 +1,109 @@
-import { CreateCluster, UpdateCluster } from '@linkspan/contract/api/clusters.ts';
+import {
+  Cluster,
+  ConnectionTestResult,
+  CreateCluster,
+  UpdateCluster,
+} from '@linkspan/contract/api/clusters.ts';
 import { FIRST_VERSION } from '@linkspan/contract/api/versions.ts';
-import { type Endpoint, endpoint, endpointWithBody } from '../http/endpoint.ts';
+import { type Endpoint, listOperation, operation } from '../http/endpoint.ts';
 import { RATE_LIMITS } from '../http/rateLimit.ts';
 import * as clusters from '../operations/clusters.ts';
 import type { OperationContext } from '../operations/context.ts';
 
 export function clusterEndpoints(context: OperationContext): Endpoint[] {
-  const group = { api: 'linkspan', scope: 'group', limits: RATE_LIMITS.clusters } as const;
-  const path = '/groups/:groupId/clusters';
+  const group = {
+    tag: 'Clusters',
+    api: 'linkspan',
+    scope: 'group',
+    limits: RATE_LIMITS.clusters,
+  } as const;
+  const path = '/groups/{groupId}/clusters';
   return [
-    endpoint(
-      {
-        ...group,
-        operationId: 'listClusters',
-        method: 'GET',
-        path,
-        role: 'GROUP_READ_ONLY',
-        handle: async ({ params, base }) => ({
-          status: 200,
-          items: await clusters.list(context, params.groupId, base),
-        }),
+    listOperation({
+      ...group,
+      operationId: 'listDestinationClusters',
+      summary: 'Destination clusters of a project',
+      method: 'GET',
+      path,
+      role: 'GROUP_READ_ONLY',
+      status: 200,
+      versions: [{ date: FIRST_VERSION, response: Cluster }],
+      handle: async ({ params, base }) => ({
+        items: await clusters.list(context, params.groupId, base),
+      }),
+    }),
+    operation({
+      ...group,
+      operationId: 'createDestinationCluster',
+      summary: 'Register a destination cluster',
+      method: 'POST',
+      path,
+      role: 'GROUP_OWNER',
+      status: 201,
+      versions: [{ date: FIRST_VERSION, body: CreateCluster, response: Cluster }],
+      handle: async ({ principal, params, body, base }) => {
+        const cluster = await clusters.create(context, principal, params.groupId, body, base);
+        return { body: cluster, location: cluster.links[0]?.href ?? '' };
       },
-      FIRST_VERSION,
-    ),
-    endpointWithBody(
-      {
-        ...group,
-        operationId: 'createCluster',
-        method: 'POST',
-        path,
-        role: 'GROUP_OWNER',
-        handle: async ({ principal, params, body, base }) => {
-          const cluster = await clusters.create(context, principal, params.groupId, body, base);
-          return { status: 201, body: cluster, location: cluster.links[0]?.href ?? '' };
-        },
+    }),
+    operation({
+      ...group,
+      operationId: 'getDestinationCluster',
+      summary: 'One destination cluster',
+      method: 'GET',
+      path: `${path}/{clusterName}`,
+      role: 'GROUP_READ_ONLY',
+      status: 200,
+      versions: [{ date: FIRST_VERSION, response: Cluster }],
+      handle: async ({ params: { groupId, clusterName }, base }) => ({
+        body: await clusters.get(context, groupId, clusterName, base),
+      }),
+    }),
+    operation({
+      ...group,
+      operationId: 'updateDestinationCluster',
+      summary: "Change a destination cluster's connection string",
+      method: 'PATCH',
+      path: `${path}/{clusterName}`,
+      role: 'GROUP_OWNER',
+      status: 200,
+      versions: [{ date: FIRST_VERSION, body: UpdateCluster, response: Cluster }],
+      handle: async ({ principal, params: { groupId, clusterName }, body, base }) => ({
+        body: await clusters.setConnectionString(
+          context,
+          principal,
+          groupId,
+          clusterName,
+          body.connectionString,
+          base,
+        ),
+      }),
+    }),
+    operation({
+      ...group,
+      operationId: 'deleteDestinationCluster',
+      summary: 'Forget a destination cluster; nothing is done to it',
+      method: 'DELETE',
+      path: `${path}/{clusterName}`,
+      role: 'GROUP_OWNER',
+      status: 204,
+      versions: [{ date: FIRST_VERSION }],
+      handle: async ({ principal, params: { groupId, clusterName } }) => {
+        await clusters.remove(context, principal, groupId, clusterName);
       },
-      FIRST_VERSION,
-      CreateCluster,
-    ),
-    endpoint(
-      {
-        ...group,
-        operationId: 'getCluster',
-        method: 'GET',
-        path: `${path}/:name`,
-        role: 'GROUP_READ_ONLY',
-        handle: async ({ params: { groupId, name }, base }) => ({
-          status: 200,
-          body: await clusters.get(context, groupId, name, base),
-        }),
-      },
-      FIRST_VERSION,
-    ),
-    endpointWithBody(
-      {
-        ...group,
-        operationId: 'updateCluster',
-        method: 'PATCH',
-        path: `${path}/:name`,
-        role: 'GROUP_OWNER',
-        handle: async ({ principal, params: { groupId, name }, body, base }) => ({
-          status: 200,
-          body: await clusters.setConnectionString(
-            context,
-            principal,
-            groupId,
-            name,
-            body.connectionString,
-            base,
-          ),
-        }),
-      },
-      FIRST_VERSION,
-      UpdateCluster,
-    ),
-    endpoint(
-      {
-        ...group,
-        operationId: 'deleteCluster',
-        method: 'DELETE',
-        path: `${path}/:name`,
-        role: 'GROUP_OWNER',
-        handle: async ({ principal, params: { groupId, name } }) => {
-          await clusters.remove(context, principal, groupId, name);
-          return { status: 204 };
-        },
-      },
-      FIRST_VERSION,
-    ),
-    endpoint(
-      {
-        ...group,
-        operationId: 'testClusterConnection',
-        method: 'POST',
-        path: `${path}/:name/connectionTest`,
-        role: 'GROUP_OWNER',
-        handle: async ({ params: { groupId, name } }) => ({
-          status: 200,
-          body: await clusters.testConnection(context, groupId, name),
-        }),
-      },
-      FIRST_VERSION,
-    ),
+    }),
+    operation({
+      ...group,
+      operationId: 'testDestinationClusterConnection',
+      summary: 'Connect to a destination cluster and say what came of it',
+      method: 'POST',
+      path: `${path}/{clusterName}/connectionTest`,
+      role: 'GROUP_OWNER',
+      status: 200,
+      versions: [{ date: FIRST_VERSION, response: ConnectionTestResult }],
+      handle: async ({ params: { groupId, clusterName } }) => ({
+        body: await clusters.testConnection(context, groupId, clusterName),
+      }),
+    }),
   ];
 }

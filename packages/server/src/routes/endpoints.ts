@@ -1,6 +1,7 @@
 import type { Endpoint } from '../http/endpoint.ts';
 import type { OperationContext } from '../operations/context.ts';
 import type { LinkRemoval } from '../operations/linkRemoval.ts';
+import { apiKeyAccessListEndpoints } from './apiKeyAccessLists.ts';
 import { apiKeyEndpoints } from './apiKeys.ts';
 import { clusterEndpoints } from './clusters.ts';
 import { linkTokenEndpoints } from './linkTokens.ts';
@@ -14,6 +15,7 @@ export function allEndpoints(context: OperationContext, removal: LinkRemoval): E
     ...organizationEndpoints(context),
     ...projectEndpoints(context),
     ...apiKeyEndpoints(context, removal),
+    ...apiKeyAccessListEndpoints(context),
     ...clusterEndpoints(context),
     ...linkTokenEndpoints(context, removal),
     ...liveMigrationEndpoints(context),

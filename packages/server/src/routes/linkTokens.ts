@@ -1,6 +1,12 @@
-import { CreateLinkToken } from '@linkspan/contract/api/linkTokens.ts';
+import Type from 'typebox';
+import {
+  AvailableProject,
+  CreateLinkToken,
+  LinkToken,
+  OrganizationLink,
+} from '@linkspan/contract/api/linkTokens.ts';
 import { FIRST_VERSION } from '@linkspan/contract/api/versions.ts';
-import { type Endpoint, endpoint, endpointWithBody } from '../http/endpoint.ts';
+import { type Endpoint, operation } from '../http/endpoint.ts';
 import { RATE_LIMITS } from '../http/rateLimit.ts';
 import { actorOf, type OperationContext } from '../operations/context.ts';
 import { availableProjects } from '../operations/inventory.ts';
@@ -8,71 +14,65 @@ import type { LinkRemoval } from '../operations/linkRemoval.ts';
 import * as linkTokens from '../operations/linkTokens.ts';
 
 export function linkTokenEndpoints(context: OperationContext, removal: LinkRemoval): Endpoint[] {
-  const org = { scope: 'org', role: 'ORG_OWNER' } as const;
+  const org = { tag: 'Organization link', scope: 'org' } as const;
   const limits = RATE_LIMITS.liveMigrationOrganization;
-  const path = '/orgs/:orgId/liveMigrations/linkTokens';
+  const path = '/orgs/{orgId}/liveMigrations/linkTokens';
   return [
-    endpointWithBody(
-      {
-        ...org,
-        api: 'atlas',
-        limits,
-        operationId: 'createOrgLiveMigrationLinkToken',
-        method: 'POST',
-        path,
-        handle: async ({ principal, params, body }) => ({
-          status: 201,
-          body: await linkTokens.create(context, principal, params.orgId, body),
-        }),
+    operation({
+      ...org,
+      api: 'atlas',
+      limits,
+      operationId: 'createOrgLiveMigrationLinkToken',
+      summary: 'Make a link-token, the organization link and its API key',
+      method: 'POST',
+      path,
+      role: 'ORG_OWNER',
+      status: 201,
+      versions: [{ date: FIRST_VERSION, body: CreateLinkToken, response: LinkToken }],
+      handle: async ({ principal, params, body }) => ({
+        body: await linkTokens.create(context, principal, params.orgId, body),
+      }),
+    }),
+    operation({
+      ...org,
+      api: 'atlas',
+      limits: RATE_LIMITS.linkTokenRemoval,
+      operationId: 'deleteOrgLiveMigrationLinkTokens',
+      summary: 'Remove the link-token: the organization link, its API key and its live migrations',
+      method: 'DELETE',
+      path,
+      role: 'ORG_OWNER',
+      status: 204,
+      versions: [{ date: FIRST_VERSION }],
+      handle: async ({ principal, params }) => {
+        await removal.remove(params.orgId, actorOf(principal));
       },
-      FIRST_VERSION,
-      CreateLinkToken,
-    ),
-    endpoint(
-      {
-        ...org,
-        api: 'atlas',
-        limits: RATE_LIMITS.linkTokenRemoval,
-        operationId: 'deleteOrgLiveMigrationLinkTokens',
-        method: 'DELETE',
-        path,
-        handle: async ({ principal, params }) => {
-          await removal.remove(params.orgId, actorOf(principal));
-          return { status: 204 };
-        },
-      },
-      FIRST_VERSION,
-    ),
-    endpoint(
-      {
-        ...org,
-        api: 'atlas',
-        limits,
-        operationId: 'listOrgLiveMigrationAvailableProjects',
-        method: 'GET',
-        path: '/orgs/:orgId/liveMigrations/availableProjects',
-        handle: async ({ params }) => ({
-          status: 200,
-          body: await availableProjects(context, params.orgId),
-        }),
-      },
-      FIRST_VERSION,
-    ),
-    endpoint(
-      {
-        scope: 'org',
-        role: 'ORG_MEMBER',
-        api: 'linkspan',
-        limits,
-        operationId: 'getOrganizationLink',
-        method: 'GET',
-        path: '/orgs/:orgId/liveMigrations/link',
-        handle: async ({ params }) => ({
-          status: 200,
-          body: await linkTokens.describe(context, params.orgId),
-        }),
-      },
-      FIRST_VERSION,
-    ),
+    }),
+    operation({
+      ...org,
+      api: 'atlas',
+      limits,
+      operationId: 'listOrgLiveMigrationAvailableProjects',
+      summary: 'Projects of the source side, as its migration hosts report them',
+      method: 'GET',
+      path: '/orgs/{orgId}/liveMigrations/availableProjects',
+      role: 'ORG_OWNER',
+      status: 200,
+      versions: [{ date: FIRST_VERSION, response: Type.Array(AvailableProject) }],
+      handle: async ({ params }) => ({ body: await availableProjects(context, params.orgId) }),
+    }),
+    operation({
+      ...org,
+      api: 'linkspan',
+      limits,
+      operationId: 'getOrganizationLink',
+      summary: 'The organization link, and what removing it would stop',
+      method: 'GET',
+      path: '/orgs/{orgId}/liveMigrations/link',
+      role: 'ORG_MEMBER',
+      status: 200,
+      versions: [{ date: FIRST_VERSION, response: OrganizationLink }],
+      handle: async ({ params }) => ({ body: await linkTokens.describe(context, params.orgId) }),
+    }),
   ];
 }

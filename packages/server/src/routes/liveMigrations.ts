@@ -1,155 +1,169 @@
+import { Empty } from '@linkspan/contract/api/common.ts';
 import {
   CreateLiveMigration20230101,
   CreateLiveMigration20240530,
+  LiveMigration,
+  LiveMigrationDetail,
+  LiveMigrationValidation,
+  LiveMigrationValidationDetail,
 } from '@linkspan/contract/api/liveMigrations.ts';
 import { FIRST_VERSION, LIVE_MIGRATION_VERSION } from '@linkspan/contract/api/versions.ts';
-import { type Endpoint, endpoint } from '../http/endpoint.ts';
+import { type Endpoint, listOperation, operation } from '../http/endpoint.ts';
 import { RATE_LIMITS } from '../http/rateLimit.ts';
 import type { OperationContext } from '../operations/context.ts';
 import * as liveMigrations from '../operations/liveMigrations.ts';
-import { dropEmptyAttributes, type MigrationRequest } from '../operations/migrationRequest.ts';
+import { dropEmptyAttributes } from '../operations/migrationRequest.ts';
 import * as validations from '../operations/validations.ts';
 
-/** Both versions of the body of create and validate; the sunset is specified. */
-const CREATE_VERSIONS = [
-  { date: FIRST_VERSION, sunset: '2027-07-01', body: CreateLiveMigration20230101 },
-  { date: LIVE_MIGRATION_VERSION, body: CreateLiveMigration20240530 },
-] as const;
+/** Of the version that 2024-05-30 replaced (specified). */
+const SUNSET = '2027-07-01';
+
+const GROUP = { tag: 'Live migrations', scope: 'group', limits: RATE_LIMITS.project } as const;
+const PATH = '/groups/{groupId}/liveMigrations';
 
 export function liveMigrationEndpoints(context: OperationContext): Endpoint[] {
   return [...atlasEndpoints(context), ...linkspanEndpoints(context)];
 }
 
 function atlasEndpoints(context: OperationContext): Endpoint[] {
-  const group = { api: 'atlas', scope: 'group', limits: RATE_LIMITS.project } as const;
-  const path = '/groups/:groupId/liveMigrations';
+  const group = { ...GROUP, api: 'atlas' } as const;
   return [
-    {
+    operation({
       ...group,
       operationId: 'createGroupLiveMigration',
+      summary: 'Start a live migration',
       method: 'POST',
-      path,
+      path: PATH,
       role: 'ORG_OWNER',
-      versions: CREATE_VERSIONS,
+      status: 201,
+      versions: [
+        {
+          date: FIRST_VERSION,
+          sunset: SUNSET,
+          body: CreateLiveMigration20230101,
+          response: LiveMigration,
+        },
+        {
+          date: LIVE_MIGRATION_VERSION,
+          body: CreateLiveMigration20240530,
+          response: LiveMigration,
+        },
+      ],
       prepareBody: dropEmptyAttributes,
       handle: async ({ principal, params, body }) => ({
-        status: 201,
-        body: await liveMigrations.create(
-          context,
-          principal,
-          params.groupId,
-          body as MigrationRequest,
-        ),
+        body: await liveMigrations.create(context, principal, params.groupId, body),
       }),
-    },
-    endpoint(
-      {
-        ...group,
-        operationId: 'getGroupLiveMigration',
-        method: 'GET',
-        path: `${path}/:id`,
-        role: 'ORG_MEMBER',
-        handle: async ({ params }) => ({
-          status: 200,
-          body: await liveMigrations.get(context, params.groupId, params.id),
-        }),
+    }),
+    operation({
+      ...group,
+      operationId: 'getGroupLiveMigration',
+      summary: 'One live migration',
+      method: 'GET',
+      path: `${PATH}/{liveMigrationId}`,
+      role: 'ORG_MEMBER',
+      status: 200,
+      versions: [{ date: FIRST_VERSION, response: LiveMigration }],
+      handle: async ({ params }) => ({
+        body: await liveMigrations.get(context, params.groupId, params.liveMigrationId),
+      }),
+    }),
+    operation({
+      ...group,
+      operationId: 'cutoverGroupLiveMigration',
+      summary: 'Cut a live migration over',
+      method: 'PUT',
+      path: `${PATH}/{liveMigrationId}/cutover`,
+      role: 'ORG_OWNER',
+      status: 202,
+      versions: [{ date: FIRST_VERSION, response: Empty }],
+      handle: async ({ principal, params }) => {
+        await liveMigrations.cutOver(context, principal, params.groupId, params.liveMigrationId);
+        return { body: {} };
       },
-      FIRST_VERSION,
-    ),
-    endpoint(
-      {
-        ...group,
-        operationId: 'cutoverGroupLiveMigration',
-        method: 'PUT',
-        path: `${path}/:id/cutover`,
-        role: 'ORG_OWNER',
-        handle: async ({ principal, params }) => {
-          await liveMigrations.cutOver(context, principal, params.groupId, params.id);
-          return { status: 202, body: {} };
-        },
-      },
-      FIRST_VERSION,
-    ),
-    {
+    }),
+    operation({
       ...group,
       operationId: 'validateGroupLiveMigrations',
+      summary: 'Check what a live migration would meet',
       method: 'POST',
-      path: `${path}/validate`,
+      path: `${PATH}/validate`,
       role: 'ORG_OWNER',
-      versions: CREATE_VERSIONS,
+      status: 200,
+      versions: [
+        {
+          date: FIRST_VERSION,
+          sunset: SUNSET,
+          body: CreateLiveMigration20230101,
+          response: LiveMigrationValidation,
+        },
+        {
+          date: LIVE_MIGRATION_VERSION,
+          body: CreateLiveMigration20240530,
+          response: LiveMigrationValidation,
+        },
+      ],
       prepareBody: dropEmptyAttributes,
       handle: async ({ principal, params, body }) => ({
-        status: 200,
-        body: await validations.create(
-          context,
-          principal,
-          params.groupId,
-          body as MigrationRequest,
-        ),
+        body: await validations.create(context, principal, params.groupId, body),
       }),
-    },
-    endpoint(
-      {
-        ...group,
-        operationId: 'getGroupLiveMigrationValidateStatus',
-        method: 'GET',
-        path: `${path}/validate/:id`,
-        role: 'ORG_OWNER',
-        handle: async ({ params }) => ({
-          status: 200,
-          body: await validations.get(context, params.groupId, params.id),
-        }),
-      },
-      FIRST_VERSION,
-    ),
+    }),
+    operation({
+      ...group,
+      operationId: 'getGroupLiveMigrationValidateStatus',
+      summary: 'One validation',
+      method: 'GET',
+      path: `${PATH}/validate/{validationId}`,
+      role: 'ORG_OWNER',
+      status: 200,
+      versions: [{ date: FIRST_VERSION, response: LiveMigrationValidation }],
+      handle: async ({ params }) => ({
+        body: await validations.get(context, params.groupId, params.validationId),
+      }),
+    }),
   ];
 }
 
 function linkspanEndpoints(context: OperationContext): Endpoint[] {
-  const group = { api: 'linkspan', scope: 'group', limits: RATE_LIMITS.project } as const;
-  const path = '/groups/:groupId/liveMigrations';
+  const group = { ...GROUP, api: 'linkspan' } as const;
   return [
-    endpoint(
-      {
-        ...group,
-        operationId: 'listLiveMigrations',
-        method: 'GET',
-        path,
-        role: 'GROUP_READ_ONLY',
-        handle: async ({ params }) => ({
-          status: 200,
-          items: await liveMigrations.list(context, params.groupId),
-        }),
-      },
-      FIRST_VERSION,
-    ),
-    endpoint(
-      {
-        ...group,
-        operationId: 'getLiveMigration',
-        method: 'GET',
-        path: `${path}/:id`,
-        role: 'GROUP_READ_ONLY',
-        handle: async ({ params }) => ({
-          status: 200,
-          body: await liveMigrations.detail(context, params.groupId, params.id),
-        }),
-      },
-      FIRST_VERSION,
-    ),
-    endpoint(
-      {
-        ...group,
-        operationId: 'getLiveMigrationValidation',
-        method: 'GET',
-        path: `${path}/validate/:id`,
-        role: 'ORG_OWNER',
-        handle: async ({ params }) => ({
-          status: 200,
-          body: await validations.detail(context, params.groupId, params.id),
-        }),
-      },
-      FIRST_VERSION,
-    ),
+    listOperation({
+      ...group,
+      operationId: 'listLiveMigrations',
+      summary: 'Live migrations of a project, the newest first',
+      method: 'GET',
+      path: PATH,
+      role: 'GROUP_READ_ONLY',
+      status: 200,
+      versions: [{ date: FIRST_VERSION, response: LiveMigrationDetail }],
+      handle: async ({ params }) => ({
+        items: await liveMigrations.list(context, params.groupId),
+      }),
+    }),
+    operation({
+      ...group,
+      operationId: 'getLiveMigration',
+      summary: 'One live migration, with its progress',
+      method: 'GET',
+      path: `${PATH}/{liveMigrationId}`,
+      role: 'GROUP_READ_ONLY',
+      status: 200,
+      versions: [{ date: FIRST_VERSION, response: LiveMigrationDetail }],
+      handle: async ({ params }) => ({
+        body: await liveMigrations.detail(context, params.groupId, params.liveMigrationId),
+      }),
+    }),
+    operation({
+      ...group,
+      operationId: 'getLiveMigrationValidation',
+      summary: 'One validation, with each of its findings',
+      method: 'GET',
+      path: `${PATH}/validate/{validationId}`,
+      role: 'ORG_OWNER',
+      status: 200,
+      versions: [{ date: FIRST_VERSION, response: LiveMigrationValidationDetail }],
+      handle: async ({ params }) => ({
+        body: await validations.detail(context, params.groupId, params.validationId),
+      }),
+    }),
   ];
 }

@@ -1,100 +1,106 @@
-import { CreateOrganization, UpdateOrganization } from '@linkspan/contract/api/organizations.ts';
+import {
+  CreatedOrganization,
+  CreateOrganization,
+  Organization,
+  UpdateOrganization,
+} from '@linkspan/contract/api/organizations.ts';
+import { Project } from '@linkspan/contract/api/projects.ts';
 import { FIRST_VERSION } from '@linkspan/contract/api/versions.ts';
-import { type Endpoint, endpoint, endpointWithBody } from '../http/endpoint.ts';
+import { type Endpoint, listOperation, operation } from '../http/endpoint.ts';
 import { RATE_LIMITS } from '../http/rateLimit.ts';
 import type { OperationContext } from '../operations/context.ts';
 import * as organizations from '../operations/organizations.ts';
 import * as projects from '../operations/projects.ts';
 
+const NAME_FILTER = {
+  type: 'string',
+  description: 'Only those whose name begins with this, in any case of letters',
+} as const;
+
 export function organizationEndpoints(context: OperationContext): Endpoint[] {
-  const user = { api: 'atlas', scope: 'user', limits: RATE_LIMITS.organizations } as const;
-  const org = { api: 'atlas', scope: 'org', limits: RATE_LIMITS.organization } as const;
+  const shared = { tag: 'Organizations', api: 'atlas' } as const;
+  const user = { ...shared, scope: 'user', limits: RATE_LIMITS.organizations } as const;
+  const org = { ...shared, scope: 'org', limits: RATE_LIMITS.organization } as const;
   return [
-    endpoint(
-      {
-        ...user,
-        operationId: 'listOrgs',
-        method: 'GET',
-        path: '/orgs',
-        role: null,
-        handle: async ({ principal, query, base }) => ({
-          status: 200,
-          items: await organizations.list(context, principal, query('name'), base),
-        }),
+    listOperation({
+      ...user,
+      operationId: 'listOrgs',
+      summary: 'Organizations that the caller belongs to',
+      method: 'GET',
+      path: '/orgs',
+      role: null,
+      query: { name: NAME_FILTER },
+      status: 200,
+      versions: [{ date: FIRST_VERSION, response: Organization }],
+      handle: async ({ principal, query, base }) => ({
+        items: await organizations.list(context, principal, query.name ?? null, base),
+      }),
+    }),
+    operation({
+      ...user,
+      operationId: 'createOrg',
+      summary: 'Make an organization with its first API key or service account',
+      method: 'POST',
+      path: '/orgs',
+      role: 'ORG_OWNER',
+      status: 201,
+      versions: [{ date: FIRST_VERSION, body: CreateOrganization, response: CreatedOrganization }],
+      handle: async ({ principal, body, base }) => ({
+        body: await organizations.create(context, principal, body, base),
+      }),
+    }),
+    operation({
+      ...org,
+      operationId: 'getOrg',
+      summary: 'One organization',
+      method: 'GET',
+      path: '/orgs/{orgId}',
+      role: 'ORG_MEMBER',
+      status: 200,
+      versions: [{ date: FIRST_VERSION, response: Organization }],
+      handle: async ({ params, base }) => ({
+        body: await organizations.get(context, params.orgId, base),
+      }),
+    }),
+    operation({
+      ...org,
+      operationId: 'updateOrg',
+      summary: 'Rename an organization',
+      method: 'PATCH',
+      path: '/orgs/{orgId}',
+      role: 'ORG_OWNER',
+      status: 200,
+      versions: [{ date: FIRST_VERSION, body: UpdateOrganization, response: Organization }],
+      handle: async ({ principal, params, body, base }) => ({
+        body: await organizations.rename(context, principal, params.orgId, body.name, base),
+      }),
+    }),
+    operation({
+      ...org,
+      operationId: 'deleteOrg',
+      summary: 'Remove an organization that has no project and no link',
+      method: 'DELETE',
+      path: '/orgs/{orgId}',
+      role: 'ORG_OWNER',
+      status: 204,
+      versions: [{ date: FIRST_VERSION }],
+      handle: async ({ principal, params }) => {
+        await organizations.remove(context, principal, params.orgId);
       },
-      FIRST_VERSION,
-    ),
-    endpointWithBody(
-      {
-        ...user,
-        operationId: 'createOrg',
-        method: 'POST',
-        path: '/orgs',
-        role: 'ORG_OWNER',
-        handle: async ({ principal, body, base }) => ({
-          status: 201,
-          body: await organizations.create(context, principal, body, base),
-        }),
-      },
-      FIRST_VERSION,
-      CreateOrganization,
-    ),
-    endpoint(
-      {
-        ...org,
-        operationId: 'getOrg',
-        method: 'GET',
-        path: '/orgs/:orgId',
-        role: 'ORG_MEMBER',
-        handle: async ({ params, base }) => ({
-          status: 200,
-          body: await organizations.get(context, params.orgId, base),
-        }),
-      },
-      FIRST_VERSION,
-    ),
-    endpointWithBody(
-      {
-        ...org,
-        operationId: 'updateOrg',
-        method: 'PATCH',
-        path: '/orgs/:orgId',
-        role: 'ORG_OWNER',
-        handle: async ({ principal, params, body, base }) => ({
-          status: 200,
-          body: await organizations.rename(context, principal, params.orgId, body.name, base),
-        }),
-      },
-      FIRST_VERSION,
-      UpdateOrganization,
-    ),
-    endpoint(
-      {
-        ...org,
-        operationId: 'deleteOrg',
-        method: 'DELETE',
-        path: '/orgs/:orgId',
-        role: 'ORG_OWNER',
-        handle: async ({ principal, params }) => {
-          await organizations.remove(context, principal, params.orgId);
-          return { status: 204 };
-        },
-      },
-      FIRST_VERSION,
-    ),
-    endpoint(
-      {
-        ...org,
-        operationId: 'getOrgGroups',
-        method: 'GET',
-        path: '/orgs/:orgId/groups',
-        role: 'ORG_MEMBER',
-        handle: async ({ params, query, base }) => ({
-          status: 200,
-          items: await projects.listOfOrganization(context, params.orgId, query('name'), base),
-        }),
-      },
-      FIRST_VERSION,
-    ),
+    }),
+    listOperation({
+      ...org,
+      operationId: 'getOrgGroups',
+      summary: 'Projects of an organization',
+      method: 'GET',
+      path: '/orgs/{orgId}/groups',
+      role: 'ORG_MEMBER',
+      query: { name: NAME_FILTER },
+      status: 200,
+      versions: [{ date: FIRST_VERSION, response: Project }],
+      handle: async ({ params, query, base }) => ({
+        items: await projects.listOfOrganization(context, params.orgId, query.name ?? null, base),
+      }),
+    }),
   ];
 }

@@ -32,6 +32,14 @@ export async function listByOrganization(ex: Executor, orgId: string): Promise<P
     .execute();
 }
 
+export async function update(
+  ex: Executor,
+  id: string,
+  changed: Pick<ProjectRow, 'name' | 'tags'>,
+): Promise<void> {
+  await ex.updateTable('projects').set(changed).where('id', '=', id).execute();
+}
+
 /** How many clusters each project of the organization has, by project id. */
 export async function clusterCounts(ex: Executor, orgId: string): Promise<Map<string, number>> {
   const rows = await ex

@@ -215,7 +215,7 @@ describe('answers', () => {
       },
     ]);
     const uncounted = await server.api.call('GET', `${org}/groups?includeCount=false`);
-    expect(uncounted.json).not.toHaveProperty('totalCount');
+    expect(uncounted.json).toMatchObject({ totalCount: 0 });
     const self = (await server.api.call('GET', '/api/atlas/v2/groups')).json['links'] as unknown;
     expect(self).toEqual([
       {
@@ -249,12 +249,14 @@ describe('answers', () => {
     });
     const method = await server.api.call('PUT', '/api/atlas/v2/groups');
     expect(method.status).toBe(405);
-    expect(method.headers.allow).toBe('GET, HEAD, POST');
-    for (const name of ['HEAD', 'OPTIONS']) {
-      const other = await server.api.call(name, `${org}/liveMigrations/linkTokens`);
-      expect(other.status).toBe(405);
-      expect(other.headers.allow).toBe('POST, DELETE');
-    }
+    expect(method.headers.allow).toBe('GET, HEAD, OPTIONS, POST');
+    const head = await server.api.call('HEAD', `${org}/liveMigrations/linkTokens`);
+    expect(head.status).toBe(405);
+    expect(head.headers.allow).toBe('DELETE, OPTIONS, POST');
+    const long = await server.api.call('GET', `/api/atlas/v2/groups/${'x'.repeat(1001)}`);
+    expect(long.status).toBe(400);
+    expect(long.json).toMatchObject({ errorCode: 'INVALID_PATH_PARAMETER' });
+    expect(long.text).not.toContain('xxx');
     const bad = await server.api.call('GET', '/api/atlas/v2/groups/%zz');
     expect(bad.status).toBe(400);
     expect(bad.json).toMatchObject({ errorCode: 'VALIDATION_ERROR' });
@@ -263,6 +265,41 @@ describe('answers', () => {
     });
     expect(twice.json).toMatchObject({ error: 400, errorCode: 'VALIDATION_ERROR' });
   });
+});
+
+test('OPTIONS tells what a path answers, HEAD is a GET without its body', async () => {
+  const options = await send(`${server.url}${org}/groups`, 'OPTIONS');
+  expect(options.status).toBe(204);
+  expect(options.headers.allow).toBe('GET, HEAD, OPTIONS');
+  const get = await server.api.call('GET', org);
+  const head = await server.api.call('HEAD', org);
+  expect(head.status).toBe(200);
+  expect(head.text).toBe('');
+  for (const name of ['content-type', 'content-length', 'ratelimit-limit', 'x-frame-options']) {
+    expect(`${name} ${String(head.headers[name])}`).toBe(`${name} ${String(get.headers[name])}`);
+  }
+});
+
+test('a version that is taken out of service answers 410, except in v1.0', async () => {
+  await using strict = await startTestServer({ goneVersions: '2023-01-01' });
+  const headers = { accept: 'application/vnd.atlas.2023-01-01+json' };
+  const made = await strict.api.call('POST', '/api/atlas/v1.0/groups', {
+    body: { name: 'Project', orgId: strict.orgId },
+  });
+  const path = `groups/${textOf(made, 'id')}/liveMigrations`;
+  const gone = await strict.api.call('POST', `/api/atlas/v2/${path}`, { headers, body: {} });
+  expect(gone.status).toBe(410);
+  expect(gone.json).toMatchObject({
+    detail: `Version 2023-01-01 of api/atlas/v2/${path} is no longer available.`,
+    errorCode: 'VERSION_GONE',
+  });
+  expect(gone.headers.sunset).toBe('Thu, 1 Jul 2027 00:00:00 GMT');
+  const newer = await strict.api.call('POST', `/api/atlas/v2/${path}`, { body: {} });
+  expect(newer.status).toBe(400);
+  const v1 = await strict.api.call('POST', `/api/atlas/v1.0/${path}`, { body: {} });
+  expect(v1.status).toBe(400);
+  const only = await strict.api.call('GET', `/api/atlas/v2/groups`, { headers });
+  expect(only.status).toBe(200);
 });
 
 describe('bodies', () => {

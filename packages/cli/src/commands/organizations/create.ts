@@ -9,6 +9,9 @@ import { Option, type Command } from 'commander';
 import { print } from '../../output.ts';
 import { clientCommand, Session, type ClientOptions } from '../../session.ts';
 
+/** The key was asked for. */
+type Created = CreatedOrganization & Required<Pick<CreatedOrganization, 'apiKey'>>;
+
 interface CreateOptions extends ClientOptions {
   readonly apiKeyDescription: string;
   readonly apiKeyRole: OrgRole[];
@@ -35,7 +38,7 @@ export function addOrganizationsCreate(parent: Command): void {
         name,
         apiKey: { desc: options.apiKeyDescription, roles: options.apiKeyRole },
       };
-      const created = await session.call<CreatedOrganization>('POST', `${ATLAS_V2}/orgs`, {
+      const created = await session.call<Created>('POST', `${ATLAS_V2}/orgs`, {
         version: FIRST_VERSION,
         body,
       });

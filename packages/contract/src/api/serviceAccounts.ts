@@ -1,0 +1,65 @@
+import Type, { type Static } from 'typebox';
+import { closed, Id, Nullable, Time } from './common.ts';
+import { ORG_ROLES } from './roles.ts';
+
+/** The shortest and longest life of a secret, in hours, as documented. */
+export const MIN_SECRET_HOURS = 8;
+export const MAX_SECRET_HOURS = 8760;
+
+/** A client id, as specified. */
+export const ClientId = Type.String({ pattern: '^mdb_sa_id_[a-fA-F\\d]{24}$' });
+
+const TEXT = "^[\\p{L}\\p{N}\\-_.,' ]*$";
+const Name = Type.String({ pattern: TEXT, minLength: 1, maxLength: 64 });
+const Description = Type.String({ pattern: TEXT, minLength: 1, maxLength: 250 });
+const Roles = Type.Array(Type.Enum([...ORG_ROLES]), { minItems: 1 });
+const Hours = Type.Integer({ exclusiveMinimum: 0, maximum: 2 ** 31 - 1 });
+
+export const ServiceAccountSecret = Type.Object(
+  {
+    createdAt: Time,
+    expiresAt: Time,
+    id: Id,
+    lastUsedAt: Type.Optional(Nullable(Time)),
+    maskedSecretValue: Type.Optional(Type.String()),
+    /** Whole, in the answer to its creation alone. */
+    secret: Type.Optional(Type.String()),
+  },
+  closed,
+);
+export type ServiceAccountSecret = Static<typeof ServiceAccountSecret>;
+
+export const ServiceAccount = Type.Object(
+  {
+    clientId: ClientId,
+    createdAt: Time,
+    description: Type.String(),
+    name: Type.String(),
+    roles: Type.Array(Type.String()),
+    secrets: Type.Array(ServiceAccountSecret),
+  },
+  closed,
+);
+export type ServiceAccount = Static<typeof ServiceAccount>;
+
+/** Body of createOrgServiceAccount. */
+export const CreateServiceAccount = Type.Object(
+  { description: Description, name: Name, roles: Roles, secretExpiresAfterHours: Hours },
+  closed,
+);
+export type CreateServiceAccount = Static<typeof CreateServiceAccount>;
+
+/** Body of updateOrgServiceAccount. */
+export const UpdateServiceAccount = Type.Object(
+  {
+    description: Type.Optional(Nullable(Description)),
+    name: Type.Optional(Nullable(Name)),
+    roles: Type.Optional(Nullable(Roles)),
+  },
+  closed,
+);
+export type UpdateServiceAccount = Static<typeof UpdateServiceAccount>;
+
+/** Body of createOrgServiceAccountSecret. */
+export const CreateServiceAccountSecret = Type.Object({ secretExpiresAfterHours: Hours }, closed);
+export type CreateServiceAccountSecret = Static<typeof CreateServiceAccountSecret>;
