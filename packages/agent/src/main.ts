@@ -1,6 +1,10 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 
-import type { ValidationReport, ValidationWork } from '@linkspan/contract/push/messages.ts';
+import type {
+  MigrationWork,
+  ValidationReport,
+  ValidationWork,
+} from '@linkspan/contract/push/messages.ts';
 import { pino, type Logger } from 'pino';
 
 import type { AgentConfig } from './config/config.ts';
@@ -9,6 +13,7 @@ import { establishLink, type Established } from './link/establish.ts';
 import { runHeartbeat } from './link/heartbeat.ts';
 import { StateDirectory } from './link/stateDirectory.ts';
 import { MigrationFailedError } from './migration/context.ts';
+import { trackWhilePaused } from './migration/pausedRunner.ts';
 import { runMigration } from './migration/runner.ts';
 import { Backoff } from './push/backoff.ts';
 import { HostClient } from './push/client.ts';
@@ -80,6 +85,7 @@ async function work(
     onRefused: (error) => stop.abort(error),
     validate: (item, itemSignal) => validate(item, start, client, itemSignal),
     migrate: (run, runSignal) => migrate(run, start, directory, link, transport, runSignal),
+    track: (item, itemSignal) => track(item, start, directory, client, itemSignal),
   });
   let reported = false;
   const onReported = (): void => {
@@ -136,6 +142,31 @@ async function migrate(
     log.error({ migration: item.id, reason: error.message }, 'live migration failed');
   } finally {
     await pusher.close();
+  }
+}
+
+async function track(
+  item: MigrationWork,
+  { config, log }: AgentStart,
+  directory: StateDirectory,
+  client: HostClient,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await trackWhilePaused(
+      {
+        migrationId: item.id,
+        sourceUri: sourceUri(config.projects, item.source),
+        journalPath: directory.journalPath(item.id),
+        log: log.child({ migration: item.id }),
+        report: (progress, reportSignal) => client.reportPaused(item.id, progress, reportSignal),
+      },
+      signal,
+    );
+  } catch (error) {
+    // Once it goes on, the runner finds the same and tells the server.
+    if (!(error instanceof MigrationFailedError)) throw error;
+    log.error({ migration: item.id, reason: error.message }, 'its changes cannot be followed');
   }
 }
 

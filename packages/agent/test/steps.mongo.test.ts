@@ -19,6 +19,7 @@ import { Flusher } from '../src/migration/flusher.ts';
 import { TrackedGate } from '../src/migration/gate.ts';
 import { Lives } from '../src/migration/lives.ts';
 import { IncarnationLocks } from '../src/migration/locks.ts';
+import { Meter } from '../src/migration/meter.ts';
 import { Notifier } from '../src/migration/notifier.ts';
 import { Sizes } from '../src/migration/sizes.ts';
 import { Structure } from '../src/migration/structure.ts';
@@ -112,6 +113,7 @@ beforeEach(async () => {
     sizes: new Sizes(source, journal, stop.signal),
     work: new Notifier(),
     waiting: new Waiting(),
+    meter: new Meter(),
   };
 });
 

@@ -16,13 +16,13 @@ const key = (id: unknown): Buffer => Buffer.from(serialize({ _id: id }));
 describe('AcknowledgedPrefix', () => {
   it('D9: goes on only without a gap', () => {
     const reached: number[] = [];
-    const prefix = new AcknowledgedPrefix<number>((position) => reached.push(position));
+    const prefix = new AcknowledgedPrefix<number>((slots) => reached.push(...slots));
     const [a, b, c] = [prefix.begin(), prefix.begin(), prefix.begin()];
     c(3);
     b(2);
     expect(reached).toEqual([]);
     a(1);
-    expect(reached).toEqual([3]);
+    expect(reached).toEqual([1, 2, 3]);
   });
 });
 

@@ -9,6 +9,7 @@ import type { ByteBudget } from './budget.ts';
 import type { TrackedGate } from './gate.ts';
 import type { Lives } from './lives.ts';
 import type { IncarnationLocks } from './locks.ts';
+import type { Meter } from './meter.ts';
 import type { Notifier } from './notifier.ts';
 import type { Sizes } from './sizes.ts';
 import type { Waiting } from './waiting.ts';
@@ -73,6 +74,7 @@ export interface MigrationContext {
   /** Something changed that may be work for a step. */
   readonly work: Notifier;
   readonly waiting: Waiting;
+  readonly meter: Meter;
 }
 
 /** The migration cannot go on; the server is told why and it becomes FAILED. */

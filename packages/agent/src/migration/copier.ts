@@ -26,10 +26,19 @@ const SLOW_START_MS = 250;
  */
 type Outcome = 'whole' | 'changed' | 'split';
 
+/** A batch that was acknowledged. */
+interface Acknowledged {
+  /** Key of its last document. */
+  readonly position: Buffer;
+  readonly documents: number;
+  readonly bytes: number;
+}
+
 /**
  * Step 2: copies collections, several at once and large ones in ranges of `_id`, as inserts that
  * leave alone what is there (rules D9 to D11). A range's progress is the end of the prefix that was
- * acknowledged without a gap (invariant I4).
+ * acknowledged without a gap (invariant I4), and only that counts as copied (I8): what is behind a gap
+ * is copied again after a restart.
  */
 export class Copier {
   readonly #context: MigrationContext;
@@ -107,8 +116,9 @@ export class Copier {
       journal.incarnations.update(id, {
         state: 'COPIED',
         toReconcile: true,
-        documentsTotal: Math.max(current.documentsTotal, current.documentsCopied),
-        bytesTotal: Math.max(current.bytesTotal, current.bytesCopied),
+        // The estimates have served: this is what there was.
+        documentsTotal: current.documentsCopied,
+        bytesTotal: current.bytesCopied,
       });
       journal.ranges.clear(id);
     });
@@ -147,12 +157,16 @@ export class Copier {
     maySplit: boolean,
   ): Promise<Outcome> {
     const { id, source: namespace } = incarnation;
-    const { source, journal, lives, gate, signal, inFlight, hooks } = this.#context;
+    const { source, journal, lives, gate, signal, inFlight, hooks, meter } = this.#context;
     const names = lives.nameChanges(id);
     const since = journal.state()?.trackingSince ?? 0n;
-    const prefix = new AcknowledgedPrefix<Buffer>((position) =>
-      journal.ranges.advance(id, range.number, position),
-    );
+    const prefix = new AcknowledgedPrefix<Acknowledged>((batches) => {
+      const { position } = batches.at(-1) as Acknowledged;
+      journal.ranges.advance(id, range.number, position);
+      for (const batch of batches) {
+        journal.incarnations.addCopied(id, batch.documents, batch.bytes);
+      }
+    });
     const pushes = new Set<Promise<void>>();
     let averageBytes = TYPICAL_BYTES;
     let isFirst = true;
@@ -161,9 +175,10 @@ export class Copier {
     failed.promise.catch(() => undefined);
     try {
       const rest = { lower: range.position ?? range.lower, upper: range.upper };
-      for await (const { documents, time } of readRange(source, namespace, rest, since, () =>
+      const batches = readRange(source, namespace, rest, since, () =>
         this.#batchSize(averageBytes),
-      )) {
+      );
+      for await (const { documents, time } of meter.reading(batches)) {
         if (isFirst && (await this.#isToSplit(incarnation, started, maySplit))) return 'split';
         isFirst = false;
         // Bounds are inclusive, and the document at the position was acknowledged.
@@ -171,20 +186,21 @@ export class Copier {
         if (documents.length > 0) averageBytes = sizeOf(documents) / documents.length;
         await hooks.afterRead?.('copy', formatNamespace(namespace));
         // Also where nothing was found: the name may have become another's.
-        await Promise.race([gate.waitFor(time, signal), failed.promise]);
+        const passed = meter.waiting('source', () => gate.waitFor(time, signal));
+        await Promise.race([passed, failed.promise]);
         if (lives.nameChanges(id) !== names) return 'changed';
         for (const batch of cutBySize(documents, MAX_BATCH_BYTES)) {
           const bytes = sizeOf(batch);
-          await inFlight.acquire(bytes, signal);
-          const slot = prefix.begin();
-          const push = this.#push(id, batch, bytes, (position) => slot(position)).then(
+          await meter.waiting('push', () => inFlight.acquire(bytes, signal));
+          const push = this.#push(id, batch, bytes, prefix.begin()).then(
             () => void pushes.delete(push),
             (error: unknown) => failed.reject(error),
           );
           pushes.add(push);
         }
       }
-      await Promise.race([Promise.all(pushes), failed.promise]);
+      const acknowledged = meter.waiting('push', () => Promise.all(pushes));
+      await Promise.race([acknowledged, failed.promise]);
       return lives.nameChanges(id) === names ? 'whole' : 'changed';
     } finally {
       await Promise.allSettled(pushes);
@@ -207,9 +223,9 @@ export class Copier {
     id: number,
     documents: readonly Buffer[],
     bytes: number,
-    acknowledged: (position: Buffer) => void,
+    acknowledged: (batch: Acknowledged) => void,
   ): Promise<void> {
-    const { journal, locks, pusher, signal, inFlight, work } = this.#context;
+    const { journal, locks, pusher, signal, inFlight, work, meter } = this.#context;
     try {
       const lane = await this.#lanes.acquire(signal);
       try {
@@ -217,15 +233,18 @@ export class Copier {
           const incarnation = journal.incarnations.get(id);
           if (incarnation === undefined || incarnation.state !== 'COPYING') return;
           if (incarnation.destination === null) return;
-          const { failures } = await pusher.pushDocuments(
-            { op: 'insert', ...incarnation.destination, lane, documents },
-            signal,
+          const batch = { op: 'insert', ...incarnation.destination, lane, documents } as const;
+          const { failures } = await meter.pushing(bytes, () =>
+            pusher.pushDocuments(batch, signal),
           );
           journal.transaction(() => {
             // What was refused is left to the flush, which tries again and says why if it cannot.
             for (const { index } of failures) this.#markDirty(incarnation, documents[index]);
-            journal.incarnations.addCopied(id, documents.length, bytes);
-            acknowledged(keyOf(documents.at(-1) as Buffer));
+            acknowledged({
+              position: keyOf(documents.at(-1) as Buffer),
+              documents: documents.length,
+              bytes,
+            });
           });
         });
       } finally {

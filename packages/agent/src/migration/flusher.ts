@@ -129,7 +129,7 @@ export class Flusher {
   }
 
   async #flushWritten(lane: number, incarnation: Incarnation, keys: DirtyKey[]): Promise<void> {
-    const { gate, lives, signal, source, hooks } = this.#context;
+    const { gate, lives, signal, source, hooks, meter } = this.#context;
     const names = lives.nameChanges(incarnation.id);
     const missing = new Map(keys.map((key) => [key.comparable.toString('latin1'), key]));
     const newest = keys.reduce((max, { markedAt }) => (markedAt > max ? markedAt : max), 0n);
@@ -138,16 +138,12 @@ export class Flusher {
     const fragile: Buffer[] = [];
     let readAt: ClusterTime | null = null;
     const started = performance.now();
-    for await (const { documents, time } of readBack(
-      source,
-      incarnation.source,
-      documentKeys,
-      newest,
-    )) {
+    const batches = readBack(source, incarnation.source, documentKeys, newest);
+    for await (const { documents, time } of meter.reading(batches)) {
       if (readAt === null) this.#adapt(performance.now() - started);
       readAt = time;
       await hooks.afterRead?.('flush', formatNamespace(incarnation.source));
-      await gate.waitFor(time, signal);
+      await meter.waiting('source', () => gate.waitFor(time, signal));
       if (lives.nameChanges(incarnation.id) !== names) return;
       if (incarnation.collated) {
         fragile.push(
@@ -220,7 +216,7 @@ export class Flusher {
     items: readonly Found[],
     readAt: ClusterTime,
   ): Promise<void> {
-    const { journal, pusher, signal, inFlight } = this.#context;
+    const { journal, pusher, signal, inFlight, meter } = this.#context;
     if (destination === null) return;
     let at = 0;
     for (const documents of cutBySize(
@@ -230,11 +226,11 @@ export class Flusher {
       const keys = items.slice(at, at + documents.length).map(({ key }) => key);
       at += documents.length;
       const bytes = sizeOf(documents);
-      await inFlight.acquire(bytes, signal);
+      await meter.waiting('push', () => inFlight.acquire(bytes, signal));
       try {
-        const { failures } = await pusher.pushDocuments(
-          { op, ...destination, lane, documents },
-          signal,
+        const batch = { op, ...destination, lane, documents } as const;
+        const { failures } = await meter.waiting('push', () =>
+          meter.pushing(bytes, () => pusher.pushDocuments(batch, signal)),
         );
         const refused = new Set(failures.map(({ index }) => index));
         const accepted = keys.filter((_, index) => !refused.has(index));

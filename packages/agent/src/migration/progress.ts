@@ -4,16 +4,30 @@ import { secondsOf } from '../journal/clusterTime.ts';
 import type { Incarnation } from '../journal/incarnations.ts';
 import type { MigrationContext } from './context.ts';
 import type { CutoverPhase } from './cutover.ts';
+import { etaSeconds, holdingBack, ratesOf } from './pace.ts';
 
 /** A cutover is offered while the destination is at most so far behind, in seconds. */
 const READY_LAG_SECONDS = 10;
 
-const LISTED_AT_MOST = 1000;
+/** A report is sent every second. */
+const LISTED_AT_MOST = 100;
 const WARNINGS_AT_MOST = 100;
 
-/** What a migration's status is made of. Everything in it is from the journal (invariant I8). */
+/** What progress is read from; a paused migration has no more. */
+export type ProgressContext = Pick<
+  MigrationContext,
+  'journal' | 'source' | 'gate' | 'waiting' | 'meter'
+> & {
+  readonly pusher: Pick<MigrationContext['pusher'], 'waiting' | 'bytesSent'>;
+  readonly sizes: Pick<MigrationContext['sizes'], 'isKnown'>;
+};
+
+/**
+ * What a migration's status is made of. Everything in it is from the journal (invariant I8), but for
+ * the rates, which are of what was acknowledged since the engine started.
+ */
 export function measureProgress(
-  context: MigrationContext,
+  context: ProgressContext,
   now: {
     readonly cutover: CutoverPhase | null;
     readonly isListed: boolean;
@@ -22,7 +36,7 @@ export function measureProgress(
     readonly toRepair: number;
   },
 ): Progress {
-  const { journal, waiting, pusher } = context;
+  const { journal, waiting, pusher, meter } = context;
   const live = journal.incarnations.live();
   const collections = live.filter(
     ({ type, unsupported }) => type === 'collection' && unsupported === null,
@@ -30,6 +44,17 @@ export function measureProgress(
   const isCopied = now.isListed && collections.every(({ state }) => state === 'COPIED');
   const lagSeconds = now.isListed ? measureLag(context, isCopied && now.toRepair === 0) : null;
   const phase = now.cutover ?? phaseOf(now.isListed, isCopied, now.isStructureSettled);
+  const keysPending = journal.dirty.count();
+  const documentsFlushed = journal.state()?.documentsFlushed ?? 0;
+  const documentsCopied = sum(collections, (one) => one.documentsCopied);
+  const bytesCopied = sum(collections, (one) => one.bytesCopied);
+  const window = meter.sample({
+    documentsCopied,
+    bytesCopied,
+    documentsFlushed,
+    keysPending,
+    bytesSent: pusher.bytesSent,
+  });
   const reasons = [waiting.describe(), pusher.waiting].filter((reason) => reason !== null);
   return {
     phase,
@@ -40,14 +65,20 @@ export function measureProgress(
       lagSeconds !== null &&
       lagSeconds <= READY_LAG_SECONDS &&
       live.every(({ unsupported }) => unsupported === null),
-    documentsCopied: sum(collections, ({ documentsCopied }) => documentsCopied),
+    documentsCopied,
     documentsTotal: sum(collections, total('documents')),
-    bytesCopied: sum(collections, ({ bytesCopied }) => bytesCopied),
+    bytesCopied,
     bytesTotal: sum(collections, total('bytes')),
-    keysPending: journal.dirty.count(),
-    documentsFlushed: journal.state()?.documentsFlushed ?? 0,
+    keysPending,
+    documentsFlushed,
     waitingFor: reasons.length === 0 ? null : reasons.join('; ').slice(0, 500),
     warnings: warningsOf(live, now),
+    rates: window === null ? null : ratesOf(window),
+    etaSeconds:
+      window === null ? null : etaSeconds(phase, window, bytesLeft(collections, context.sizes)),
+    holdingBack: holdingBack(phase, reasons.length > 0, window),
+    collectionsTotal: collections.length,
+    collectionsCopied: collections.filter(({ state }) => state === 'COPIED').length,
     collections: collections
       .toSorted((a, b) => left(b) - left(a))
       .slice(0, LISTED_AT_MOST)
@@ -67,7 +98,7 @@ export function measureProgress(
  * up to which all its changes are at the destination. Until everything is copied that is the time at
  * which tracking began.
  */
-function measureLag({ journal, source, gate }: MigrationContext, isCopied: boolean): number {
+function measureLag({ journal, source, gate }: ProgressContext, isCopied: boolean): number {
   const since = journal.state()?.trackingSince ?? gate.position.time;
   const behind = journal.dirty.behindSince();
   const tracked = gate.position.time;
@@ -107,6 +138,18 @@ function left(collection: Incarnation): number {
   return collection.state === 'COPIED'
     ? 0
     : total('bytes')(collection) - collection.bytesCopied + 1;
+}
+
+/** null while a collection that is not copied was not measured, or has more than was measured. */
+function bytesLeft(
+  collections: readonly Incarnation[],
+  sizes: ProgressContext['sizes'],
+): number | null {
+  const unfinished = collections.filter(({ state }) => state !== 'COPIED');
+  const isTold = ({ id, bytesTotal, bytesCopied }: Incarnation): boolean =>
+    sizes.isKnown(id) && bytesTotal >= bytesCopied;
+  if (!unfinished.every(isTold)) return null;
+  return sum(unfinished, ({ bytesTotal, bytesCopied }) => bytesTotal - bytesCopied);
 }
 
 function sum(collections: readonly Incarnation[], of: (one: Incarnation) => number): number {

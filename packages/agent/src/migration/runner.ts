@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MigrationWork } from '@linkspan/contract/push/messages.ts';
-import { type Journal, openJournal } from '../journal/journal.ts';
+import { openJournal } from '../journal/journal.ts';
 import type { Pusher } from '../push/pusher.ts';
-import { openChangeStream } from '../source/changeStream.ts';
-import { type SourceConnection, connectSource } from '../source/connection.ts';
-import { describeSource, isSameSource } from '../source/identity.ts';
+import { connectSource } from '../source/connection.ts';
+import { begin } from './begin.ts';
 import { ByteBudget } from './budget.ts';
 import {
   DEFAULT_OPTIONS,
@@ -21,6 +20,7 @@ import { Flusher } from './flusher.ts';
 import { TrackedGate } from './gate.ts';
 import { Lives } from './lives.ts';
 import { IncarnationLocks } from './locks.ts';
+import { Meter } from './meter.ts';
 import { Notifier } from './notifier.ts';
 import { measureProgress } from './progress.ts';
 import { Repairer } from './repairer.ts';
@@ -53,8 +53,10 @@ export interface RunnerDependencies {
  *     track ──▶ list ──▶ copy ──▶ index ──▶ flush … ──▶ cut over ──▶ COMPLETE
  *       └──────────── all the while, into the journal ────────────┘
  *
- * The steps run side by side and share the journal; each looks for work that is ready for it.
+ * The steps run side by side and share the journal; each looks for work that is ready for it. To stop
+ * it at any moment is safe: what was not acknowledged is done again from the journal.
  *
+ * @throws {MigrationPausedError} when the server has paused it
  * @throws {MigrationEndedError} {@link LinkRefusedError} when the server ends it
  * @throws {MigrationFailedError} after the server was told that it cannot go on
  * @throws the signal's reason
@@ -81,25 +83,6 @@ export async function runMigration(deps: RunnerDependencies, signal: AbortSignal
 
 type Scope = Pick<MigrationContext, 'signal' | 'waiting' | 'log'>;
 
-/** D1: the first resume token is durable before anything is listed, and tied to its source. */
-async function begin(scope: Scope, journal: Journal, source: SourceConnection): Promise<void> {
-  const { identity } = await persist(scope, 'asking the source who it is', () =>
-    describeSource(source),
-  );
-  const state = journal.state();
-  if (state !== null) {
-    if (isSameSource(state.sourceIdentity, identity)) return;
-    throw new MigrationFailedError(
-      `the source is not the deployment that this migration began with (it was ${state.sourceIdentity}, it is ${identity}): start a new migration for it`,
-    );
-  }
-  await persist(scope, 'opening the change stream', async () => {
-    await using stream = await openChangeStream(source, { at: 'now' });
-    const { token, position } = stream.first;
-    journal.begin({ sourceIdentity: identity, resumeToken: token, position });
-  });
-}
-
 async function runSteps(
   deps: RunnerDependencies,
   scope: Scope & Pick<MigrationContext, 'journal' | 'source'>,
@@ -122,6 +105,7 @@ async function runSteps(
     sizes: new Sizes(scope.source, journal, signal),
     work: new Notifier(),
     waiting: scope.waiting,
+    meter: new Meter(),
   };
   const tracker = new Tracker(context, () => structure.relist());
   const structure = new Structure(context, tracker.expiring);

@@ -24,6 +24,7 @@ export class Sizes {
   readonly #journal: Journal;
   readonly #signal: AbortSignal;
   readonly #turns = new NumberPool(0, AT_ONCE);
+  readonly #known = new Set<number>();
   readonly #asked = new Map<number, Promise<CollectionStatistics | null>>();
   #hasBegun = false;
   #isSlow = false;
@@ -50,6 +51,11 @@ export class Sizes {
     if (this.#hasBegun && incarnation.type === 'collection') void this.of(incarnation);
   }
 
+  /** True once the source has said how large the collection is. */
+  isKnown(id: number): boolean {
+    return this.#known.has(id);
+  }
+
   /** null where the server does not say. */
   of(incarnation: Incarnation): Promise<CollectionStatistics | null> {
     let answer = this.#asked.get(incarnation.id);
@@ -67,10 +73,14 @@ export class Sizes {
         ? this.#estimate(id, await countDocuments(this.#source, source))
         : await measureCollection(this.#source, source);
       this.#signal.throwIfAborted();
-      this.#journal.incarnations.update(id, {
-        documentsTotal: size.documents,
-        bytesTotal: size.bytes,
-      });
+      // What was copied meanwhile is known better than any estimate.
+      if (this.#journal.incarnations.get(id)?.state !== 'COPIED') {
+        this.#journal.incarnations.update(id, {
+          documentsTotal: size.documents,
+          bytesTotal: size.bytes,
+        });
+        this.#known.add(id);
+      }
       return size;
     } finally {
       this.#turns.release(turn);

@@ -19,17 +19,23 @@ const REOPEN_PAUSE_MS = 200;
 
 const READING = 'reading the change stream';
 
+/** What tracking needs of a running migration; a paused one has no more. */
+export type TrackingContext = Pick<
+  MigrationContext,
+  'source' | 'journal' | 'gate' | 'lives' | 'work' | 'waiting' | 'log' | 'signal'
+>;
+
 /**
  * Step 1: reads the deployment's change stream into the journal. Events and token of a reply are one
  * transaction (rules D1 to D4).
  */
 export class Tracker {
-  readonly #context: MigrationContext;
+  readonly #context: TrackingContext;
   readonly #onRelist: () => void;
   #lastWrite: ClusterTime = NO_TIME;
 
   /** @param onRelist called when only a new listing can tell what has changed */
-  constructor(context: MigrationContext, onRelist: () => void) {
+  constructor(context: TrackingContext, onRelist: () => void) {
     this.#context = context;
     this.#onRelist = onRelist;
   }

@@ -3,6 +3,7 @@ import {
   RegisterHostReply,
   WorkReply,
   type Inventory,
+  type Progress,
   type RegisterHost,
   type ValidationReport,
   type WorkRequest,
@@ -14,6 +15,7 @@ import {
   DigestCursorLostError,
   LinkRefusedError,
   MigrationEndedError,
+  MigrationPausedError,
   PushRefusedError,
 } from './errors.ts';
 import { PushAnswerError, TransientPushError, type PushTransport } from './transport.ts';
@@ -69,6 +71,11 @@ export class HostClient {
     await this.#post('/inventory', message, null, signal);
   }
 
+  /** The source side has unlinked this host: its credentials are worth nothing from here on. */
+  async unlink(signal: AbortSignal): Promise<void> {
+    await this.#post('/unlink', {}, null, signal);
+  }
+
   /** The long poll: comes back when the list of work differs, or after `waitSeconds`. */
   async work(message: WorkRequest, signal: AbortSignal): Promise<WorkReply> {
     const timeoutMs = TIMEOUT_MS + message.waitSeconds * 1000;
@@ -80,6 +87,11 @@ export class HostClient {
   }
 
   /** @throws {MigrationEndedError} too */
+  async reportPaused(migrationId: string, progress: Progress, signal: AbortSignal): Promise<void> {
+    await this.#post(`/migrations/${migrationId}/paused`, progress, null, signal);
+  }
+
+  /** @throws {MigrationEndedError} {@link MigrationPausedError} too */
   async openSession(migrationId: string, signal: AbortSignal): Promise<OpenSessionReply> {
     const path = `/migrations/${migrationId}/sessions`;
     return await this.#post(path, {}, OpenSessionReply, signal, OPEN_TIMEOUT_MS);
@@ -123,6 +135,8 @@ export function finalError(error: PushAnswerError): Error {
     case 'MIGRATION_NOT_ACTIVE':
     case 'SESSION_FENCED':
       return new MigrationEndedError(error.message);
+    case 'MIGRATION_PAUSED':
+      return new MigrationPausedError(error.message);
     case 'DIGEST_CURSOR_LOST':
       return new DigestCursorLostError(error.message);
     default:

@@ -8,6 +8,11 @@ export class MigrationEndedError extends Error {
   override readonly name = 'MigrationEndedError';
 }
 
+/** The migration is paused: nothing is pushed until the server wants it again. The journal is kept. */
+export class MigrationPausedError extends Error {
+  override readonly name = 'MigrationPausedError';
+}
+
 /** The server's cursor of a verification walk is gone: begin the collection again. */
 export class DigestCursorLostError extends Error {
   override readonly name = 'DigestCursorLostError';

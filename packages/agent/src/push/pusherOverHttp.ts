@@ -23,7 +23,7 @@ import {
   HostClient,
   type HostCredentials,
 } from './client.ts';
-import { LinkRefusedError, MigrationEndedError } from './errors.ts';
+import { LinkRefusedError, MigrationEndedError, MigrationPausedError } from './errors.ts';
 import type { DocumentBatch, Pusher } from './pusher.ts';
 import { PushAnswerError, TransientPushError, type PushTransport } from './transport.ts';
 
@@ -69,7 +69,7 @@ export class PusherOverHttp implements Pusher {
   readonly #waiting = new Map<symbol, string>();
   #session: Session | null = null;
   #opening: Promise<Session> | null = null;
-  /** Once the link or the migration has ended, no call goes out any more. */
+  /** Once the link or the migration has ended or is paused, no call goes out any more. */
   #ended: Error | null = null;
   #bytesSent = 0;
 
@@ -278,9 +278,11 @@ export class PusherOverHttp implements Pusher {
   }
 
   #finally(error: Error): Error {
-    if (error instanceof LinkRefusedError || error instanceof MigrationEndedError) {
-      this.#ended ??= error;
-    }
+    const isEnd =
+      error instanceof LinkRefusedError ||
+      error instanceof MigrationEndedError ||
+      error instanceof MigrationPausedError;
+    if (isEnd) this.#ended ??= error;
     return error;
   }
 }

@@ -2,7 +2,7 @@ import type { MigrationWork, ValidationWork, WorkItem } from '@linkspan/contract
 import type { Logger } from 'pino';
 
 import { Backoff } from '../push/backoff.ts';
-import { LinkRefusedError, MigrationEndedError } from '../push/errors.ts';
+import { LinkRefusedError, MigrationEndedError, MigrationPausedError } from '../push/errors.ts';
 
 /** What a running migration is told while it runs. */
 export interface MigrationRun {
@@ -16,6 +16,8 @@ export interface MigrationRun {
 export interface SupervisorOptions {
   /** Comes back when the migration has ended, and rejects where it should be started again. */
   readonly migrate: (run: MigrationRun, signal: AbortSignal) => Promise<void>;
+  /** Follows the changes of a paused migration until the signal aborts; rejects as `migrate` does. */
+  readonly track: (work: MigrationWork, signal: AbortSignal) => Promise<void>;
   /** Comes back when the server has the report. */
   readonly validate: (work: ValidationWork, signal: AbortSignal) => Promise<void>;
   readonly log: Logger;
@@ -24,6 +26,7 @@ export interface SupervisorOptions {
 }
 
 interface Task {
+  readonly paused: boolean;
   readonly stop: AbortController;
   readonly done: Promise<void>;
   update(item: WorkItem): void;
@@ -32,7 +35,7 @@ interface Task {
 /**
  * Makes what runs equal to the list of wanted work: starts what is new, stops what is gone, tells the
  * rest. There is never more than one runner of a migration: one that was stopped has ended before it
- * is started again. What has ended is not started again while it stays in the list.
+ * is started again; a pause is the end of one and the start of another. What has ended is not started again while it stays in the list.
  */
 export class Supervisor {
   readonly #options: SupervisorOptions;
@@ -47,14 +50,16 @@ export class Supervisor {
   apply(work: readonly WorkItem[]): void {
     if (this.#stopped) return;
     this.#wanted = new Map(work.map((item) => [`${item.kind} ${item.id}`, item]));
-    const reason = new MigrationEndedError('the server no longer wants this work');
+    const unwanted = new MigrationEndedError('the server no longer wants this work');
     for (const [key, task] of this.#tasks) {
-      if (!this.#wanted.has(key)) this.#end(key, task, reason);
+      if (!this.#wanted.has(key)) this.#end(key, task, unwanted);
     }
     for (const [key, item] of this.#wanted) {
       const task = this.#tasks.get(key);
       if (task === undefined) this.#tasks.set(key, this.#start(item));
-      else task.update(item);
+      else if (task.paused === isPaused(item)) task.update(item);
+      else
+        this.#end(key, task, new MigrationPausedError('the live migration is paused or goes on'));
     }
   }
 
@@ -81,7 +86,13 @@ export class Supervisor {
     if (item.kind === 'validation') {
       const { validate } = this.#options;
       const done = this.#persist(() => validate(item, stop.signal), log, stop.signal);
-      return { stop, done, update: () => undefined };
+      return { paused: false, stop, done, update: () => undefined };
+    }
+    if (isPaused(item)) {
+      const { track } = this.#options;
+      log.info({}, 'live migration paused: its changes are followed, nothing is pushed');
+      const done = this.#persist(() => track(item, stop.signal), log, stop.signal);
+      return { paused: true, stop, done, update: () => undefined };
     }
     let current = item;
     const listeners = new Set<() => void>();
@@ -96,6 +107,7 @@ export class Supervisor {
     const { migrate } = this.#options;
     log.info({ source: item.source.clusterName }, 'live migration started');
     return {
+      paused: false,
       stop,
       done: this.#persist(() => migrate(run, stop.signal), log, stop.signal),
       update(changed) {
@@ -126,9 +138,15 @@ export class Supervisor {
           log.info({ reason }, 'the server has ended this work');
           return;
         }
-        log.error({ reason }, 'work was interrupted and is started again');
+        // The list of work says so too, soon; or it goes on already, and no list ever did.
+        if (error instanceof MigrationPausedError) log.info({ reason }, 'told to pause');
+        else log.error({ reason }, 'work was interrupted and is started again');
         await backoff.pause(signal).catch(() => undefined);
       }
     }
   }
+}
+
+function isPaused(item: WorkItem): boolean {
+  return item.kind === 'migration' && item.paused === true;
 }

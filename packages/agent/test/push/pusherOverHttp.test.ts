@@ -11,7 +11,7 @@ import { zstdDecompressSync } from 'node:zlib';
 
 import { splitSequence } from '@linkspan/contract/bson/raw.ts';
 import { PUSH_ERRORS, type PushErrorCode } from '@linkspan/contract/push/errors.ts';
-import { PUSH_BASE, SESSION_HEADER } from '@linkspan/contract/push/version.ts';
+import { PUSH_BASE, PUSH_VERSION, SESSION_HEADER } from '@linkspan/contract/push/version.ts';
 import { Binary, deserialize, Double, Int32, serialize } from 'bson';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
@@ -133,7 +133,7 @@ test('a batch goes as one BSON sequence, zstd, with host and session authenticat
     [SESSION_HEADER]: `${'1'.padStart(24, '0')}.secret1`,
     'content-encoding': 'zstd',
     'content-type': 'application/vnd.linkspan.bson-sequence',
-    'linkspan-push-version': '1',
+    'linkspan-push-version': String(PUSH_VERSION),
   });
   const documents = splitSequence(zstdDecompressSync(push?.body ?? Buffer.alloc(0)));
   expect(documents.map((each) => deserialize(each))).toEqual([

@@ -1,8 +1,12 @@
-import type { WorkItem } from '@linkspan/contract/push/messages.ts';
+import type { MigrationWork, WorkItem } from '@linkspan/contract/push/messages.ts';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
 
-import { LinkRefusedError, MigrationEndedError } from '../../src/push/errors.ts';
+import {
+  LinkRefusedError,
+  MigrationEndedError,
+  MigrationPausedError,
+} from '../../src/push/errors.ts';
 import { Supervisor, type MigrationRun } from '../../src/work/supervisor.ts';
 
 const SOURCE = {
@@ -15,8 +19,8 @@ const SOURCE = {
   caCertificatePath: null,
 };
 
-function migration(id: string, cutoverAttempt = 0): WorkItem {
-  return { kind: 'migration', id, source: SOURCE, cutoverAttempt };
+function migration(id: string, cutoverAttempt = 0, paused = false): WorkItem {
+  return { kind: 'migration', id, source: SOURCE, cutoverAttempt, paused };
 }
 
 /** Runs that the test settles; `next` waits for the next start. */
@@ -53,11 +57,15 @@ function runs() {
   };
 }
 
-function supervise(migrate: (run: MigrationRun, signal: AbortSignal) => Promise<void>) {
+function supervise(
+  migrate: (run: MigrationRun, signal: AbortSignal) => Promise<void>,
+  track: (work: MigrationWork, signal: AbortSignal) => Promise<void> = async () => undefined,
+) {
   const refused = Promise.withResolvers<LinkRefusedError>();
   const validated: string[] = [];
   const supervisor = new Supervisor({
     migrate,
+    track,
     validate: async ({ id }) => void validated.push(id),
     log: pino({ level: 'silent' }),
     onRefused: refused.resolve,
@@ -100,6 +108,35 @@ test('what failed is started again, what ended is not', async () => {
   supervisor.apply([migration('m1'), migration('m2')]);
   await all.until(3);
   expect(all.started.map(({ work }) => work.id)).toEqual(['m1', 'm1', 'm2']);
+});
+
+test('a pause ends the runner before its changes are followed, and the other way round', async () => {
+  const all = runs();
+  const followed = runs();
+  const { supervisor } = supervise(all.migrate, (work, signal) =>
+    followed.migrate({ work } as MigrationRun, signal),
+  );
+  supervisor.apply([migration('m1')]);
+  const first = await all.until(1);
+  supervisor.apply([migration('m1', 0, true)]);
+  expect(first.signal.reason).toBeInstanceOf(MigrationPausedError);
+  expect(followed.started).toHaveLength(0);
+  first.settle.reject(first.signal.reason);
+  const tracking = await followed.until(1);
+  supervisor.apply([migration('m1', 0, true)]);
+  expect(tracking.signal.aborted).toBe(false);
+  supervisor.apply([migration('m1')]);
+  expect(all.started).toHaveLength(1);
+  tracking.settle.reject(tracking.signal.reason);
+  await all.until(2);
+});
+
+test('a runner that was told to pause starts again although no list of work says so', async () => {
+  const all = runs();
+  const { supervisor } = supervise(all.migrate);
+  supervisor.apply([migration('m1')]);
+  (await all.until(1)).settle.reject(new MigrationPausedError('paused'));
+  await all.until(2);
 });
 
 test('a refused link is passed on, and stop ends the rest', async () => {

@@ -17,6 +17,11 @@ export const PUSH_ERRORS = {
   NAMESPACE_NOT_CREATED: { status: 409, retry: false },
   /** The migration has ended or is not this host's. Final for the migration. */
   MIGRATION_NOT_ACTIVE: { status: 409, retry: false },
+  /**
+   * The migration is paused: stop pushing, keep the journal, go on once `paused` is gone from work. The
+   * status is one that agents of version 1, which do not know the code, answer by trying again.
+   */
+  MIGRATION_PAUSED: { status: 503, retry: false },
   /** The server does not hold that session (it restarted): open a new one and go on. */
   SESSION_UNKNOWN: { status: 409, retry: false },
   /** A newer session of the migration was opened. Final for this runner (invariant I5). */

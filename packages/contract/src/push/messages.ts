@@ -46,6 +46,9 @@ export const Deployment = Type.Object(
 );
 export type Deployment = Static<typeof Deployment>;
 
+/** A host whose heartbeat was not taken for this long is not in touch, in milliseconds. */
+export const HEARTBEAT_FRESH_MS = 90_000;
+
 /** `POST /inventory`: what the host can read. Sent at every heartbeat; answered 204. */
 export const Inventory = Type.Object(
   {
@@ -103,6 +106,8 @@ export const WorkItem = Type.Union([
       source: Source,
       /** 0 while no cutover is wanted, else the number of the attempt: a failed one is not tried again. */
       cutoverAttempt: Count,
+      /** Nothing is pushed while it is true; absent before version 2. */
+      paused: Type.Optional(Type.Boolean()),
     },
     closed,
   ),
@@ -179,6 +184,8 @@ export const DocumentsReply = Type.Object(
     failures: Type.Array(
       Type.Object({ index: Count, code: Type.Integer(), message: Type.String() }, closed),
     ),
+    /** Milliseconds that the destination took to write them; absent before version 2. */
+    destinationMs: Type.Optional(Count),
   },
   closed,
 );
@@ -206,7 +213,33 @@ export const Phase = Type.Union([
 ]);
 export type Phase = Static<typeof Phase>;
 
-/** `POST /sessions/{id}/report`: progress, counted from what the destination acknowledged (I8). 204. */
+/** Amounts a second over the last minute, of what the destination acknowledged. */
+export const Rates = Type.Object(
+  {
+    /** Copied for the first time. */
+    documentsPerSecond: Type.Number({ minimum: 0 }),
+    /** Of documents before compression, copied and changed ones. */
+    bytesPerSecond: Type.Number({ minimum: 0 }),
+    /** Changed documents and deletes. */
+    changesPerSecond: Type.Number({ minimum: 0 }),
+    /** Sent after compression, attempts included that were not acknowledged. */
+    wireBytesPerSecond: Type.Number({ minimum: 0 }),
+  },
+  closed,
+);
+export type Rates = Static<typeof Rates>;
+
+/**
+ * What a migration would be faster without: reading the SOURCE, the NETWORK to the server and what it
+ * does there, writing to the DESTINATION, or WAITING for what `waitingFor` names.
+ */
+export const HoldingBack = Type.Enum(['SOURCE', 'NETWORK', 'DESTINATION', 'WAITING']);
+export type HoldingBack = Static<typeof HoldingBack>;
+
+/**
+ * `POST /sessions/{id}/report`: progress, counted from what the destination acknowledged (I8). 204.
+ * `POST /migrations/{id}/paused`: the same of a paused migration, which has no session. 204.
+ */
 export const Progress = Type.Object(
   {
     phase: Phase,
@@ -224,7 +257,16 @@ export const Progress = Type.Object(
     /** What the migration is waiting for now, in words, or null. */
     waitingFor: Nullable(Type.String({ maxLength: 500 })),
     warnings: Type.Array(Type.String({ maxLength: 500 }), { maxItems: 100 }),
-    /** The collections with most left to do come first; at most 1,000 are listed. */
+    /** null while there is too little to tell them from, and while it is paused. */
+    rates: Type.Optional(Nullable(Rates)),
+    /** Seconds until the copy is done, or until no change is pending; null where that cannot be told. */
+    etaSeconds: Type.Optional(Nullable(Count)),
+    /** null where there is nothing to do, or it cannot be told. */
+    holdingBack: Type.Optional(Nullable(HoldingBack)),
+    /** How many there are, listed or not, and how many of them are copied. */
+    collectionsTotal: Type.Optional(Count),
+    collectionsCopied: Type.Optional(Count),
+    /** The collections with most left to do come first; not all of many are listed. */
     collections: Type.Array(
       Type.Object(
         {

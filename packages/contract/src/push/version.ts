@@ -4,10 +4,16 @@
  * History
  * - 1: register host, inventory, work, validation report, session (open, documents, structure,
  *   digest, report, complete, cutover failed, fail, close), unlink.
+ * - 2: `paused` in work, MIGRATION_PAUSED, report of a paused migration, `destinationMs` of documents,
+ *   rates and what follows them in progress. Agents of version 1 try a paused migration's push again
+ *   until it goes on.
  *
  * A server speaks its own version and the one before; servers are upgraded first.
  */
-export const PUSH_VERSION = 1;
+export const PUSH_VERSION = 2;
+
+/** The oldest version that a server speaks. */
+export const OLDEST_PUSH_VERSION = 1;
 
 /** Every push request is a POST below this path. */
 export const PUSH_BASE = '/api/linkspan/push/v1';
