@@ -44,6 +44,10 @@ export async function createHttpServer(dependencies: HttpDependencies): Promise<
   app.setNotFoundHandler(async (request) => {
     throw apiError('RESOURCE_NOT_FOUND', pathOf(request));
   });
+  // Atlas names its server on every answer (recorded); clients log it.
+  app.addHook('onRequest', async (_request, reply) => {
+    reply.header('Server', 'linkspan');
+  });
   await app.register(apiPlugin(dependencies));
   if (dependencies.gateway !== null) {
     await app.register(dependencies.gateway, { prefix: PUSH_BASE });

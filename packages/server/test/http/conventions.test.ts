@@ -42,6 +42,7 @@ describe('authentication', () => {
         'content-length',
         'content-type',
         'date',
+        'server',
         'vary',
         'www-authenticate',
       ]);
