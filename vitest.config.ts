@@ -1,6 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
-/** Unit tests stand alone; `mongo` tests talk to a real database; `e2e` starts real processes. */
+/**
+ * Unit tests stand alone; `mongo` tests talk to a real database; `conformance` makes every call of
+ * the contract; `e2e` starts real processes.
+ */
 export default defineConfig({
   test: {
     projects: [
@@ -18,6 +21,15 @@ export default defineConfig({
           globalSetup: ['packages/testkit/src/globalSetup.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'conformance',
+          include: ['conformance/test/**/*.test.ts'],
+          globalSetup: ['packages/testkit/src/globalSetup.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
         },
       },
       {
