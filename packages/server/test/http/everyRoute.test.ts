@@ -1,11 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { UNAUTHORIZED_BODY } from '@linkspan/contract/api/errors.ts';
-import { addressList } from '../../src/domain/addresses.ts';
 import { API_BASES, isServedAt } from '../../src/http/version.ts';
-import type { OperationContext } from '../../src/operations/context.ts';
-import { LinkRemoval } from '../../src/operations/linkRemoval.ts';
-import { allEndpoints } from '../../src/routes/endpoints.ts';
 import { type Api, apiClient, type Credentials, send, textOf } from '../support/api.ts';
+import { everyEndpoint } from '../support/endpoints.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
 let server: TestServer;
@@ -29,17 +26,7 @@ afterAll(() => server[Symbol.asyncDispose]());
 
 /** Every operation at every base it is served at, with ids that exist. */
 function routes() {
-  const context: OperationContext = {
-    store: server.store,
-    fence: { settle: async () => null },
-    probe: { test: () => server.hooks.test() },
-    work: { changed: () => {} },
-    publicUrl: () => server.url,
-    allowedNetworks: addressList([]),
-    removalWaitMs: 1000,
-    log: console,
-  };
-  const endpoints = allEndpoints(context, new LinkRemoval(context));
+  const endpoints = everyEndpoint(server);
   return API_BASES.flatMap((base) =>
     endpoints
       .filter((endpoint) => isServedAt(endpoint, base))

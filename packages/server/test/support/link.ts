@@ -6,6 +6,9 @@ import * as migrationHosts from '../../src/store/migrationHosts.ts';
 import { textOf } from './api.ts';
 import type { TestServer } from './server.ts';
 
+/** An organization, with an owner's client. */
+export type Tenant = Pick<TestServer, 'api' | 'orgId' | 'store'>;
+
 /** A source that the host of {@link linkHost} can read. */
 export const SOURCE_PROJECT = 'aaaaaaaaaaaaaaaaaaaaaaaa';
 export const SOURCE_CLUSTER = 'orders';
@@ -13,7 +16,7 @@ export const HOSTNAME = 'host-1.example.com';
 
 /** Makes a link-token and presents it as the gateway does, with an inventory. */
 export async function linkHost(
-  server: TestServer,
+  server: Tenant,
   hostname = HOSTNAME,
 ): Promise<{ readonly linkId: string; readonly hostId: string }> {
   const { store, orgId } = server;
@@ -62,7 +65,7 @@ export async function linkHost(
 }
 
 /** A project with a registered cluster `target`. @returns the project's id */
-export async function makeDestination(server: TestServer, name = 'Destination'): Promise<string> {
+export async function makeDestination(server: Tenant, name = 'Destination'): Promise<string> {
   const project = await server.api.call('POST', '/api/atlas/v1.0/groups', {
     body: { name, orgId: server.orgId },
   });
