@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import type { ServerConfig } from './config/config.ts';
 import { addressList } from './domain/addresses.ts';
 import { createGateway, type Gateway, type GatewayDependencies } from './gateway/gateway.ts';
-import { Nonces } from './http/nonces.ts';
+import { Nonces } from '@linkspan/contract/serving/nonces.ts';
 import { InProcessRateLimiter, UNLIMITED } from './http/rateLimit.ts';
 import { createHttpServer } from './http/server.ts';
 import type { OperationContext } from './operations/context.ts';

@@ -292,6 +292,13 @@ export const API_ERRORS = {
     'linkspan',
     'Organization %s is not linked: %s.',
   ),
+  /** Of the source side: the port of a migration host, not the server. */
+  MIGRATION_HOST_ALREADY_LINKED: entry(
+    'MIGRATION_HOST_ALREADY_LINKED',
+    409,
+    'linkspan',
+    'Migration host %s is linked already, or waits for its server. Unlink it first (DELETE /orgs/%s/liveExport/migrationLink), then link it with the new link-token.',
+  ),
   CANNOT_MODIFY_LINK_API_KEY: entry(
     'CANNOT_MODIFY_LINK_API_KEY',
     409,

@@ -1,8 +1,6 @@
 import { createHash, randomBytes, randomInt, randomUUID } from 'node:crypto';
 import { digestHa1 } from '@linkspan/contract/api/digestAuthentication.ts';
-
-/** The realm of Digest that Atlas uses; HA1 depends on it (recorded). */
-export const REALM = 'MMS Public API';
+import { REALM } from '@linkspan/contract/serving/digest.ts';
 
 /** A new API key's two parts, in Atlas's shapes. The private key exists only in this object. */
 export interface KeyPair {

@@ -1,10 +1,10 @@
 import type { FastifyRequest } from 'fastify';
 import type { Principal } from '../domain/access.ts';
 import { addressList, plainAddress } from '../domain/addresses.ts';
-import { apiError, unavailable } from '../domain/apiError.ts';
+import { apiError, unavailable } from '@linkspan/contract/serving/apiError.ts';
 import type { Directory, KeyRecord } from '../operations/directory.ts';
-import { ChallengeError, verifyDigest } from './digest.ts';
-import type { Nonces } from './nonces.ts';
+import { ChallengeError, verifyDigest } from '@linkspan/contract/serving/digest.ts';
+import type { Nonces } from '@linkspan/contract/serving/nonces.ts';
 
 /** Who calls, and from which addresses that key may call. */
 export interface Caller {

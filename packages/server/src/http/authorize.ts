@@ -5,7 +5,7 @@ import {
   isMemberOfProject,
   type Principal,
 } from '../domain/access.ts';
-import { apiError } from '../domain/apiError.ts';
+import { apiError } from '@linkspan/contract/serving/apiError.ts';
 import { isId } from '../domain/ids.ts';
 import type { Directory } from '../operations/directory.ts';
 import type { Endpoint } from './endpoint.ts';

@@ -1,14 +1,12 @@
-import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { UNAUTHORIZED_BODY } from '@linkspan/contract/api/errors.ts';
-import { ApiError, apiError, unavailable } from '../domain/apiError.ts';
+import { ApiError, apiError, unavailable } from '@linkspan/contract/serving/apiError.ts';
 import { StoreUnavailableError } from '../store/store.ts';
 import { BearerRefusedError } from './authenticate.ts';
-import { MAX_API_BODY_BYTES } from './body.ts';
-import { ChallengeError, challengeHeader } from './digest.ts';
-import type { Nonces } from './nonces.ts';
-import { presentationOf, queryOf } from './query.ts';
-import { writeError } from './respond.ts';
+import { MAX_API_BODY_BYTES } from '@linkspan/contract/serving/body.ts';
+import { ChallengeError, challengeHeader } from '@linkspan/contract/serving/digest.ts';
+import type { Nonces } from '@linkspan/contract/serving/nonces.ts';
+import { presentationOf, queryOf, writeError } from '@linkspan/contract/serving/presentation.ts';
 
 /** The longest part of a path, in characters. */
 export const MAX_PATH_PARAMETER = 1000;
@@ -46,18 +44,6 @@ function answerUnauthorized(challenge: string, reply: FastifyReply): FastifyRepl
     .header('Vary', 'Accept-Encoding')
     .header('Content-Type', 'application/json')
     .send(Buffer.from(UNAUTHORIZED_BODY));
-}
-
-/** Bytes that are no HTTP request. There is no request to answer, only the socket. */
-export function answerMalformed(socket: Socket): void {
-  if (!socket.writable) return;
-  const body = writeError(apiError('VALIDATION_ERROR', 'the HTTP request is malformed'), {
-    envelope: false,
-    pretty: false,
-  });
-  socket.end(
-    `HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\nX-Error-Code: VALIDATION_ERROR\r\n\r\n${body.toString()}`,
-  );
 }
 
 function toApiError(error: FastifyError | Error, request: FastifyRequest): ApiError {

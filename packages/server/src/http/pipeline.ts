@@ -1,16 +1,22 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Principal } from '../domain/access.ts';
-import { apiError } from '../domain/apiError.ts';
+import { apiError } from '@linkspan/contract/serving/apiError.ts';
 import type { Directory } from '../operations/directory.ts';
 import { authenticate, checkAccessList } from './authenticate.ts';
 import { authorize } from './authorize.ts';
-import { checkBody, parseJson } from './body.ts';
+import { checkBody, parseJson } from '@linkspan/contract/serving/body.ts';
 import type { Answer, Endpoint, PageRequest } from './endpoint.ts';
-import type { Nonces } from './nonces.ts';
+import type { Nonces } from '@linkspan/contract/serving/nonces.ts';
 import { cut, pageOf } from './page.ts';
-import { checkPresentation, pageRequestOf, presentationOf, queryOf, readQuery } from './query.ts';
+import { pageRequestOf, readQuery } from './query.ts';
 import type { RateLimiter } from './rateLimit.ts';
-import { SECURITY_HEADERS, writeAnswer } from './respond.ts';
+import {
+  checkPresentation,
+  presentationOf,
+  queryOf,
+  SECURITY_HEADERS,
+  writeAnswer,
+} from '@linkspan/contract/serving/presentation.ts';
 import { type ApiBase, checkGone, chooseVersion, type Resolved } from './version.ts';
 
 export interface PipelineDependencies {

@@ -1,28 +1,6 @@
-import { apiError } from '../domain/apiError.ts';
+import { apiError } from '@linkspan/contract/serving/apiError.ts';
+import { booleanParameter } from '@linkspan/contract/serving/presentation.ts';
 import type { PageRequest, QueryParameter, QueryParameters } from './endpoint.ts';
-
-/** How an answer is to be written. */
-export interface Presentation {
-  readonly envelope: boolean;
-  readonly pretty: boolean;
-}
-
-/** The query part of a request target. */
-export function queryOf(target: string): URLSearchParams {
-  const at = target.indexOf('?');
-  return new URLSearchParams(at === -1 ? '' : target.slice(at + 1));
-}
-
-/** What can be known of the presentation before the request is judged: for errors. */
-export function presentationOf(query: URLSearchParams): Presentation {
-  return { envelope: query.get('envelope') === 'true', pretty: query.get('pretty') === 'true' };
-}
-
-/** @throws {ApiError} INVALID_QUERY_PARAMETER for a value that is not true or false */
-export function checkPresentation(query: URLSearchParams): void {
-  booleanParameter(query, 'envelope', false);
-  booleanParameter(query, 'pretty', false);
-}
 
 /** @throws {ApiError} INVALID_QUERY_PARAMETER */
 export function pageRequestOf(query: URLSearchParams): PageRequest {
@@ -82,13 +60,6 @@ function readTime(text: string): Date {
   const time = TIME.test(written) ? new Date(zoned ? written : `${written}Z`) : null;
   if (time === null || Number.isNaN(time.getTime())) throw apiError('INVALID_DATE_FORMAT', text);
   return time;
-}
-
-function booleanParameter(query: URLSearchParams, name: string, absent: boolean): boolean {
-  const text = query.get(name);
-  if (text === null || text === '') return absent;
-  if (text !== 'true' && text !== 'false') throw apiError('INVALID_QUERY_PARAMETER', name);
-  return text === 'true';
 }
 
 function integerParameter(

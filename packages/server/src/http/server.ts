@@ -5,10 +5,11 @@ import Fastify, {
   type FastifyPluginAsync,
 } from 'fastify';
 import { PUSH_BASE } from '@linkspan/contract/push/version.ts';
-import { apiError } from '../domain/apiError.ts';
-import { MAX_API_BODY_BYTES } from './body.ts';
+import { apiError } from '@linkspan/contract/serving/apiError.ts';
+import { MAX_API_BODY_BYTES } from '@linkspan/contract/serving/body.ts';
+import { answerMalformed } from '@linkspan/contract/serving/malformed.ts';
 import type { Endpoint } from './endpoint.ts';
-import { answerError, answerMalformed, MAX_PATH_PARAMETER } from './errors.ts';
+import { answerError, MAX_PATH_PARAMETER } from './errors.ts';
 import { pathOf, Pipeline, type PipelineDependencies } from './pipeline.ts';
 import { API_BASES, isServedAt } from './version.ts';
 

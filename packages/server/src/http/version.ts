@@ -7,7 +7,7 @@ import {
   resolveVersion,
   versionMediaType,
 } from '@linkspan/contract/api/versions.ts';
-import { apiError } from '../domain/apiError.ts';
+import { apiError } from '@linkspan/contract/serving/apiError.ts';
 import type { Endpoint, EndpointVersion } from './endpoint.ts';
 
 /** One of the bases that the API is served at. */

@@ -1,7 +1,7 @@
 import type { AccessListEntry, AddAccessListEntries } from '@linkspan/contract/api/apiKeys.ts';
 import type { Principal } from '../domain/access.ts';
 import { normaliseCidr, singleAddress } from '../domain/addresses.ts';
-import { apiError, attributeError } from '../domain/apiError.ts';
+import { apiError, attributeError } from '@linkspan/contract/serving/apiError.ts';
 import { apiTime, timestamp } from '../domain/time.ts';
 import * as apiKeys from '../store/apiKeys.ts';
 import * as events from '../store/events.ts';

@@ -8,7 +8,7 @@ import type {
 } from '@linkspan/contract/api/apiKeys.ts';
 import { isGroupRole, isOrgRole } from '@linkspan/contract/api/roles.ts';
 import type { Principal } from '../domain/access.ts';
-import { apiError, attributeError } from '../domain/apiError.ts';
+import { apiError, attributeError } from '@linkspan/contract/serving/apiError.ts';
 import * as apiKeys from '../store/apiKeys.ts';
 import * as events from '../store/events.ts';
 import type { Executor } from '../store/executor.ts';

@@ -4,7 +4,7 @@ import type {
   CreateCluster,
 } from '@linkspan/contract/api/clusters.ts';
 import type { Principal } from '../domain/access.ts';
-import { apiError, attributeError } from '../domain/apiError.ts';
+import { apiError, attributeError } from '@linkspan/contract/serving/apiError.ts';
 import { checkDestinationUri, DestinationUriError, hostsOf } from '../domain/destinationUri.ts';
 import { newId } from '../domain/ids.ts';
 import { apiTime, timestamp } from '../domain/time.ts';

@@ -5,7 +5,7 @@ import type {
 } from '@linkspan/contract/api/linkTokens.ts';
 import { encodeLinkToken } from '@linkspan/contract/push/linkToken.ts';
 import type { Principal } from '../domain/access.ts';
-import { apiError } from '../domain/apiError.ts';
+import { apiError } from '@linkspan/contract/serving/apiError.ts';
 import { newId } from '../domain/ids.ts';
 import { secretHash } from '../domain/keyPair.ts';
 import { organizationLinkState } from '../domain/linkState.ts';

@@ -1,7 +1,7 @@
 import type { LiveMigration, LiveMigrationDetail } from '@linkspan/contract/api/liveMigrations.ts';
 import type { Progress, Source } from '@linkspan/contract/push/messages.ts';
 import type { Principal } from '../domain/access.ts';
-import { apiError } from '../domain/apiError.ts';
+import { apiError } from '@linkspan/contract/serving/apiError.ts';
 import { newId } from '../domain/ids.ts';
 import { isReadyForCutover, lagSeconds, type ProgressState } from '../domain/progress.ts';
 import { apiTime, timestamp } from '../domain/time.ts';

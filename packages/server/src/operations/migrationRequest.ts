@@ -4,7 +4,7 @@ import {
   EMPTY_MEANS_ABSENT,
 } from '@linkspan/contract/api/liveMigrations.ts';
 import type { Source } from '@linkspan/contract/push/messages.ts';
-import { apiError, attributeError } from '../domain/apiError.ts';
+import { apiError, attributeError } from '@linkspan/contract/serving/apiError.ts';
 import * as clusters from '../store/clusters.ts';
 import type { Executor } from '../store/executor.ts';
 import * as links from '../store/links.ts';

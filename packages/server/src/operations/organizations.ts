@@ -4,7 +4,7 @@ import type {
   CreateOrganization,
   Organization,
 } from '@linkspan/contract/api/organizations.ts';
-import { apiError, attributeError } from '../domain/apiError.ts';
+import { apiError, attributeError } from '@linkspan/contract/serving/apiError.ts';
 import type { Principal } from '../domain/access.ts';
 import { newId } from '../domain/ids.ts';
 import { timestamp } from '../domain/time.ts';

@@ -6,7 +6,7 @@ import type {
   UpdateProject,
 } from '@linkspan/contract/api/projects.ts';
 import { type Credential, isAllowed, isMemberOfProject, type Principal } from '../domain/access.ts';
-import { apiError, attributeError } from '../domain/apiError.ts';
+import { apiError, attributeError } from '@linkspan/contract/serving/apiError.ts';
 import { newId } from '../domain/ids.ts';
 import { apiTime, timestamp } from '../domain/time.ts';
 import * as apiKeys from '../store/apiKeys.ts';

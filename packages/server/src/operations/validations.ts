@@ -4,7 +4,7 @@ import type {
 } from '@linkspan/contract/api/liveMigrations.ts';
 import type { Finding, Source } from '@linkspan/contract/push/messages.ts';
 import type { Principal } from '../domain/access.ts';
-import { apiError } from '../domain/apiError.ts';
+import { apiError } from '@linkspan/contract/serving/apiError.ts';
 import { newId } from '../domain/ids.ts';
 import { apiTime, timestamp } from '../domain/time.ts';
 import * as events from '../store/events.ts';

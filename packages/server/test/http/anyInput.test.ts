@@ -7,11 +7,11 @@ import {
 } from '@linkspan/contract/api/liveMigrations.ts';
 import { AddAccessListEntries, CreateOrgApiKey } from '@linkspan/contract/api/apiKeys.ts';
 import { addressList, normaliseCidr } from '../../src/domain/addresses.ts';
-import { ApiError } from '../../src/domain/apiError.ts';
+import { ApiError } from '@linkspan/contract/serving/apiError.ts';
 import { checkDestinationUri, DestinationUriError } from '../../src/domain/destinationUri.ts';
-import { checkBody, parseJson } from '../../src/http/body.ts';
-import { ChallengeError, challengeHeader, verifyDigest } from '../../src/http/digest.ts';
-import { Nonces } from '../../src/http/nonces.ts';
+import { checkBody, parseJson } from '@linkspan/contract/serving/body.ts';
+import { ChallengeError, challengeHeader, verifyDigest } from '@linkspan/contract/serving/digest.ts';
+import { Nonces } from '@linkspan/contract/serving/nonces.ts';
 import { dropEmptyAttributes } from '../../src/operations/migrationRequest.ts';
 import { answerTo } from '../support/api.ts';
 import { migrationBody } from '../support/link.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { digestHa1 } from '@linkspan/contract/api/digestAuthentication.ts';
-import { ChallengeError, challengeHeader, verifyDigest } from '../../src/http/digest.ts';
-import { Nonces } from '../../src/http/nonces.ts';
+import { ChallengeError, challengeHeader, verifyDigest } from '@linkspan/contract/serving/digest.ts';
+import { Nonces } from '@linkspan/contract/serving/nonces.ts';
 import { answerTo } from '../support/api.ts';
 
 const KEY = Buffer.alloc(32, 7);

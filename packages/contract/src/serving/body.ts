@@ -1,8 +1,8 @@
 import type { TSchema } from 'typebox';
 import Value from 'typebox/value';
-import type { ApiErrorCode, FieldViolation } from '@linkspan/contract/api/errors.ts';
-import { API_ERRORS, formatDetail } from '@linkspan/contract/api/errors.ts';
-import { ApiError, apiError } from '../domain/apiError.ts';
+import type { ApiErrorCode, FieldViolation } from '../api/errors.ts';
+import { API_ERRORS, formatDetail } from '../api/errors.ts';
+import { ApiError, apiError } from './apiError.ts';
 
 /** The largest body of a request to the API, in bytes. */
 export const MAX_API_BODY_BYTES = 1024 * 1024;

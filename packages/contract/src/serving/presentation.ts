@@ -1,5 +1,35 @@
-import { type ApiError } from '../domain/apiError.ts';
-import type { Presentation } from './query.ts';
+import { type ApiError, apiError } from './apiError.ts';
+
+/** How an answer is to be written. */
+export interface Presentation {
+  readonly envelope: boolean;
+  readonly pretty: boolean;
+}
+
+/** The query part of a request target. */
+export function queryOf(target: string): URLSearchParams {
+  const at = target.indexOf('?');
+  return new URLSearchParams(at === -1 ? '' : target.slice(at + 1));
+}
+
+/** What can be known of the presentation before the request is judged: for errors. */
+export function presentationOf(query: URLSearchParams): Presentation {
+  return { envelope: query.get('envelope') === 'true', pretty: query.get('pretty') === 'true' };
+}
+
+/** @throws {ApiError} INVALID_QUERY_PARAMETER for a value that is not true or false */
+export function checkPresentation(query: URLSearchParams): void {
+  booleanParameter(query, 'envelope', false);
+  booleanParameter(query, 'pretty', false);
+}
+
+/** @throws {ApiError} INVALID_QUERY_PARAMETER */
+export function booleanParameter(query: URLSearchParams, name: string, absent: boolean): boolean {
+  const text = query.get(name);
+  if (text === null || text === '') return absent;
+  if (text !== 'true' && text !== 'false') throw apiError('INVALID_QUERY_PARAMETER', name);
+  return text === 'true';
+}
 
 /** On every answer to an authenticated request: recorded. */
 export const SECURITY_HEADERS = {

@@ -1,11 +1,9 @@
 import { timingSafeEqual } from 'node:crypto';
-import {
-  digestHa1,
-  digestResponse,
-  parseDigestParameters,
-} from '@linkspan/contract/api/digestAuthentication.ts';
-import { REALM } from '../domain/keyPair.ts';
+import { digestHa1, digestResponse, parseDigestParameters } from '../api/digestAuthentication.ts';
 import type { Nonces } from './nonces.ts';
+
+/** The realm that Atlas uses; HA1 depends on it (recorded). */
+export const REALM = 'MMS Public API';
 
 /** The request has no valid credentials: the answer is a challenge, the same in every case. */
 export class ChallengeError extends Error {
