@@ -82,6 +82,28 @@ export function hostsOf(uri: string): string[] {
   return new ConnectionString(uri).hosts;
 }
 
+/** Options that whoever connects needs too: those that Atlas shows (recorded). */
+const PUBLIC_OPTIONS = ['tls', 'ssl', 'authSource', 'replicaSet'];
+
+/** A destination's connection string without credentials, as Atlas gives them out. */
+export function publicConnectionStrings(uri: string): {
+  readonly standard?: string;
+  readonly standardSrv?: string;
+} {
+  const parsed = new ConnectionString(uri);
+  const hosts = parsed.hosts.join(',');
+  // The options of an SRV record stand in its TXT record; Atlas shows the name alone (recorded).
+  if (parsed.isSRV) return { standardSrv: `mongodb+srv://${hosts}` };
+  const options = parsed.typedSearchParams<Record<string, string>>();
+  const shown = new URLSearchParams();
+  for (const name of PUBLIC_OPTIONS) {
+    const value = options.get(name);
+    if (value !== null) shown.append(name, value);
+  }
+  const query = shown.toString();
+  return { standard: `mongodb://${hosts}/${query === '' ? '' : `?${query}`}` };
+}
+
 function hostname(host: string): string {
   return /^\[(.*)\](?::\d+)?$/.exec(host)?.[1] ?? host.replace(/:\d+$/, '');
 }

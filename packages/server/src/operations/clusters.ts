@@ -121,7 +121,8 @@ export async function testConnection(
   return result;
 }
 
-async function load(ex: Executor, groupId: string, name: string): Promise<ClusterRow> {
+/** @throws {ApiError} CLUSTER_NOT_FOUND unless the project has it (rule C9) */
+export async function load(ex: Executor, groupId: string, name: string): Promise<ClusterRow> {
   const row = await clusters.findByName(ex, groupId, name);
   if (row === undefined) throw apiError('CLUSTER_NOT_FOUND', name, groupId);
   return row;
@@ -162,8 +163,13 @@ async function record(
   });
 }
 
+/** What the last connection test that went well has found. */
+export function factsOf(row: ClusterRow): { mongoDBVersion?: string; topology?: string } {
+  return JSON.parse(row.facts ?? '{}') as { mongoDBVersion?: string; topology?: string };
+}
+
 function toCluster(context: OperationContext, row: ClusterRow, base: string): Cluster {
-  const facts = JSON.parse(row.facts ?? '{}') as { mongoDBVersion?: string; topology?: string };
+  const facts = factsOf(row);
   return {
     created: apiTime(row.created_at),
     groupId: row.project_id,
