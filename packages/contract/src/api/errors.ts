@@ -64,6 +64,25 @@ export const API_ERRORS = {
     'IP address %s not on whitelist for API key %s.',
   ),
 
+  SERVICE_ACCOUNT_NOT_FOUND: entry(
+    'SERVICE_ACCOUNT_NOT_FOUND',
+    404,
+    'linkspan',
+    'No service account with client ID %s exists.',
+  ),
+  SERVICE_ACCOUNT_SECRET_NOT_FOUND: entry(
+    'SERVICE_ACCOUNT_SECRET_NOT_FOUND',
+    404,
+    'linkspan',
+    'No secret with ID %s exists for service account %s.',
+  ),
+  SERVICE_ACCOUNT_ACCESS_LIST_ENTRY_NOT_FOUND: entry(
+    'SERVICE_ACCOUNT_ACCESS_LIST_ENTRY_NOT_FOUND',
+    404,
+    'linkspan',
+    'IP address %s is not on the access list of service account %s.',
+  ),
+
   USER_UNAUTHORIZED: entry(
     'USER_UNAUTHORIZED',
     401,
@@ -225,6 +244,12 @@ export const API_ERRORS = {
     'documented',
     'Role %s is invalid for group %s.',
   ),
+  MAX_SERVICE_ACCOUNT_SECRETS_REACHED: entry(
+    'MAX_SERVICE_ACCOUNT_SECRETS_REACHED',
+    400,
+    'linkspan',
+    'Service account %s has %s secrets, the most that it can have. Delete one of them first.',
+  ),
   INVALID_GROUP_NAME: entry(
     'INVALID_GROUP_NAME',
     400,
@@ -309,7 +334,7 @@ export const API_ERRORS = {
     'CANNOT_REMOVE_LAST_ORG_OWNER',
     409,
     'linkspan',
-    'API key %s is the last Organization Owner of organization %s.',
+    '%s is the last Organization Owner of organization %s that can sign in. Make another one first.',
   ),
   LIVE_MIGRATION_NOT_ACTIVE: entry(
     'LIVE_MIGRATION_NOT_ACTIVE',
@@ -322,6 +347,13 @@ export const API_ERRORS = {
     409,
     'linkspan',
     'Live migration %s is not ready for cutover: %s.',
+  ),
+
+  LIVE_MIGRATION_CUTOVER_UNDER_WAY: entry(
+    'LIVE_MIGRATION_CUTOVER_UNDER_WAY',
+    409,
+    'linkspan',
+    'Live migration %s is being cut over and cannot be paused. Wait until the cutover has ended, or cancel the migration.',
   ),
 
   /** What is needed to answer is not there now. The same request may be sent again later. */

@@ -1,10 +1,13 @@
 import Type, { type Static } from 'typebox';
-import { closed, Id, Nullable, Time } from './common.ts';
+import { closed, Id, Nullable, ReadOnly, Time } from './common.ts';
 import { ORG_ROLES } from './roles.ts';
 
 /** The shortest and longest life of a secret, in hours, as documented. */
 export const MIN_SECRET_HOURS = 8;
 export const MAX_SECRET_HOURS = 8760;
+
+/** The most entries that a request may add to an access list, as specified. */
+const MAX_ADDED_ENTRIES = 200;
 
 /** A client id, as specified. */
 export const ClientId = Type.String({ pattern: '^mdb_sa_id_[a-fA-F\\d]{24}$' });
@@ -35,7 +38,7 @@ export const ServiceAccount = Type.Object(
     createdAt: Time,
     description: Type.String(),
     name: Type.String(),
-    roles: Type.Array(Type.String()),
+    roles: Type.Array(Type.Enum([...ORG_ROLES])),
     secrets: Type.Array(ServiceAccountSecret),
   },
   closed,
@@ -54,7 +57,7 @@ export const UpdateServiceAccount = Type.Object(
   {
     description: Type.Optional(Nullable(Description)),
     name: Type.Optional(Nullable(Name)),
-    roles: Type.Optional(Nullable(Roles)),
+    roles: Type.Optional(Roles),
   },
   closed,
 );
@@ -63,3 +66,38 @@ export type UpdateServiceAccount = Static<typeof UpdateServiceAccount>;
 /** Body of createOrgServiceAccountSecret. */
 export const CreateServiceAccountSecret = Type.Object({ secretExpiresAfterHours: Hours }, closed);
 export type CreateServiceAccountSecret = Static<typeof CreateServiceAccountSecret>;
+
+/** A project that an account has roles in. */
+export const ServiceAccountGroup = Type.Object(
+  { groupId: Id, roles: Type.Array(Type.String()) },
+  closed,
+);
+export type ServiceAccountGroup = Static<typeof ServiceAccountGroup>;
+
+export const ServiceAccountAccessListEntry = Type.Object(
+  {
+    cidrBlock: Type.String(),
+    createdAt: Time,
+    /** Where the block is one address. */
+    ipAddress: Type.Optional(Type.String()),
+  },
+  closed,
+);
+export type ServiceAccountAccessListEntry = Static<typeof ServiceAccountAccessListEntry>;
+
+/** Body of createOrgServiceAccountAccessList. What only answers have may be sent back; it is not read. */
+export const AddServiceAccountAccessListEntries = Type.Array(
+  Type.Object(
+    {
+      cidrBlock: Type.Optional(Nullable(Type.String())),
+      createdAt: ReadOnly,
+      ipAddress: Type.Optional(Nullable(Type.String())),
+      lastUsedAddress: ReadOnly,
+      lastUsedAt: ReadOnly,
+      requestCount: ReadOnly,
+    },
+    closed,
+  ),
+  { maxItems: MAX_ADDED_ENTRIES },
+);
+export type AddServiceAccountAccessListEntries = Static<typeof AddServiceAccountAccessListEntries>;

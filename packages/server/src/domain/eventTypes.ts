@@ -1,32 +1,56 @@
-/** The audit events, by what happened. The names follow Atlas's habit. */
-export type EventType =
-  | 'ORG_CREATED'
-  | 'ORG_RENAMED'
-  | 'ORG_DELETED'
-  | 'GROUP_CREATED'
-  | 'GROUP_UPDATED'
-  | 'GROUP_DELETED'
-  | 'API_KEY_CREATED'
-  | 'API_KEY_DELETED'
-  | 'API_KEY_ROLES_CHANGED'
-  | 'API_KEY_DESCRIPTION_CHANGED'
-  | 'API_KEY_ACCESS_LIST_ENTRY_ADDED'
-  | 'API_KEY_ACCESS_LIST_ENTRY_DELETED'
-  | 'CLUSTER_CREATED'
-  | 'CLUSTER_UPDATED'
-  | 'CLUSTER_DELETED'
-  | 'LIVE_MIGRATION_LINK_TOKEN_CREATED'
-  | 'LIVE_MIGRATION_LINK_TOKEN_DELETED'
-  | 'LIVE_MIGRATION_LINK_REMOVED'
-  | 'LIVE_MIGRATION_HOST_REGISTERED'
-  | 'LIVE_MIGRATION_HOST_UNLINKED'
-  | 'LIVE_MIGRATION_VALIDATION_CREATED'
-  | 'LIVE_MIGRATION_VALIDATION_SUCCEEDED'
-  | 'LIVE_MIGRATION_VALIDATION_FAILED'
-  | 'LIVE_MIGRATION_CREATED'
-  | 'LIVE_MIGRATION_STARTED'
-  | 'LIVE_MIGRATION_CUTOVER_REQUESTED'
-  | 'LIVE_MIGRATION_CUTOVER_FAILED'
-  | 'LIVE_MIGRATION_COMPLETED'
-  | 'LIVE_MIGRATION_FAILED'
-  | 'LIVE_MIGRATION_EXPIRED';
+/** What an event can be about. */
+export type TargetKind =
+  | 'organization'
+  | 'project'
+  | 'apiKey'
+  | 'serviceAccount'
+  | 'cluster'
+  | 'link'
+  | 'migrationHost'
+  | 'validation'
+  | 'liveMigration';
+
+/** The audit events, by what happened, with what they are about. The names follow Atlas's habit. */
+export const EVENT_TYPES = {
+  ORG_CREATED: 'organization',
+  ORG_RENAMED: 'organization',
+  ORG_SETTINGS_UPDATED: 'organization',
+  ORG_DELETED: 'organization',
+  GROUP_CREATED: 'project',
+  GROUP_UPDATED: 'project',
+  GROUP_DELETED: 'project',
+  API_KEY_CREATED: 'apiKey',
+  API_KEY_DELETED: 'apiKey',
+  API_KEY_ROLES_CHANGED: 'apiKey',
+  API_KEY_DESCRIPTION_CHANGED: 'apiKey',
+  API_KEY_ACCESS_LIST_ENTRY_ADDED: 'apiKey',
+  API_KEY_ACCESS_LIST_ENTRY_DELETED: 'apiKey',
+  API_KEY_SIGN_IN_FAILED: 'apiKey',
+  SERVICE_ACCOUNT_SIGN_IN_FAILED: 'serviceAccount',
+  CLUSTER_CREATED: 'cluster',
+  CLUSTER_UPDATED: 'cluster',
+  CLUSTER_CONNECTION_TESTED: 'cluster',
+  CLUSTER_DELETED: 'cluster',
+  LIVE_MIGRATION_LINK_TOKEN_CREATED: 'link',
+  LIVE_MIGRATION_LINK_TOKEN_DELETED: 'link',
+  LIVE_MIGRATION_LINK_TOKEN_REFUSED: 'link',
+  LIVE_MIGRATION_LINK_REMOVED: 'link',
+  LIVE_MIGRATION_HOST_REGISTERED: 'migrationHost',
+  LIVE_MIGRATION_HOST_UNLINKED: 'migrationHost',
+  LIVE_MIGRATION_HOST_SIGN_IN_FAILED: 'migrationHost',
+  LIVE_MIGRATION_VALIDATION_CREATED: 'validation',
+  LIVE_MIGRATION_VALIDATION_SUCCEEDED: 'validation',
+  LIVE_MIGRATION_VALIDATION_FAILED: 'validation',
+  LIVE_MIGRATION_CREATED: 'liveMigration',
+  LIVE_MIGRATION_STARTED: 'liveMigration',
+  LIVE_MIGRATION_PAUSED: 'liveMigration',
+  LIVE_MIGRATION_RESUMED: 'liveMigration',
+  LIVE_MIGRATION_CANCELED: 'liveMigration',
+  LIVE_MIGRATION_CUTOVER_REQUESTED: 'liveMigration',
+  LIVE_MIGRATION_CUTOVER_FAILED: 'liveMigration',
+  LIVE_MIGRATION_COMPLETED: 'liveMigration',
+  LIVE_MIGRATION_FAILED: 'liveMigration',
+  LIVE_MIGRATION_EXPIRED: 'liveMigration',
+} as const satisfies Record<string, TargetKind>;
+
+export type EventType = keyof typeof EVENT_TYPES;

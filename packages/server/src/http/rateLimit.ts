@@ -21,6 +21,10 @@ export const RATE_LIMITS = {
   organizations: set('organizations', 300, 100),
   organization: set('organization', 500, 250),
   apiKeys: set('apiKeys', 500, 250),
+  serviceAccounts: set('serviceAccounts', 500, 250),
+  /** By address and client, as recorded from Atlas. */
+  accessTokens: set('accessTokens', 10, 10),
+  accessTokenRevocations: set('accessTokenRevocations', 10, 10),
   liveMigrationOrganization: set('liveMigrationOrganization', 500, 250),
   /** Nothing else an organization does keeps it from removing its link-token (rule C10). */
   linkTokenRemoval: set('linkTokenRemoval', 500, 250),
@@ -50,6 +54,9 @@ interface Bucket {
 /** Adding up parts of a request must not come out a hair short of a whole one. */
 const ROUNDING = 1e-6;
 
+/** The most buckets that are kept: some 20 MB. */
+const MAX_BUCKETS = 100_000;
+
 /** Buckets of this process. A bucket that has filled up again is forgotten. */
 export class InProcessRateLimiter implements RateLimiter {
   readonly #now: () => number;
@@ -72,6 +79,7 @@ export class InProcessRateLimiter implements RateLimiter {
     const left = allowed ? Math.max(0, tokens - 1) : tokens;
     this.#buckets.delete(key);
     this.#forgetFull(now);
+    this.#forgetOldest();
     this.#buckets.set(key, { tokens: left, updatedAt: now });
     return {
       allowed,
@@ -86,6 +94,13 @@ export class InProcessRateLimiter implements RateLimiter {
       if (now - bucket.updatedAt < 600_000) break;
       this.#buckets.delete(key);
     }
+  }
+
+  /** Whoever makes up names of buckets must not fill the memory. */
+  #forgetOldest(): void {
+    if (this.#buckets.size < MAX_BUCKETS) return;
+    const oldest = this.#buckets.keys().next();
+    if (oldest.done !== true) this.#buckets.delete(oldest.value);
   }
 }
 

@@ -42,5 +42,6 @@ function parse(path: string, text: string): Buffer {
 async function hasSealedRows(db: Executor): Promise<boolean> {
   const key = await db.selectFrom('api_keys').select('id').limit(1).executeTakeFirst();
   const cluster = await db.selectFrom('clusters').select('id').limit(1).executeTakeFirst();
-  return key !== undefined || cluster !== undefined;
+  const signingKey = await db.selectFrom('signing_keys').select('id').limit(1).executeTakeFirst();
+  return key !== undefined || cluster !== undefined || signingKey !== undefined;
 }

@@ -60,8 +60,14 @@ function ownFile(directory: string, name: string): string {
 
 /** A server with another key would start and then refuse every request. */
 async function checkMasterKey(sealer: Sealer, path: string, db: Executor): Promise<void> {
-  const row = await db.selectFrom('api_keys').select('ha1_sealed').limit(1).executeTakeFirst();
-  if (row === undefined || sealer.hasSealed(row.ha1_sealed)) return;
+  const key = await db.selectFrom('api_keys').select('ha1_sealed').limit(1).executeTakeFirst();
+  const signingKey = await db
+    .selectFrom('signing_keys')
+    .select('private_key_sealed')
+    .limit(1)
+    .executeTakeFirst();
+  const sealed = key?.ha1_sealed ?? signingKey?.private_key_sealed;
+  if (sealed === undefined || sealer.hasSealed(sealed)) return;
   throw new MasterKeyError(
     `the store's secrets are sealed under another master key than that in ${path}: put the right file there, or name it with --master-key-file`,
   );
