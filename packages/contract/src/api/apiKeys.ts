@@ -1,6 +1,6 @@
 import Type, { type Static } from 'typebox';
 import { closed, Id, Links, Time } from './common.ts';
-import { ORG_ROLES } from './roles.ts';
+import { GROUP_ROLES, ORG_ROLES } from './roles.ts';
 
 /** The most characters of a description, as specified. */
 export const MAX_DESCRIPTION = 250;
@@ -26,7 +26,9 @@ export const ApiKey = Type.Object(
 export type ApiKey = Static<typeof ApiKey>;
 
 const Description = Type.String({ minLength: 1, maxLength: MAX_DESCRIPTION });
-const OrgRoleName = Type.Enum([...ORG_ROLES]);
+
+/** A role of a project is known, and refused as what it is: INVALID_ROLE_FOR_ORG. */
+const OrgRoleName = Type.Enum([...ORG_ROLES, ...GROUP_ROLES]);
 
 /** Body of createOrgApiKey. */
 export const CreateOrgApiKey = Type.Object(
