@@ -10,11 +10,11 @@ export interface Schema {
   projects: ProjectRow;
   api_keys: ApiKeyRow;
   api_key_roles: ApiKeyRoleRow;
-  api_key_access_list: AccessListRow;
+  api_key_access_list: AccessListRow & AccessListUsage;
   service_accounts: ServiceAccountRow;
   service_account_roles: ServiceAccountRoleRow;
   service_account_secrets: ServiceAccountSecretRow;
-  service_account_access_list: ServiceAccountAccessListRow;
+  service_account_access_list: ServiceAccountAccessListRow & AccessListUsage;
   access_tokens: AccessTokenRow;
   signing_keys: SigningKeyRow;
   clusters: ClusterRow;
@@ -71,6 +71,13 @@ export interface AccessListRow {
   /** An address or a CIDR block, normalised. */
   cidr: string;
   created_at: string;
+}
+
+/** What an entry of an access list was good for since it was made. */
+export interface AccessListUsage {
+  request_count: Generated<number>;
+  last_used_at: Generated<string | null>;
+  last_used_address: Generated<string | null>;
 }
 
 export interface ServiceAccountRow {
@@ -266,6 +273,8 @@ export interface EventRow {
   client_id: string | null;
   remote_address: string | null;
   target_id: string | null;
+  /** The destination cluster that it is about, by the name that it had. */
+  cluster_name: string | null;
   /** JSON of what else is worth knowing; never a secret. */
   detail: string;
   created_at: string;

@@ -81,9 +81,26 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await db.schema.alterTable('live_migrations').addColumn('paused_at', 'text').execute();
   await db.schema.alterTable('migration_hosts').addColumn('unlinked_at', 'text').execute();
   await db.schema.alterTable('events').addColumn('client_id', 'text').execute();
+  await db.schema.alterTable('events').addColumn('cluster_name', 'text').execute();
+  // With everything that a filter asks for, so that a page is counted and cut within the index.
+  await db.schema.dropIndex('events_by_org').execute();
+  const filters = ['created_at', 'sequence', 'event_type'];
+  await db.schema
+    .createIndex('events_by_org')
+    .on('events')
+    .columns(['org_id', ...filters, 'project_id'])
+    .execute();
   await db.schema
     .createIndex('events_by_project')
     .on('events')
-    .columns(['project_id', 'sequence'])
+    .columns(['project_id', ...filters, 'cluster_name'])
     .execute();
+  for (const table of ['api_key_access_list', 'service_account_access_list']) {
+    await db.schema
+      .alterTable(table)
+      .addColumn('request_count', 'integer', (c) => c.notNull().defaultTo(0))
+      .execute();
+    await db.schema.alterTable(table).addColumn('last_used_at', 'text').execute();
+    await db.schema.alterTable(table).addColumn('last_used_address', 'text').execute();
+  }
 }
