@@ -10,6 +10,7 @@ import { createHttpServer } from './http/server.ts';
 import type { OperationContext } from './operations/context.ts';
 import { createDirectory } from './operations/directory.ts';
 import { LinkRemoval } from './operations/linkRemoval.ts';
+import { LiveMigrationControl } from './operations/liveMigrationControl.ts';
 import { ValidationExpiry } from './operations/validationExpiry.ts';
 import { allEndpoints } from './routes/endpoints.ts';
 import { openStore } from './store/open.ts';
@@ -55,6 +56,7 @@ export async function startServer({
     log,
   };
   const removal = new LinkRemoval(context);
+  const control = new LiveMigrationControl(context);
   const expiry = new ValidationExpiry(context);
   const app = await createHttpServer({
     nonces: new Nonces(store.sealer.deriveKey('digest nonces')),
@@ -62,7 +64,7 @@ export async function startServer({
     rateLimiter: options.rateLimits ? new InProcessRateLimiter() : UNLIMITED,
     publicUrl: () => publicUrl,
     goneVersions: new Set(config.goneVersions),
-    endpoints: allEndpoints(context, removal),
+    endpoints: allEndpoints(context, removal, control),
     gateway: gateway.plugin,
     logger: log,
     trustedProxies: config.trustedProxies,
@@ -70,11 +72,12 @@ export async function startServer({
   resources.defer(() => app.close());
   // Before the server waits for what is under way: removals and polls would keep it waiting.
   app.addHook('preClose', async () => {
-    await Promise.all([removal.close(), expiry.close()]);
+    await Promise.all([removal.close(), control.close(), expiry.close()]);
     await gateway.close();
   });
   await gateway.start();
   await removal.start();
+  await control.start();
   expiry.start();
   await app.listen({ host: options.host, port: options.port });
   const url = urlOf(app.server.address() as AddressInfo);

@@ -81,6 +81,22 @@ const validation = {
 export const LiveMigrationValidation = Type.Object(validation, closed);
 export type LiveMigrationValidation = Static<typeof LiveMigrationValidation>;
 
+/**
+ * What a live migration is doing, in one word: as `status`, which stays as Atlas has it, with what Atlas
+ * has no word for.
+ */
+export const LiveMigrationState = Type.Enum([
+  'NEW',
+  'WORKING',
+  'PAUSED',
+  'CUTTING_OVER',
+  'COMPLETE',
+  'FAILED',
+  'CANCELED',
+  'EXPIRED',
+]);
+export type LiveMigrationState = Static<typeof LiveMigrationState>;
+
 /** Linkspan's own view of a live migration. */
 export const LiveMigrationDetail = Type.Object(
   {
@@ -100,10 +116,18 @@ export const LiveMigrationDetail = Type.Object(
     dropDestinationData: Type.Boolean(),
     failureReason: Nullable(Type.String()),
     finished: Nullable(Time),
-    /** As the migration host last reported it, or null before the first report. */
+    /** Since when it is paused, or null. */
+    paused: Nullable(Time),
+    /**
+     * As the migration host last reported it, or null before the first report. Rates, what is left and
+     * what holds it back are null once the report is old, and while it is paused.
+     */
     progress: Nullable(Progress),
     progressReported: Nullable(Time),
     source: Type.Object({ clusterName: Type.String(), groupId: Id }, closed),
+    state: LiveMigrationState,
+    /** What is wrong or needs care, in words: of the migration host, and of the server about it. */
+    warnings: Type.Array(Type.String()),
     /** What the cutover verified, or null. */
     verified: Nullable(
       Type.Object(

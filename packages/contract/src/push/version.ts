@@ -12,8 +12,8 @@
  */
 export const PUSH_VERSION = 2;
 
-/** The oldest version that a server speaks. */
-export const OLDEST_PUSH_VERSION = 1;
+/** The versions that a server speaks. */
+export const SPOKEN_PUSH_VERSIONS: readonly number[] = [1, PUSH_VERSION];
 
 /** Every push request is a POST below this path. */
 export const PUSH_BASE = '/api/linkspan/push/v1';
@@ -21,7 +21,7 @@ export const PUSH_BASE = '/api/linkspan/push/v1';
 /** Carries `<sessionId>.<sessionSecret>` on every request below `/sessions/{sessionId}`. */
 export const SESSION_HEADER = 'linkspan-session';
 
-/** Carries {@link PUSH_VERSION}; a server that does not speak it answers PUSH_VERSION_UNSUPPORTED. */
+/** Carries the agent's {@link PUSH_VERSION}; a server that does not speak it answers PUSH_VERSION_UNSUPPORTED. */
 export const VERSION_HEADER = 'linkspan-push-version';
 
 /** The most that the documents of one batch may add up to before compression, in bytes. */

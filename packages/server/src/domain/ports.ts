@@ -12,11 +12,16 @@ export interface LinkFence {
 }
 
 export interface MigrationFence {
-  /** The same for one migration. */
+  /** The same for one migration that has ended. */
   settleMigration(
     migrationId: string,
     signal: AbortSignal,
   ): Promise<{ unprovenCluster: string } | null>;
+  /**
+   * Refuses every further write of a paused migration at once. What was sent before goes on to its
+   * end, and builds of indexes are aborted; whoever goes on after the pause waits for that.
+   */
+  holdMigration(migrationId: string): void;
 }
 
 /** The result of connecting to a destination cluster. Codes are coarse (rule C13). */

@@ -6,6 +6,7 @@ const REPORT_FRESH_MS = 60_000;
 /** What is known of a migration, as far as lag and readiness depend on it. */
 export interface ProgressState {
   readonly status: string;
+  readonly isPaused: boolean;
   readonly progress: Progress | null;
   /** When it was reported, or null. */
   readonly progressAt: string | null;
@@ -20,7 +21,7 @@ export function lagSeconds(state: ProgressState, now: Date): number | null {
   const reported = state.progress?.lagSeconds ?? null;
   if (reported === null || state.progressAt === null) return null;
   if (state.status === 'FAILED' || state.status === 'EXPIRED') return null;
-  if (state.status !== 'WORKING') return reported;
+  if (state.status === 'COMPLETE') return reported;
   const silence = Math.max(0, now.getTime() - Date.parse(state.progressAt));
   return reported + Math.floor(silence / 1000);
 }
@@ -29,8 +30,38 @@ export function lagSeconds(state: ProgressState, now: Date): number | null {
 export function isReadyForCutover(state: ProgressState, now: Date): boolean {
   return (
     state.status === 'WORKING' &&
+    !state.isPaused &&
     state.progress?.readyForCutover === true &&
-    state.progressAt !== null &&
-    now.getTime() - Date.parse(state.progressAt) <= REPORT_FRESH_MS
+    isFresh(state, now)
   );
+}
+
+/**
+ * The last report as it may be shown: what it says of this moment (rates, what is left, what holds it
+ * back) is gone once it is old, paused or ended (invariant I8).
+ */
+export function shownProgress(state: ProgressState, now: Date): Progress | null {
+  const { progress } = state;
+  if (progress === null) return null;
+  if (state.status === 'WORKING' && !state.isPaused && isFresh(state, now)) return progress;
+  return { ...progress, rates: null, etaSeconds: null, holdingBack: null };
+}
+
+/**
+ * What the host said is wrong or needs care, and what only the server can know: that it is silent.
+ * Empty for a migration that has ended.
+ */
+export function warningsOf(state: ProgressState, now: Date): string[] {
+  if (state.status !== 'NEW' && state.status !== 'WORKING') return [];
+  const warnings = [...(state.progress?.warnings ?? [])];
+  if (state.progressAt === null || isFresh(state, now)) return warnings;
+  const seconds = Math.floor((now.getTime() - Date.parse(state.progressAt)) / 1000);
+  warnings.push(
+    `Its migration host has not reported for ${seconds} seconds. While it does not run, the changes of the source are not followed: the longer that lasts, the likelier its oplog has lost them, and then everything is compared again.`,
+  );
+  return warnings;
+}
+
+function isFresh({ progressAt }: ProgressState, now: Date): boolean {
+  return progressAt !== null && now.getTime() - Date.parse(progressAt) <= REPORT_FRESH_MS;
 }

@@ -2,7 +2,7 @@ import * as liveMigrations from '../store/liveMigrations.ts';
 import * as pushSessions from '../store/pushSessions.ts';
 import { matches, type HostPrincipal } from './authenticate.ts';
 import type { GatewayContext } from './context.ts';
-import { PushError } from './errors.ts';
+import { PAUSED, PushError } from './errors.ts';
 import type { PushSession } from './session.ts';
 
 /** A session that a host has shown the secret of, whether this process holds it or not. */
@@ -51,6 +51,7 @@ export async function heldSession(
   if (migration === undefined || !liveMigrations.ACTIVE.includes(migration.status)) {
     throw new PushError('MIGRATION_NOT_ACTIVE', 'The live migration has ended.');
   }
+  if (migration.paused_at !== null) throw PAUSED;
   // Only a newer one tells whether the runner that asks was replaced or only lost its session.
   if (migration.epoch !== claim.epoch) {
     throw new PushError('SESSION_FENCED', 'A newer push session of the migration was opened.');

@@ -34,13 +34,15 @@ export async function pushDocuments(session: PushSession, body: Buffer): Promise
         `${formatNamespace({ db, coll })} was not created for this migration: send its structure first.`,
       );
     }
+    const started = performance.now();
     const { written, duplicates, failures } = await writeBatch(session.destination, {
       op,
       db,
       coll,
       documents,
     });
-    return { written, duplicates, failures: [...failures] };
+    const destinationMs = Math.round(performance.now() - started);
+    return { written, duplicates, failures: [...failures], destinationMs };
   });
 }
 

@@ -24,6 +24,12 @@ export class PushError extends Error {
   }
 }
 
+/** What a push of a paused migration is answered with. */
+export const PAUSED = new PushError(
+  'MIGRATION_PAUSED',
+  'The live migration is paused: it goes on after resume.',
+);
+
 const RETRY_AFTER_SECONDS = '1';
 
 /** The one place where an error becomes an answer: the API's error body with a push error's code. */

@@ -9,7 +9,7 @@ import type { Store } from '../store/store.ts';
 import { Inbound } from './body.ts';
 import { ByteBudget } from './byteBudget.ts';
 import type { GatewayContext } from './context.ts';
-import { PushError } from './errors.ts';
+import { PAUSED, PushError } from './errors.ts';
 import { settleSessions } from './fence.ts';
 import { createPlugin } from './plugin.ts';
 import { Sessions } from './sessions.ts';
@@ -62,6 +62,14 @@ export function createGateway({ store, log, allowedNetworks }: GatewayDependenci
     settleMigration(migrationId, signal) {
       const reason = new PushError('MIGRATION_NOT_ACTIVE', 'The live migration has ended.');
       return settleSessions(context, { migrationId }, reason, signal);
+    },
+    holdMigration(migrationId) {
+      settleSessions(context, { migrationId }, PAUSED, stopped.signal).catch((error: unknown) => {
+        log.error(
+          { err: error, migrationId },
+          'the sessions of a paused migration are not settled',
+        );
+      });
     },
     test: (uri, signal) => testConnection(uri, mayConnect, signal),
     changed: (linkId) => context.wakes.changed(linkId),

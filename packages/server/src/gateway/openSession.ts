@@ -13,10 +13,11 @@ import * as links from '../store/links.ts';
 import * as liveMigrations from '../store/liveMigrations.ts';
 import * as migrationHosts from '../store/migrationHosts.ts';
 import * as pushSessions from '../store/pushSessions.ts';
-import type { LiveMigrationRow } from '../store/schema.ts';
+import type { LiveMigrationRow, PushSessionRow } from '../store/schema.ts';
+import type { Store } from '../store/store.ts';
 import { hashOf, UNLINKED, type HostPrincipal } from './authenticate.ts';
 import type { GatewayContext } from './context.ts';
-import { PushError } from './errors.ts';
+import { PAUSED, PushError } from './errors.ts';
 import { settleLeftBehind } from './fence.ts';
 import { PushSession } from './session.ts';
 
@@ -96,6 +97,8 @@ async function enter(
   if ((await migrationHosts.find(tx, host.id))?.unlinked_at !== null) throw HOST_UNLINKED;
   const migration = await liveMigrations.findOfHost(tx, host.id, migrationId);
   if (migration === undefined || migration.link_id !== link.id) throw ENDED;
+  if (migration.paused_at !== null && liveMigrations.ACTIVE.includes(migration.status))
+    throw PAUSED;
   const epoch = await liveMigrations.nextEpoch(tx, migrationId);
   if (epoch === null) throw ENDED;
   await pushSessions.insert(tx, {
@@ -122,14 +125,17 @@ async function enter(
   session.epoch = epoch;
 }
 
-/** Ends the sessions that were opened before this one, here and in earlier processes. */
+/**
+ * Ends the sessions that were opened before this one, here and in earlier processes: those of its
+ * migration, and what an ended migration may have left under way at the same cluster.
+ */
 async function fenceOlder(
   context: GatewayContext,
   session: PushSession,
   signal: AbortSignal,
 ): Promise<void> {
   const { sessions, store } = context;
-  const { migrationId, clusterName } = session.identity;
+  const { migrationId, clusterId, clusterName } = session.identity;
   const fenced = new PushError(
     'SESSION_FENCED',
     'A newer push session of the live migration was opened.',
@@ -141,14 +147,25 @@ async function fenceOlder(
       .filter(({ epoch }) => epoch > 0 && epoch < session.epoch);
     for (const one of older) one.refuse(fenced);
     for (const one of older) await sessions.retire(one, fenced, signal);
-    for (const row of await pushSessions.listOpen(store.db, { migration_id: migrationId })) {
-      if (row.epoch >= session.epoch) continue;
-      await settleLeftBehind(context, row, signal, (reason) => (pending = reason));
+    for (const row of await pushSessions.listOpen(store.db, { cluster_id: clusterId })) {
+      if (
+        row.migration_id === migrationId ? row.epoch >= session.epoch : !(await isOver(store, row))
+      ) {
+        continue;
+      }
+      const held = sessions.get(row.id);
+      if (held !== undefined) await sessions.retire(held, ENDED, signal);
+      else await settleLeftBehind(context, row, signal, (reason) => (pending = reason));
     }
   } catch (error) {
     if (!signal.aborted) throw error;
     throw new DestinationUnavailableError(`cluster ${clusterName}: ${pending}`);
   }
+}
+
+async function isOver({ db }: Store, { migration_id: id }: PushSessionRow): Promise<boolean> {
+  const migration = await liveMigrations.find(db, id);
+  return migration === undefined || !liveMigrations.ACTIVE.includes(migration.status);
 }
 
 /** For the first session: what the destination holds is dropped where the request asked for it. */

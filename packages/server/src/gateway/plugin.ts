@@ -12,8 +12,8 @@ import {
 } from '@linkspan/contract/push/messages.ts';
 import {
   MAX_BODY_BYTES,
-  PUSH_VERSION,
   SESSION_HEADER,
+  SPOKEN_PUSH_VERSIONS,
   VERSION_HEADER,
 } from '@linkspan/contract/push/version.ts';
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
@@ -34,7 +34,14 @@ import { reportInventory } from './inventory.ts';
 import { readJson } from './messages.ts';
 import { openSession } from './openSession.ts';
 import { registerHost } from './registration.ts';
-import { complete, cutoverFailed, fail, reportProgress, type Reporter } from './reports.ts';
+import {
+  complete,
+  cutoverFailed,
+  fail,
+  reportPaused,
+  reportProgress,
+  type Reporter,
+} from './reports.ts';
 import type { PushSession } from './session.ts';
 import { changeStructure, listDestination } from './structure.ts';
 import { unlinkHost } from './unlink.ts';
@@ -54,10 +61,10 @@ export function createPlugin(context: GatewayContext, stop: () => void): Fastify
 
   const admit = async (request: FastifyRequest): Promise<void> => {
     const version = Number(request.headers[VERSION_HEADER]);
-    if (version !== PUSH_VERSION) {
+    if (!SPOKEN_PUSH_VERSIONS.includes(version)) {
       throw new PushError(
         'PUSH_VERSION_UNSUPPORTED',
-        `This server speaks version ${PUSH_VERSION} of the push protocol, not ${String(request.headers[VERSION_HEADER] ?? 'an unnamed one')}. Upgrade the server first, then the agents.`,
+        `This server speaks the versions ${SPOKEN_PUSH_VERSIONS.join(', ')} of the push protocol, not ${String(request.headers[VERSION_HEADER] ?? 'an unnamed one')}. Upgrade the server first, then the agents.`,
       );
     }
     await inbound.admit(request);
@@ -136,6 +143,11 @@ export function createPlugin(context: GatewayContext, stop: () => void): Fastify
     app.post('/migrations/:id/sessions', asHost, async (request) => {
       readJson(OpenSession, request.body);
       return openSession(context, principal(request), idOf(request));
+    });
+    app.post('/migrations/:id/paused', asHost, async (request, reply) => {
+      const progress = readJson(Progress, request.body);
+      await reportPaused(context, principal(request), idOf(request), progress);
+      return reply.code(204).send();
     });
     app.post('/sessions/:id/documents', asHost, (request) => withBody(request, pushDocuments));
     app.post('/sessions/:id/structure', asHost, (request) => withBody(request, changeStructure));

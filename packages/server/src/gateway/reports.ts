@@ -30,6 +30,22 @@ export async function reportProgress(
   checkCurrent(await liveMigrations.find(store.db, migrationId), epoch);
 }
 
+/** Keeps the progress of a paused migration, which its host goes on following. @throws {PushError} */
+export async function reportPaused(
+  { store }: GatewayContext,
+  { host }: HostPrincipal,
+  migrationId: string,
+  progress: Progress,
+): Promise<void> {
+  const json = JSON.stringify({ ...progress, readyForCutover: false } satisfies Progress);
+  const { setPausedProgress, findOfHost, ACTIVE } = liveMigrations;
+  if (await setPausedProgress(store.db, host.id, migrationId, json, timestamp())) return;
+  // One that goes on already is told so by the list of work.
+  const row = await findOfHost(store.db, host.id, migrationId);
+  if (row !== undefined && ACTIVE.includes(row.status)) return;
+  throw new PushError('MIGRATION_NOT_ACTIVE', 'The live migration has ended.');
+}
+
 /** The cutover is done: the migration becomes COMPLETE. Idempotent. @throws {PushError} */
 export async function complete(
   context: GatewayContext,

@@ -58,6 +58,7 @@ async function listWork({ store }: GatewayContext, hostId: string): Promise<Work
       id: row.id,
       source: sourceOf(row, password),
       cutoverAttempt: wanted ? row.cutover_attempt : 0,
+      paused: row.paused_at !== null,
     });
   }
   const revision = createHmac('sha256', REVISION_KEY).update(JSON.stringify(work)).digest('hex');

@@ -1,6 +1,6 @@
 import type { AddressList } from '../domain/addresses.ts';
 import type { Principal } from '../domain/access.ts';
-import type { DestinationProbe, LinkFence, WorkSignal } from '../domain/ports.ts';
+import type { DestinationProbe, LinkFence, MigrationFence, WorkSignal } from '../domain/ports.ts';
 import type { Actor } from '../store/events.ts';
 import type { Store } from '../store/store.ts';
 
@@ -14,14 +14,14 @@ export interface Log {
 /** What operations work with. Wired once, in `main.ts`. */
 export interface OperationContext {
   readonly store: Store;
-  readonly fence: LinkFence;
+  readonly fence: LinkFence & MigrationFence;
   readonly probe: DestinationProbe;
   readonly work: WorkSignal;
   /** The configured public URL, without a slash at its end: stands in link-tokens (rule C5). */
   readonly publicUrl: () => string;
   /** Networks that destinations may have although they are on this server's side (rule C13). */
   readonly allowedNetworks: AddressList;
-  /** How long DELETE linkTokens waits for proof, in milliseconds (rule C3). */
+  /** How long DELETE linkTokens and a cancel wait for proof, in milliseconds (rule C3). */
   readonly removalWaitMs: number;
   readonly log: Log;
 }

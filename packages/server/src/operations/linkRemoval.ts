@@ -1,8 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import { linkNotFound, unavailable } from '../domain/apiError.ts';
+import { linkNotFound, unavailable } from '@linkspan/contract/serving/apiError.ts';
 import { timestamp } from '../domain/time.ts';
 import * as apiKeys from '../store/apiKeys.ts';
-import * as clusters from '../store/clusters.ts';
 import * as events from '../store/events.ts';
 import type { Executor } from '../store/executor.ts';
 import * as links from '../store/links.ts';
@@ -11,21 +9,11 @@ import * as pushSessions from '../store/pushSessions.ts';
 import type { LinkRow } from '../store/schema.ts';
 import * as validations from '../store/validations.ts';
 import type { OperationContext } from './context.ts';
+import { type Flight, Flights } from './flights.ts';
+import { clustersOfOpenSessions } from './openClusters.ts';
 
 /** What migrations and validations of a removed link end with. */
 const REASON = 'The link-token of the organization was removed.';
-
-/** Waits between two attempts to prove that nothing is left, in milliseconds. */
-const FIRST_RETRY_MS = 500;
-const LONGEST_RETRY_MS = 10_000;
-
-/** The removal of one link, under way until it is proven. */
-interface Flight {
-  /** Settles when the link is gone; rejects only when the server stops. */
-  readonly done: Promise<void>;
-  /** The cluster that the last attempt could prove nothing for, or null. */
-  unprovenCluster: string | null;
-}
 
 /**
  * Removes organization links (rules C1 to C3). The first transaction takes away everything that
@@ -35,11 +23,11 @@ interface Flight {
  */
 export class LinkRemoval {
   readonly #context: OperationContext;
-  readonly #flights = new Map<string, Flight>();
-  readonly #stop = new AbortController();
+  readonly #flights: Flights;
 
   constructor(context: OperationContext) {
     this.#context = context;
+    this.#flights = new Flights(context.log);
   }
 
   /** Takes up removals that an earlier process did not finish. */
@@ -51,8 +39,7 @@ export class LinkRemoval {
 
   /** Stops waiting. Links that are REMOVING stay so, and are taken up at the next start. */
   async close(): Promise<void> {
-    this.#stop.abort(new Error('the server is stopping'));
-    await Promise.allSettled([...this.#flights.values()].map((flight) => flight.done));
+    await this.#flights.close();
   }
 
   /**
@@ -65,16 +52,9 @@ export class LinkRemoval {
     const link = await store.transaction((tx) => this.#begin(tx, orgId, actor));
     work.changed(link.id);
     const flight = this.#join(link);
-    const waiting = new AbortController();
-    const late = Symbol('late');
-    const outcome = await Promise.race([
-      flight.done.catch(() => {
-        throw unavailable('The server is stopping; the removal goes on when it is up again.', 5);
-      }),
-      delay(removalWaitMs, late, { signal: waiting.signal }),
-    ]).finally(() => waiting.abort());
-    if (outcome !== late) return;
-    const names = flight.unprovenCluster ?? (await this.#openClusters(link.id));
+    if (await this.#flights.wait(flight, removalWaitMs)) return;
+    const names =
+      flight.unprovenCluster ?? (await clustersOfOpenSessions(store.db, { link_id: link.id }));
     throw unavailable(
       `The link-token's key is deleted and its migrations are stopped, but it is not proven yet that no write is left under way at cluster ${names}, which does not answer. The server keeps trying; send the request again to learn when it is done.`,
       5,
@@ -125,39 +105,15 @@ export class LinkRemoval {
   }
 
   #join(link: LinkRow): Flight {
-    const running = this.#flights.get(link.id);
-    if (running !== undefined) return running;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const flight: Flight = { done: promise, unprovenCluster: null };
-    this.#flights.set(link.id, flight);
-    // A flight without a waiting request still ends; its rejection is only the server's stop.
-    promise.catch(() => {});
-    this.#finish(link, flight)
-      .finally(() => this.#flights.delete(link.id))
-      .then(resolve, reject);
-    return flight;
-  }
-
-  /** Tries until it is proven. */
-  async #finish(link: LinkRow, flight: Flight): Promise<void> {
-    const { fence, log } = this.#context;
-    const { signal } = this.#stop;
-    for (let wait = FIRST_RETRY_MS; ; wait = Math.min(wait * 2, LONGEST_RETRY_MS)) {
-      signal.throwIfAborted();
-      try {
-        const unproven = await fence.settle(link.id, signal);
-        flight.unprovenCluster = unproven?.unprovenCluster ?? null;
-        if (unproven === null && (await this.#end(link))) return;
-      } catch (error) {
-        signal.throwIfAborted();
-        log.error({ err: error, linkId: link.id }, 'a link cannot be settled yet');
-      }
-      log.warn(
-        { linkId: link.id, cluster: flight.unprovenCluster },
-        'a removed link may still have writes under way',
-      );
-      await delay(wait, undefined, { signal });
-    }
+    return this.#flights.join(link.id, {
+      about: { linkId: link.id },
+      pending: 'a removed link may still have writes under way',
+      attempt: async (signal) => {
+        const unproven = await this.#context.fence.settle(link.id, signal);
+        if (unproven !== null) return unproven;
+        return (await this.#end(link)) ? null : { unprovenCluster: null };
+      },
+    });
   }
 
   /**
@@ -177,14 +133,5 @@ export class LinkRemoval {
       }
       return true;
     });
-  }
-
-  async #openClusters(linkId: string): Promise<string> {
-    const { db } = this.#context.store;
-    const names = new Set<string>();
-    for (const session of await pushSessions.listOpen(db, { link_id: linkId })) {
-      names.add((await clusters.find(db, session.cluster_id))?.name ?? session.cluster_id);
-    }
-    return names.size === 0 ? '(unknown)' : [...names].join(', ');
   }
 }

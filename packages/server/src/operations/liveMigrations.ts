@@ -1,17 +1,23 @@
 import type { LiveMigration, LiveMigrationDetail } from '@linkspan/contract/api/liveMigrations.ts';
-import type { Progress, Source } from '@linkspan/contract/push/messages.ts';
 import type { Principal } from '../domain/access.ts';
 import { apiError } from '@linkspan/contract/serving/apiError.ts';
 import { newId } from '../domain/ids.ts';
-import { isReadyForCutover, lagSeconds, type ProgressState } from '../domain/progress.ts';
-import { apiTime, timestamp } from '../domain/time.ts';
-import * as clusters from '../store/clusters.ts';
+import { isReadyForCutover } from '../domain/progress.ts';
+import { timestamp } from '../domain/time.ts';
 import * as events from '../store/events.ts';
 import type { Executor } from '../store/executor.ts';
 import * as liveMigrations from '../store/liveMigrations.ts';
 import * as projects from '../store/projects.ts';
 import type { LiveMigrationRow } from '../store/schema.ts';
 import { actorOf, type OperationContext } from './context.ts';
+import {
+  clusterNames,
+  isCuttingOver,
+  progressState,
+  toDetail,
+  toLiveMigration,
+  whyNotReady,
+} from './liveMigrationView.ts';
 import { type MigrationRequest, resolveRequest } from './migrationRequest.ts';
 
 /** Makes a live migration; its migration host takes it up with its next poll. */
@@ -138,65 +144,11 @@ export async function cutOver(
   if (row.link_id !== null) work.changed(row.link_id);
 }
 
-async function load(ex: Executor, groupId: string, id: string): Promise<LiveMigrationRow> {
+/** @throws {ApiError} 404 if the project has no such migration (rule C9) */
+export async function load(ex: Executor, groupId: string, id: string): Promise<LiveMigrationRow> {
   const row = await liveMigrations.findInProject(ex, groupId, id);
   if (row === undefined) {
     throw apiError('RESOURCE_NOT_FOUND', `/groups/${groupId}/liveMigrations/${id}`);
   }
   return row;
-}
-
-async function clusterNames(ex: Executor, groupId: string): Promise<ReadonlyMap<string, string>> {
-  const rows = await clusters.listByProject(ex, groupId);
-  return new Map(rows.map((row) => [row.id, row.name]));
-}
-
-function isCuttingOver(row: LiveMigrationRow): boolean {
-  return row.cutover_attempt > row.cutover_failed_attempt && row.status === 'WORKING';
-}
-
-function whyNotReady(row: LiveMigrationRow): string {
-  const { progress } = progressState(row);
-  if (progress === null) return 'its migration host has not reported any progress yet';
-  if (progress.readyForCutover) return 'its migration host has not been heard of for a minute';
-  return progress.waitingFor ?? `it is ${progress.phase}, ${progress.keysPending} changes pending`;
-}
-
-function progressState(row: LiveMigrationRow): ProgressState {
-  const progress = row.progress === null ? null : (JSON.parse(row.progress) as Progress);
-  return { status: row.status, progress, progressAt: row.progress_at };
-}
-
-function toLiveMigration(row: LiveMigrationRow): LiveMigration {
-  const state = progressState(row);
-  const now = new Date();
-  return {
-    _id: row.id,
-    lagTimeSeconds: lagSeconds(state, now),
-    migrationHosts: [row.hostname],
-    readyForCutover: isReadyForCutover(state, now),
-    status: row.status,
-  };
-}
-
-function toDetail(row: LiveMigrationRow, names: ReadonlyMap<string, string>): LiveMigrationDetail {
-  const source = JSON.parse(row.source) as Omit<Source, 'password'>;
-  return {
-    ...toLiveMigration(row),
-    created: apiTime(row.created_at),
-    cutover: {
-      attempt: row.cutover_attempt,
-      failure: row.cutover_failure,
-      underWay: isCuttingOver(row),
-    },
-    destination: { clusterName: names.get(row.cluster_id) ?? null, groupId: row.project_id },
-    dropDestinationData: row.drop_destination_data === 1,
-    failureReason: row.failure_reason,
-    finished: row.finished_at === null ? null : apiTime(row.finished_at),
-    progress: progressState(row).progress,
-    progressReported: row.progress_at === null ? null : apiTime(row.progress_at),
-    source: { clusterName: source.clusterName, groupId: source.projectId },
-    verified:
-      row.verified === null ? null : (JSON.parse(row.verified) as LiveMigrationDetail['verified']),
-  };
 }

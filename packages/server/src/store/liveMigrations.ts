@@ -224,3 +224,54 @@ export async function setEnded(
     .executeTakeFirst();
   return result.numUpdatedRows > 0n;
 }
+
+/**
+ * Pauses an active migration that is not cutting over.
+ * @returns false if it has ended, is cutting over, or is paused already
+ */
+export async function setPaused(ex: Executor, id: string, at: string): Promise<boolean> {
+  const result = await ex
+    .updateTable('live_migrations')
+    .set({ paused_at: at })
+    .where('id', '=', id)
+    .where('status', 'in', ACTIVE)
+    .where('paused_at', 'is', null)
+    .whereRef('cutover_failed_attempt', '=', 'cutover_attempt')
+    .executeTakeFirst();
+  return result.numUpdatedRows > 0n;
+}
+
+/** @returns false if it has ended or is not paused */
+export async function setResumed(ex: Executor, id: string): Promise<boolean> {
+  const result = await ex
+    .updateTable('live_migrations')
+    .set({ paused_at: null })
+    .where('id', '=', id)
+    .where('status', 'in', ACTIVE)
+    .where('paused_at', 'is not', null)
+    .executeTakeFirst();
+  return result.numUpdatedRows > 0n;
+}
+
+/**
+ * Keeps the last report of a paused migration from its host; such a one has no session.
+ * @param progress JSON of the wire's `Progress`
+ * @returns false if it has ended, is not paused, or is not that host's
+ */
+export async function setPausedProgress(
+  ex: Executor,
+  hostId: string,
+  id: string,
+  progress: string,
+  at: string,
+): Promise<boolean> {
+  const result = await ex
+    .updateTable('live_migrations')
+    .set({ progress, progress_at: at })
+    .where('id', '=', id)
+    .where('host_id', '=', hostId)
+    .where('status', 'in', ACTIVE)
+    .where('paused_at', 'is not', null)
+    .executeTakeFirst();
+  return result.numUpdatedRows > 0n;
+}

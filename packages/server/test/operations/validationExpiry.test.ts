@@ -15,7 +15,11 @@ test('a validation that its host never answers fails after a while, not before',
   const changed: string[] = [];
   const expiry = new ValidationExpiry({
     store: server.store,
-    fence: { settle: async () => null },
+    fence: {
+      settle: async () => null,
+      settleMigration: async () => null,
+      holdMigration: () => {},
+    },
     probe: { test: () => server.hooks.test() },
     work: { changed: (id) => void changed.push(id) },
     publicUrl: () => server.url,

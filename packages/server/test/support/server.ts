@@ -14,6 +14,12 @@ import { type Api, apiClient } from './api.ts';
 /** What stands in for the side that moves data: hooks that a test holds. */
 export interface GatewayHooks {
   settle: (linkId: string, signal: AbortSignal) => Promise<{ unprovenCluster: string } | null>;
+  settleMigration: (
+    migrationId: string,
+    signal: AbortSignal,
+  ) => Promise<{ unprovenCluster: string } | null>;
+  /** Migrations that were told to hold. */
+  readonly held: string[];
   test: () => Promise<ConnectionTest>;
   readonly changed: string[];
 }
@@ -44,6 +50,8 @@ export async function startTestServer(
   );
   const hooks: GatewayHooks = {
     settle: async () => null,
+    settleMigration: async () => null,
+    held: [],
     test: async () => ({ ok: true, mongoDBVersion: '8.2.0', topology: 'ReplicaSet' }),
     changed: [],
   };
@@ -93,7 +101,8 @@ function fakeGateway(
   return {
     plugin: noPlugin,
     settle: (linkId, signal) => hooks.settle(linkId, signal),
-    settleMigration: async () => null,
+    settleMigration: (migrationId, signal) => hooks.settleMigration(migrationId, signal),
+    holdMigration: (migrationId) => void hooks.held.push(migrationId),
     test: () => hooks.test(),
     changed: (linkId) => void hooks.changed.push(linkId),
     start: async () => {},

@@ -1,0 +1,148 @@
+import { apiError, unavailable } from '@linkspan/contract/serving/apiError.ts';
+import type { Principal } from '../domain/access.ts';
+import type { EventType } from '../domain/eventTypes.ts';
+import { timestamp } from '../domain/time.ts';
+import * as events from '../store/events.ts';
+import type { Executor } from '../store/executor.ts';
+import * as liveMigrations from '../store/liveMigrations.ts';
+import * as projects from '../store/projects.ts';
+import * as pushSessions from '../store/pushSessions.ts';
+import type { LiveMigrationRow } from '../store/schema.ts';
+import { actorOf, type OperationContext } from './context.ts';
+import { type Flight, Flights } from './flights.ts';
+import { load } from './liveMigrations.ts';
+import { CANCELED_BY, isCanceled, isCuttingOver } from './liveMigrationView.ts';
+import { clustersOfOpenSessions } from './openClusters.ts';
+
+/**
+ * Pauses, resumes and cancels live migrations. What asks for a state that is there already is answered
+ * as the first time.
+ */
+export class LiveMigrationControl {
+  readonly #context: OperationContext;
+  readonly #flights: Flights;
+
+  constructor(context: OperationContext) {
+    this.#context = context;
+    this.#flights = new Flights(context.log);
+  }
+
+  /** Takes up what an earlier process did not finish of migrations that have ended. */
+  async start(): Promise<void> {
+    const { db } = this.#context.store;
+    for (const { migration_id: id } of await pushSessions.listOpen(db)) {
+      const row = await liveMigrations.find(db, id);
+      if (row !== undefined && !liveMigrations.ACTIVE.includes(row.status)) this.#settle(id);
+    }
+  }
+
+  /** Stops waiting. Sessions that are not settled stay open, and are taken up at the next start. */
+  async close(): Promise<void> {
+    await this.#flights.close();
+  }
+
+  /**
+   * Once this comes back no further batch is accepted. The migration host goes on following the source.
+   * @throws {ApiError} 409 if the migration has ended or is being cut over
+   */
+  async pause(principal: Principal, groupId: string, id: string): Promise<void> {
+    const { store, fence, work } = this.#context;
+    const row = await store.transaction(async (tx) => {
+      const found = await load(tx, groupId, id);
+      refuseEnded(found);
+      if (isCuttingOver(found)) throw apiError('LIVE_MIGRATION_CUTOVER_UNDER_WAY', id);
+      if (await liveMigrations.setPaused(tx, id, timestamp())) {
+        await record(tx, principal, found, 'LIVE_MIGRATION_PAUSED');
+      }
+      return found;
+    });
+    fence.holdMigration(id);
+    if (row.link_id !== null) work.changed(row.link_id);
+  }
+
+  /** @throws {ApiError} 409 if the migration has ended */
+  async resume(principal: Principal, groupId: string, id: string): Promise<void> {
+    const { store, work } = this.#context;
+    const row = await store.transaction(async (tx) => {
+      const found = await load(tx, groupId, id);
+      refuseEnded(found);
+      if (await liveMigrations.setResumed(tx, id)) {
+        await record(tx, principal, found, 'LIVE_MIGRATION_RESUMED');
+      }
+      return found;
+    });
+    if (row.link_id !== null) work.changed(row.link_id);
+  }
+
+  /**
+   * Ends the migration; comes back when no write for it can reach the destination any more (as rules C1
+   * to C3 have it for a link). What was copied stays there.
+   * @throws {ApiError} 409 if it has ended otherwise; 503 if that cannot be proven in time
+   */
+  async cancel(principal: Principal, groupId: string, id: string): Promise<void> {
+    const { store, work, removalWaitMs } = this.#context;
+    const row = await store.transaction(async (tx) => {
+      const found = await load(tx, groupId, id);
+      if (isCanceled(found)) return found;
+      refuseEnded(found);
+      const reason = `${CANCELED_BY}${nameOf(principal)}.`;
+      await liveMigrations.setEnded(tx, id, 'FAILED', reason, timestamp());
+      await record(tx, principal, found, 'LIVE_MIGRATION_CANCELED', { reason });
+      return found;
+    });
+    const flight = this.#settle(id);
+    if (row.link_id !== null) work.changed(row.link_id);
+    if (await this.#flights.wait(flight, removalWaitMs)) return;
+    const names =
+      flight.unprovenCluster ?? (await clustersOfOpenSessions(store.db, { migration_id: id }));
+    throw unavailable(
+      `Live migration ${id} is canceled and pushes nothing any more, but it is not proven yet that no write is left under way at cluster ${names}, which does not answer. The server keeps trying; send the request again to learn when it is done.`,
+      5,
+    );
+  }
+
+  #settle(id: string): Flight {
+    const { fence, store } = this.#context;
+    return this.#flights.join(id, {
+      about: { liveMigrationId: id },
+      pending: 'a live migration that has ended may still have writes under way',
+      attempt: async (signal) => {
+        const unproven = await fence.settleMigration(id, signal);
+        if (unproven !== null) return unproven;
+        const open = await pushSessions.listOpen(store.db, { migration_id: id });
+        return open.length === 0 ? null : { unprovenCluster: null };
+      },
+    });
+  }
+}
+
+/** @throws {ApiError} 409 */
+function refuseEnded(row: LiveMigrationRow): void {
+  if (liveMigrations.ACTIVE.includes(row.status)) return;
+  throw apiError('LIVE_MIGRATION_NOT_ACTIVE', row.id, row.status);
+}
+
+/** Whom a failure reason names: what identifies a credential, and no secret of it. */
+function nameOf({ credential }: Principal): string {
+  return credential.kind === 'apiKey'
+    ? `API key ${credential.publicKey}`
+    : `service account ${credential.clientId}`;
+}
+
+async function record(
+  tx: Executor,
+  principal: Principal,
+  row: LiveMigrationRow,
+  type: EventType,
+  detail: Readonly<Record<string, unknown>> = {},
+): Promise<void> {
+  const project = await projects.find(tx, row.project_id);
+  await events.record(tx, {
+    type,
+    orgId: project?.org_id ?? principal.orgId,
+    projectId: row.project_id,
+    actor: actorOf(principal),
+    targetId: row.id,
+    detail,
+  });
+}

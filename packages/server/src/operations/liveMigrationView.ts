@@ -1,0 +1,107 @@
+import type {
+  LiveMigration,
+  LiveMigrationDetail,
+  LiveMigrationState,
+} from '@linkspan/contract/api/liveMigrations.ts';
+import type { Progress, Source } from '@linkspan/contract/push/messages.ts';
+import {
+  isReadyForCutover,
+  lagSeconds,
+  type ProgressState,
+  shownProgress,
+  warningsOf,
+} from '../domain/progress.ts';
+import { apiTime } from '../domain/time.ts';
+import * as clusters from '../store/clusters.ts';
+import type { Executor } from '../store/executor.ts';
+import type { LiveMigrationRow } from '../store/schema.ts';
+
+/** How the failure reason of a canceled migration begins; who did it follows. */
+export const CANCELED_BY = 'Canceled by ';
+
+export function isCuttingOver(row: LiveMigrationRow): boolean {
+  return row.cutover_attempt > row.cutover_failed_attempt && row.status === 'WORKING';
+}
+
+export function isCanceled(row: LiveMigrationRow): boolean {
+  return row.status === 'FAILED' && row.failure_reason?.startsWith(CANCELED_BY) === true;
+}
+
+/** Why it cannot be cut over now, for people. */
+export function whyNotReady(row: LiveMigrationRow): string {
+  const { progress } = progressState(row);
+  if (row.paused_at !== null) return 'it is paused; resume it first';
+  if (progress === null) return 'its migration host has not reported any progress yet';
+  if (progress.readyForCutover) return 'its migration host has not been heard of for a minute';
+  return progress.waitingFor ?? `it is ${progress.phase}, ${progress.keysPending} changes pending`;
+}
+
+export function progressState(row: LiveMigrationRow): ProgressState {
+  const progress = row.progress === null ? null : (JSON.parse(row.progress) as Progress);
+  const { status, progress_at: progressAt } = row;
+  return { status, isPaused: row.paused_at !== null, progress, progressAt };
+}
+
+/** As Atlas shows it. */
+export function toLiveMigration(row: LiveMigrationRow): LiveMigration {
+  const state = progressState(row);
+  const now = new Date();
+  return {
+    _id: row.id,
+    lagTimeSeconds: lagSeconds(state, now),
+    migrationHosts: [row.hostname],
+    readyForCutover: isReadyForCutover(state, now),
+    status: row.status,
+  };
+}
+
+/** The names of a project's clusters by their ids. */
+export async function clusterNames(
+  ex: Executor,
+  groupId: string,
+): Promise<ReadonlyMap<string, string>> {
+  const rows = await clusters.listByProject(ex, groupId);
+  return new Map(rows.map((row) => [row.id, row.name]));
+}
+
+/** With everything that is known of it. */
+export function toDetail(
+  row: LiveMigrationRow,
+  names: ReadonlyMap<string, string>,
+): LiveMigrationDetail {
+  const source = JSON.parse(row.source) as Omit<Source, 'password'>;
+  const state = progressState(row);
+  const now = new Date();
+  return {
+    ...toLiveMigration(row),
+    created: apiTime(row.created_at),
+    cutover: {
+      attempt: row.cutover_attempt,
+      failure: row.cutover_failure,
+      underWay: isCuttingOver(row),
+    },
+    destination: { clusterName: names.get(row.cluster_id) ?? null, groupId: row.project_id },
+    dropDestinationData: row.drop_destination_data === 1,
+    failureReason: row.failure_reason,
+    finished: row.finished_at === null ? null : apiTime(row.finished_at),
+    paused: row.paused_at === null || !isActive(row) ? null : apiTime(row.paused_at),
+    progress: shownProgress(state, now),
+    progressReported: row.progress_at === null ? null : apiTime(row.progress_at),
+    source: { clusterName: source.clusterName, groupId: source.projectId },
+    state: stateOf(row),
+    verified:
+      row.verified === null ? null : (JSON.parse(row.verified) as LiveMigrationDetail['verified']),
+    warnings: warningsOf(state, now),
+  };
+}
+
+function stateOf(row: LiveMigrationRow): LiveMigrationState {
+  if (isCanceled(row)) return 'CANCELED';
+  if (!isActive(row)) return row.status;
+  if (row.paused_at !== null) return 'PAUSED';
+  return isCuttingOver(row) ? 'CUTTING_OVER' : row.status;
+}
+
+function isActive({ status }: LiveMigrationRow): boolean {
+  return status === 'NEW' || status === 'WORKING';
+}
