@@ -1,0 +1,206 @@
+import type { Progress, WorkReply } from '@linkspan/contract/push/messages.ts';
+import { VERSION_HEADER } from '@linkspan/contract/push/version.ts';
+import { Int32, type Document } from 'mongodb';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+
+import type { Principal } from '../../src/domain/access.ts';
+import { addressList } from '../../src/domain/addresses.ts';
+import { newId } from '../../src/domain/ids.ts';
+import { LiveMigrationControl } from '../../src/operations/liveMigrationControl.ts';
+import * as liveMigrations from '../../src/store/liveMigrations.ts';
+import * as pushSessions from '../../src/store/pushSessions.ts';
+import { startPush, TestHost, type TestPush, type TestSession } from './push.ts';
+
+let push: TestPush;
+let host: TestHost;
+let id: string;
+let groupId: string;
+
+beforeAll(async () => {
+  push = await startPush();
+  host = new TestHost(push.url);
+  await host.register(push.token);
+});
+afterAll(async () => {
+  await push?.[Symbol.asyncDispose]();
+});
+beforeEach(async () => {
+  await push.mongo.client().db('app').dropDatabase();
+  id = await push.makeMigration(host);
+  groupId = (await migration()).project_id;
+});
+
+const migration = async () => (await liveMigrations.find(push.store.db, id))!;
+const stored = (): Promise<Document[]> =>
+  push.mongo
+    .client()
+    .db('app')
+    .collection('c')
+    .find({}, { sort: { _id: 1 } })
+    .toArray();
+const numbered = (...ids: number[]): Document[] => ids.map((_id) => ({ _id: new Int32(_id) }));
+
+const principal = (): Principal => ({
+  orgId: push.orgId,
+  credential: { kind: 'apiKey', apiKeyId: newId(), publicKey: 'abcdefgh' },
+  orgRoles: new Set(['ORG_OWNER']),
+  projectRoles: new Map(),
+  remoteAddress: '127.0.0.1',
+});
+
+/** The operations over the server's own store and gateway. */
+function control(waitMs = 20_000): LiveMigrationControl {
+  return new LiveMigrationControl({
+    store: push.store,
+    fence: push.gateway,
+    probe: push.gateway,
+    work: push.gateway,
+    publicUrl: push.url,
+    allowedNetworks: addressList([]),
+    removalWaitMs: waitMs,
+    log: { info: () => {}, warn: () => {}, error: () => {} },
+  });
+}
+
+/** The destination holds the next insert back, without a sleep of the test's own. */
+async function holdInsertBack(blockTimeMS: number): Promise<void> {
+  await push.mongo
+    .client()
+    .db('admin')
+    .command({
+      configureFailPoint: 'failCommand',
+      mode: { times: 1 },
+      data: { failCommands: ['insert'], blockConnection: true, blockTimeMS },
+    });
+}
+
+async function untilInserting({ opened }: TestSession): Promise<void> {
+  const row = await pushSessions.find(push.store.db, opened.sessionId);
+  for (;;) {
+    const { inprog } = await push.mongo.client().db('admin').command({ currentOp: 1 });
+    const running = (inprog as Document[]).some(
+      (one) =>
+        one['op'] === 'insert' && one['clientMetadata']?.application?.name === row?.connection_name,
+    );
+    if (running) return;
+  }
+}
+
+const isPausedInWork = async (): Promise<unknown> => {
+  const answer = await host.post('/work', { knownRevision: null, waitSeconds: 0 });
+  const { work } = answer.json as unknown as WorkReply;
+  return work.find((item) => item.id === id);
+};
+
+test('once a pause is answered no batch is accepted, in no session, until it goes on', async () => {
+  const session = await host.session(id);
+  await session.collection('app', 'c');
+  expect((await session.documents({}, numbered(1))).json).toMatchObject({
+    written: 1,
+    destinationMs: expect.any(Number) as number,
+  });
+  await control().pause(principal(), groupId, id);
+  const refused = { status: 503, code: 'MIGRATION_PAUSED' };
+  expect(await session.documents({ seq: 2 }, numbered(2))).toMatchObject(refused);
+  expect(await session.collection('app', 'd')).toMatchObject(refused);
+  expect(await host.open(id)).toMatchObject(refused);
+  expect(await isPausedInWork()).toMatchObject({ paused: true });
+  await push.restart();
+  expect(await session.documents({ seq: 2 }, numbered(2))).toMatchObject(refused);
+  expect(await host.open(id)).toMatchObject(refused);
+  expect(await stored()).toEqual([{ _id: 1 }]);
+
+  await control().resume(principal(), groupId, id);
+  expect(await isPausedInWork()).toMatchObject({ paused: false });
+  const next = await host.session(id);
+  expect((await next.documents({}, numbered(2))).json).toMatchObject({ written: 1 });
+  expect((await session.documents({ seq: 2 }, numbered(3))).code).toBe('SESSION_FENCED');
+  expect(await stored()).toEqual([{ _id: 1 }, { _id: 2 }]);
+});
+
+test('a batch that was under way at a pause lands before the next session writes (I5)', async (context) => {
+  if (!push.mongo.capabilities.failCommand) context.skip('needs failCommand');
+  const session = await host.session(id);
+  await session.collection('app', 'c');
+  await holdInsertBack(600);
+  const write = session.documents({}, numbered(1));
+  await untilInserting(session);
+  await control().pause(principal(), groupId, id);
+  expect(await stored(), 'a pause does not wait for it').toEqual([]);
+  await control().resume(principal(), groupId, id);
+  const next = await host.session(id);
+  expect(await stored()).toEqual([{ _id: 1 }]);
+  expect((await write).status).toBe(200);
+  expect((await next.documents({}, numbered(2))).json).toMatchObject({ written: 1 });
+});
+
+test('the host of a paused migration reports how it stands; nobody else, and not afterwards', async () => {
+  const progress: Progress = {
+    phase: 'TAILING',
+    lagSeconds: 60,
+    readyForCutover: true,
+    documentsCopied: 1,
+    documentsTotal: 1,
+    bytesCopied: 1,
+    bytesTotal: 1,
+    keysPending: 7,
+    documentsFlushed: 0,
+    waitingFor: null,
+    warnings: [],
+    collections: [],
+  };
+  const report = (from: TestHost) => from.post(`/migrations/${id}/paused`, progress);
+  await report(host);
+  expect((await migration()).progress, 'it is not paused').toBeNull();
+  await control().pause(principal(), groupId, id);
+  expect((await report(new TestHost(push.url))).code).toBe('LINK_REFUSED');
+  expect((await report(host)).status).toBe(204);
+  expect(JSON.parse((await migration()).progress ?? '')).toMatchObject({
+    keysPending: 7,
+    readyForCutover: false,
+  });
+  await control().cancel(principal(), groupId, id);
+  expect((await report(host)).code).toBe('MIGRATION_NOT_ACTIVE');
+});
+
+test('an agent of version 1 is told to try again', async () => {
+  const version = { [VERSION_HEADER]: '1' };
+  const path = `/migrations/${id}/sessions`;
+  expect((await host.post(path, {}, version)).status).toBe(200);
+  await control().pause(principal(), groupId, id);
+  expect((await host.post(path, {}, version)).status, 'it takes each 5xx for that').toBe(503);
+});
+
+test('C2, C3: when a cancel is answered, what was under way has landed and nothing comes after', async (context) => {
+  if (!push.mongo.capabilities.failCommand) context.skip('needs failCommand');
+  const session = await host.session(id);
+  await session.collection('app', 'c');
+  await holdInsertBack(800);
+  const write = session.documents({ lane: 1 }, numbered(1));
+  await untilInserting(session);
+  await expect(control(100).cancel(principal(), groupId, id)).rejects.toMatchObject({
+    status: 503,
+    message: expect.stringContaining('cluster target') as string,
+  });
+  expect((await session.documents({ lane: 2 }, numbered(2))).code).toBe('MIGRATION_NOT_ACTIVE');
+  await control().cancel(principal(), groupId, id);
+  expect(await stored(), 'what was under way was waited for').toEqual([{ _id: 1 }]);
+  expect(await pushSessions.listOpen(push.store.db, { migration_id: id })).toEqual([]);
+  expect((await write).status).toBe(200);
+  expect((await host.open(id)).code).toBe('MIGRATION_NOT_ACTIVE');
+  expect(await isPausedInWork()).toBeUndefined();
+});
+
+test('C2: a migration to the same cluster waits for what a canceled one left under way', async (context) => {
+  if (!push.mongo.capabilities.failCommand) context.skip('needs failCommand');
+  const session = await host.session(id);
+  await session.collection('app', 'c');
+  await holdInsertBack(800);
+  const write = session.documents({}, numbered(1));
+  await untilInserting(session);
+  await expect(control(50).cancel(principal(), groupId, id)).rejects.toMatchObject({ status: 503 });
+  const successor = await push.makeMigration(host, { drop_destination_data: 1 });
+  await host.session(successor);
+  expect(await stored(), 'dropped after it had landed').toEqual([]);
+  expect((await write).status).toBe(200);
+});
