@@ -10,6 +10,8 @@ import { MAX_API_BODY_BYTES } from '@linkspan/contract/serving/body.ts';
 import { answerMalformed } from '@linkspan/contract/serving/malformed.ts';
 import type { Endpoint } from './endpoint.ts';
 import { answerError, MAX_PATH_PARAMETER } from './errors.ts';
+import { answerOtherMethods } from './methods.ts';
+import { openApiPlugin } from './openapi/plugin.ts';
 import { pathOf, Pipeline, type PipelineDependencies } from './pipeline.ts';
 import { API_BASES, isServedAt } from './version.ts';
 
@@ -50,6 +52,7 @@ export async function createHttpServer(dependencies: HttpDependencies): Promise<
     reply.header('Server', 'linkspan');
   });
   await app.register(apiPlugin(dependencies));
+  await app.register(openApiPlugin(dependencies.endpoints));
   if (dependencies.gateway !== null) {
     await app.register(dependencies.gateway, { prefix: PUSH_BASE });
   }
@@ -87,25 +90,4 @@ function apiPlugin(dependencies: HttpDependencies): FastifyPluginAsync {
       for (const [shape, known] of methods) answerOtherMethods(app, shape, known);
     }
   };
-}
-
-/** OPTIONS tells what a path answers (RFC 9110, section 9.3.7); every other method is refused. */
-function answerOtherMethods(app: FastifyInstance, shape: string, known: ReadonlySet<string>): void {
-  let position = 0;
-  const url = shape.replaceAll(':', () => `:p${position++}`);
-  const allow = [...known].toSorted().join(', ');
-  app.route({
-    method: 'OPTIONS',
-    url,
-    handler: async (_request, reply) => reply.code(204).header('Allow', allow).send(),
-  });
-  app.route({
-    method: app.supportedMethods.filter((method) => !known.has(method)),
-    url,
-    onRequest: async (request, reply) => {
-      reply.header('Allow', allow);
-      throw apiError('METHOD_NOT_ALLOWED', request.method, pathOf(request));
-    },
-    handler: () => undefined,
-  });
 }
