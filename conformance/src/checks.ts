@@ -23,6 +23,53 @@ export function problemsOfSuccess(
   ];
 }
 
+/** How an answer was asked to be written. */
+export interface Presentation {
+  readonly envelope: boolean;
+  readonly pretty: boolean;
+}
+
+/**
+ * Says what of a success is not written as asked for: in an envelope a list has its status beside
+ * its results, and anything else becomes the content (documented); `pretty` indents.
+ */
+export function problemsOfPresentation(
+  served: Served,
+  answer: HttpAnswer,
+  { envelope, pretty }: Presentation,
+): string[] {
+  const success = successStatus(served.operation);
+  // A 204 cannot carry an envelope.
+  const status = envelope && success === 204 ? 200 : success;
+  if (answer.status !== status) return [`status ${answer.status}, not ${status}: ${answer.text}`];
+  if (status === 204) return answer.text === '' ? [] : [`a body where none can be: ${answer.text}`];
+  const body = parsed(answer.text);
+  const isWritten = JSON.stringify(ordered(body), null, pretty ? 2 : undefined) === answer.text;
+  return [
+    ...(isWritten ? [] : [`not as asked, with ordered keys: ${answer.text}`]),
+    ...(envelope ? problemsOfEnvelope(served, body) : problemsOfContent(served, body)),
+    ...headerIs(answer, 'content-type', served.mediaType),
+  ];
+}
+
+function problemsOfEnvelope(served: Served, body: unknown): string[] {
+  if (typeof body !== 'object' || body === null) return ['no envelope'];
+  const { status, ...rest } = body as Json;
+  const success = successStatus(served.operation);
+  const isList = 'results' in rest;
+  return [
+    ...(status === success ? [] : [`the envelope's status is ${String(status)}, not ${success}`]),
+    ...(isList || Object.keys(rest).join() === 'content' ? [] : ['something beside the content']),
+    ...problemsOfContent(served, isList ? rest : rest['content']),
+  ];
+}
+
+function problemsOfContent({ response }: Served, content: unknown): string[] {
+  return response === null
+    ? problemsOfFields({ content }, { content: {} })
+    : bodyCheck(response)(content);
+}
+
 /** Says what of a refusal is not as the contract has it. */
 export function problemsOfRefusal(served: Served, answer: HttpAnswer, refusal: Refusal): string[] {
   if (answer.status !== refusal.status) {

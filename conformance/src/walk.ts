@@ -1,4 +1,9 @@
-import { problemsOfChallenge, problemsOfRefusal, problemsOfSuccess } from './checks.ts';
+import {
+  problemsOfChallenge,
+  problemsOfPresentation,
+  problemsOfRefusal,
+  problemsOfSuccess,
+} from './checks.ts';
 import type { HttpAnswer } from './client.ts';
 import { type Operation, type Served, servedVersions } from './contract.ts';
 import { FIXTURES } from './fixtures/all.ts';
@@ -38,6 +43,26 @@ export async function walkOperation(world: World, operation: Operation): Promise
   return rows;
 }
 
+/**
+ * Makes one call of each version with `envelope=true` and `pretty=true`, where the operation has
+ * these parameters, by an owner. @returns what is wrong with the answers
+ */
+export async function walkPresentation(world: World, operation: Operation): Promise<string[]> {
+  const has = (name: string) => operation.parameters.some((parameter) => parameter.name === name);
+  const asked = { envelope: has('envelope'), pretty: has('pretty') };
+  const problems: string[] = [];
+  for (const served of servedVersions(operation)) {
+    const situation = { world, served, role: 'Org Owner', way: 'digest', succeeds: true } as const;
+    const fixture = FIXTURES[operation.operationId];
+    const prepared = (await fixture?.(situation)) ?? {};
+    const query = Object.entries(asked).flatMap(([name, is]) => (is ? [`${name}=true`] : []));
+    const answer = await call(situation, prepared, `?${query.join('&')}`);
+    const found = problemsOfPresentation(served, answer, asked);
+    problems.push(...found.map((problem) => `${served.label}: ${problem}`));
+  }
+  return problems;
+}
+
 /** What is wrong in a row, each with the call that it is about. */
 export function problemsOf(rows: readonly Row[]): string[] {
   return rows.flatMap(({ operationId, version, cells }) =>
@@ -63,7 +88,6 @@ async function walkCell(world: World, served: Served, role: Role, way: Way): Pro
         : refusal === null
           ? problemsOfSuccess(served, answer, prepared.expected)
           : problemsOfRefusal(served, answer, refusal);
-    if (refusal === null && problems.length === 0) await prepared.after?.();
     return { role, way, status: answer.status, problems };
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
@@ -71,11 +95,16 @@ async function walkCell(world: World, served: Served, role: Role, way: Way): Pro
   }
 }
 
-function call({ world, served, role, way }: Situation, prepared: Prepared): Promise<HttpAnswer> {
+function call(
+  { world, served, role, way }: Situation,
+  prepared: Prepared,
+  query = '',
+): Promise<HttpAnswer> {
   const { body } = prepared;
+  const { orgId, groupId } = world;
   return world.client.send(prepared.credential ?? world.credential(role, way), {
     method: served.operation.method,
-    path: pathOf(served.path, { orgId: world.orgId, groupId: world.groupId, ...prepared.params }),
+    path: pathOf(served.path, { orgId, groupId, ...prepared.params }) + query,
     headers: {
       accept: served.accept,
       ...(body === undefined ? {} : { 'content-type': served.accept }),

@@ -48,6 +48,11 @@ const ACCESS: readonly ErrorCase[] = [
     const as = { kind: 'digest', publicKey, privateKey: textAt(key, 'privateKey') } as const;
     return lab.call('GET', '/orgs', { as });
   }),
+  of('ORG_REQUIRES_ACCESS_LIST', 403, async (lab) => {
+    const { orgId, owner } = await lab.organization();
+    await owner.call('PATCH', `/orgs/${orgId}/settings`, { apiAccessListRequired: true });
+    return lab.call('GET', `/orgs/${orgId}`, { as: owner.credential });
+  }),
   of('RATE_LIMITED_TOKEN_BUCKET', 429, async (lab) => {
     const { orgId, owner } = await lab.organization();
     const as = owner.credential;
@@ -83,6 +88,25 @@ const ABSENT: readonly ErrorCase[] = [
     lab.call('GET', `/groups/${await lab.project(lab)}/events/${NOTHING}`),
   ),
   of('ORG_EVENT_NOT_FOUND', 404, (lab) => lab.call('GET', `/orgs/${lab.orgId}/events/${NOTHING}`)),
+];
+
+/** Service accounts and what belongs to them. */
+const SERVICE_ACCOUNTS: readonly ErrorCase[] = [
+  of('SERVICE_ACCOUNT_NOT_FOUND', 404, (lab) =>
+    lab.call('GET', `/orgs/${lab.orgId}/serviceAccounts/mdb_sa_id_${NOTHING}`),
+  ),
+  of('SERVICE_ACCOUNT_SECRET_NOT_FOUND', 404, async (lab) =>
+    lab.call('DELETE', `${await anyAccount(lab)}/secrets/${NOTHING}`),
+  ),
+  of('SERVICE_ACCOUNT_ACCESS_LIST_ENTRY_NOT_FOUND', 404, async (lab) =>
+    lab.call('DELETE', `${await anyAccount(lab)}/accessList/192.0.2.1`),
+  ),
+  of('MAX_SERVICE_ACCOUNT_SECRETS_REACHED', 400, async (lab) => {
+    const secrets = `${await anyAccount(lab)}/secrets`;
+    const body = { secretExpiresAfterHours: 8 };
+    await lab.owner.call('POST', secrets, body);
+    return lab.call('POST', secrets, { body });
+  }),
 ];
 
 /** How the request is made. */
@@ -253,6 +277,7 @@ const MIGRATIONS: readonly ErrorCase[] = [
 export const ERROR_CASES: readonly ErrorCase[] = [
   ...ACCESS,
   ...ABSENT,
+  ...SERVICE_ACCOUNTS,
   ...FORM,
   ...VALUES,
   ...CONFLICTS,
@@ -262,6 +287,17 @@ export const ERROR_CASES: readonly ErrorCase[] = [
 async function anyKey({ orgId, owner }: Lab): Promise<string> {
   const body = { desc: 'key', roles: ['ORG_MEMBER'] };
   return textAt(await owner.call('POST', `/orgs/${orgId}/apiKeys`, body), 'id');
+}
+
+/** @returns the path of a new service account, with one secret */
+async function anyAccount({ orgId, owner }: Lab): Promise<string> {
+  const made = await owner.call('POST', `/orgs/${orgId}/serviceAccounts`, {
+    name: uniqueName('account'),
+    description: 'made by a test',
+    roles: ['ORG_MEMBER'],
+    secretExpiresAfterHours: 8,
+  });
+  return `/orgs/${orgId}/serviceAccounts/${textAt(made, 'clientId')}`;
 }
 
 async function linked(lab: Lab) {

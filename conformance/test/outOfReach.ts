@@ -68,6 +68,7 @@ export const OUT_OF_REACH: Readonly<Record<string, readonly string[]>> = {
 
 /** Codes of the catalogue that another test obtains, by the reason why it is not one of these. */
 export const OBTAINED_ELSEWHERE: Readonly<Record<string, string>> = {
+  LIVE_MIGRATION_CUTOVER_UNDER_WAY: 'a cutover must be held: tests of pauses do',
   MIGRATION_HOST_ALREADY_LINKED: 'the port of a migration host answers with it, not the server',
 };
 
