@@ -53,6 +53,11 @@ const ACCESS: readonly ErrorCase[] = [
     await owner.call('PATCH', `/orgs/${orgId}/settings`, { apiAccessListRequired: true });
     return lab.call('GET', `/orgs/${orgId}`, { as: owner.credential });
   }),
+  of('TOO_MANY_FAILED_SIGN_INS', 429, async (lab) => {
+    const as = { kind: 'digest', publicKey: 'guessing', privateKey: 'nothing' } as const;
+    for (let count = 0; count < 10; count += 1) await lab.call('GET', '/orgs', { as });
+    return lab.call('GET', '/orgs', { as });
+  }),
   of('RATE_LIMITED_TOKEN_BUCKET', 429, async (lab) => {
     const { orgId, owner } = await lab.organization();
     const as = owner.credential;
