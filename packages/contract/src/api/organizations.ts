@@ -1,6 +1,6 @@
 import Type, { type Static } from 'typebox';
 import { ApiKey, CreateOrgApiKey } from './apiKeys.ts';
-import { closed, Id, Links, ReadOnly } from './common.ts';
+import { closed, Id, Links, Nullable, ReadOnly } from './common.ts';
 import { CreateServiceAccount, ServiceAccount } from './serviceAccounts.ts';
 
 export const Organization = Type.Object(
@@ -23,7 +23,7 @@ export const CreateOrganization = Type.Object(
   {
     name: Type.String(),
     apiKey: Type.Optional(CreateOrgApiKey),
-    serviceAccount: Type.Optional(CreateServiceAccount),
+    serviceAccount: Type.Optional(Nullable(CreateServiceAccount)),
     federationSettingsId: Type.Optional(Id),
     orgOwnerId: Type.Optional(Id),
     skipDefaultAlertsSettings: Type.Optional(Type.Boolean()),

@@ -6,6 +6,7 @@ export const LINKSPAN_V1 = '/api/linkspan/v1';
 /** Version dates of operations, as specified. v1.0 equals the first. */
 export const FIRST_VERSION = '2023-01-01';
 export const LIVE_MIGRATION_VERSION = '2024-05-30';
+export const SERVICE_ACCOUNT_VERSION = '2024-08-05';
 export const CLUSTER_VERSIONS = ['2023-01-01', '2023-02-01', '2024-08-05'] as const;
 
 /** Media type of a version's success: recorded, charset included. */

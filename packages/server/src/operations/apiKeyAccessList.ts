@@ -1,11 +1,12 @@
 import type { AccessListEntry, AddAccessListEntries } from '@linkspan/contract/api/apiKeys.ts';
 import type { Principal } from '../domain/access.ts';
 import { normaliseCidr, singleAddress } from '../domain/addresses.ts';
-import { apiError, attributeError } from '@linkspan/contract/serving/apiError.ts';
+import { apiError } from '@linkspan/contract/serving/apiError.ts';
 import { apiTime, timestamp } from '../domain/time.ts';
 import * as apiKeys from '../store/apiKeys.ts';
 import * as events from '../store/events.ts';
 import type { AccessListRow } from '../store/schema.ts';
+import { requestedCidrs } from './accessListEntries.ts';
 import { load, loadChangeable } from './apiKeys.ts';
 import { actorOf, type OperationContext } from './context.ts';
 
@@ -43,12 +44,7 @@ export async function add(
   body: AddAccessListEntries,
   base: string,
 ): Promise<AccessListEntry[]> {
-  const cidrs = body.map((entry, index) => {
-    if (entry.cidrBlock !== undefined && entry.ipAddress !== undefined) {
-      throw attributeError('BAD_WHITELIST_ADD_REQUEST', `${index}`, 'has both', []);
-    }
-    return checkedCidr(entry.cidrBlock ?? entry.ipAddress ?? '', `${index}`);
-  });
+  const cidrs = requestedCidrs(body);
   await context.store.transaction(async (tx) => {
     await loadChangeable(tx, orgId, id);
     for (const cidr of cidrs) {
@@ -86,23 +82,6 @@ export async function remove(
       detail: { cidr },
     });
   });
-}
-
-/**
- * An address or CIDR block of a request, normalised.
- * @throws {ApiError} INVALID_IP_ADDRESS_OR_CIDR_NOTATION naming the attribute
- */
-export function checkedCidr(text: string, field: string): string {
-  const cidr = normaliseCidr(text);
-  if (cidr === null) {
-    throw attributeError(
-      'INVALID_IP_ADDRESS_OR_CIDR_NOTATION',
-      field,
-      'must be an IP address or a CIDR block',
-      [text],
-    );
-  }
-  return cidr;
 }
 
 function toEntry(row: AccessListRow, orgId: string, base: string): AccessListEntry {

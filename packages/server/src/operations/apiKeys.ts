@@ -17,6 +17,7 @@ import type { ApiKeyRow } from '../store/schema.ts';
 import { actorOf, type OperationContext } from './context.ts';
 import { insertKey, toApiKey } from './keys.ts';
 import type { LinkRemoval } from './linkRemoval.ts';
+import { keepAnOwner } from './owners.ts';
 
 export async function listOfOrganization(
   context: OperationContext,
@@ -291,17 +292,6 @@ async function recordRoles(
     targetId: id,
     detail: { roles },
   });
-}
-
-/** An organization without an owner could not be managed by anyone any more. */
-async function keepAnOwner(tx: Executor, orgId: string, leavingId: string): Promise<void> {
-  const roles = await apiKeys.rolesByKey(tx, orgId);
-  const owners = [...roles]
-    .filter(([, list]) => list.some((role) => role.role === 'ORG_OWNER'))
-    .map(([id]) => id);
-  if (owners.length === 1 && owners[0] === leavingId) {
-    throw apiError('CANNOT_REMOVE_LAST_ORG_OWNER', leavingId, orgId);
-  }
 }
 
 function isOrgRoleOr(groupId: string): (role: apiKeys.RoleAssignment) => boolean {

@@ -16,7 +16,7 @@ import * as links from '../store/links.ts';
 import * as liveMigrations from '../store/liveMigrations.ts';
 import * as migrationHosts from '../store/migrationHosts.ts';
 import * as projects from '../store/projects.ts';
-import { checkedCidr } from './apiKeyAccessList.ts';
+import { checkedCidr } from './accessListEntries.ts';
 import { actorOf, type OperationContext } from './context.ts';
 import { insertKey } from './keys.ts';
 

@@ -1,4 +1,5 @@
 import { isName } from '@linkspan/contract/api/common.ts';
+import type { ApiKey, CreateOrgApiKey } from '@linkspan/contract/api/apiKeys.ts';
 import type {
   CreatedOrganization,
   CreateOrganization,
@@ -10,14 +11,17 @@ import { newId } from '../domain/ids.ts';
 import { timestamp } from '../domain/time.ts';
 import * as apiKeys from '../store/apiKeys.ts';
 import * as events from '../store/events.ts';
+import type { Executor } from '../store/executor.ts';
 import * as links from '../store/links.ts';
 import * as liveMigrations from '../store/liveMigrations.ts';
 import * as organizations from '../store/organizations.ts';
 import * as projects from '../store/projects.ts';
 import type { OrganizationRow } from '../store/schema.ts';
+import * as serviceAccounts from '../store/serviceAccounts.ts';
 import { checkOrgRoles } from './apiKeys.ts';
 import { actorOf, type OperationContext } from './context.ts';
 import { insertKey, toApiKey } from './keys.ts';
+import { insertAccount } from './serviceAccounts.ts';
 
 /** The organizations that the caller belongs to: a key belongs to one. */
 export async function list(
@@ -40,7 +44,7 @@ export async function get(
   return toOrganization(await load(context, orgId), base, true);
 }
 
-/** Makes an organization with its first API key. */
+/** Makes an organization with its first API key, service account or both. */
 export async function create(
   context: OperationContext,
   principal: Principal,
@@ -54,8 +58,8 @@ export async function create(
     created_at: timestamp(),
     settings: '{}',
   };
-  const { apiKey } = body;
-  if (apiKey === undefined) {
+  const { apiKey, serviceAccount } = body;
+  if (apiKey === undefined && (serviceAccount === undefined || serviceAccount === null)) {
     throw attributeError(
       'MISSING_ONE_OF_ATTRIBUTES',
       'apiKey',
@@ -63,31 +67,45 @@ export async function create(
       ['apiKey', 'serviceAccount'],
     );
   }
-  checkOrgRoles(apiKey.roles, row.id);
-  const { store } = context;
-  return store.transaction(async (tx) => {
+  if (apiKey !== undefined) checkOrgRoles(apiKey.roles, row.id);
+  return context.store.transaction(async (tx) => {
     await organizations.insert(tx, row);
-    const key = await insertKey(tx, store.sealer, {
-      orgId: row.id,
-      description: apiKey.desc,
-      linkId: null,
-    });
-    await apiKeys.setOrganizationRoles(tx, key.row.id, row.id, apiKey.roles);
-    const actor = actorOf(principal);
-    await events.record(tx, { type: 'ORG_CREATED', orgId: row.id, actor, targetId: row.id });
     await events.record(tx, {
-      type: 'API_KEY_CREATED',
+      type: 'ORG_CREATED',
       orgId: row.id,
-      actor,
-      targetId: key.row.id,
+      actor: actorOf(principal),
+      targetId: row.id,
     });
-    const roles = await apiKeys.roles(tx, key.row.id);
     return {
-      apiKey: toApiKey(key.row, roles, base, key.privateKey),
+      ...(apiKey === undefined
+        ? {}
+        : { apiKey: await firstKey(context, tx, principal, row.id, apiKey, base) }),
       organization: toOrganization(row, base, true),
+      ...(serviceAccount === undefined || serviceAccount === null
+        ? {}
+        : { serviceAccount: await insertAccount(tx, principal, row.id, serviceAccount) }),
       skipDefaultAlertsSettings: false,
     };
   });
+}
+
+async function firstKey(
+  { store }: OperationContext,
+  tx: Executor,
+  principal: Principal,
+  orgId: string,
+  body: CreateOrgApiKey,
+  base: string,
+): Promise<ApiKey> {
+  const key = await insertKey(tx, store.sealer, { orgId, description: body.desc, linkId: null });
+  await apiKeys.setOrganizationRoles(tx, key.row.id, orgId, body.roles);
+  await events.record(tx, {
+    type: 'API_KEY_CREATED',
+    orgId,
+    actor: actorOf(principal),
+    targetId: key.row.id,
+  });
+  return toApiKey(key.row, await apiKeys.roles(tx, key.row.id), base, key.privateKey);
 }
 
 export async function rename(
@@ -112,7 +130,7 @@ export async function rename(
 }
 
 /**
- * Removes an organization and its keys, the caller's included.
+ * Removes an organization with its keys and service accounts, the caller's included.
  * @throws {ApiError} 409 while it has active migrations, projects or a link
  */
 export async function remove(
@@ -132,6 +150,9 @@ export async function remove(
     if ((await projects.listByOrganization(tx, orgId)).length > 0) throw apiError('ORG_NOT_EMPTY');
     for (const key of await apiKeys.listByOrganization(tx, orgId)) {
       await apiKeys.remove(tx, key.id);
+    }
+    for (const account of await serviceAccounts.listByOrganization(tx, orgId)) {
+      await serviceAccounts.remove(tx, account.client_id);
     }
     await organizations.remove(tx, orgId);
     await events.record(tx, {

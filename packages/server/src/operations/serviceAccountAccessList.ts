@@ -1,0 +1,81 @@
+import type {
+  AddServiceAccountAccessListEntries,
+  ServiceAccountAccessListEntry,
+} from '@linkspan/contract/api/serviceAccounts.ts';
+import { apiError } from '@linkspan/contract/serving/apiError.ts';
+import type { Principal } from '../domain/access.ts';
+import { normaliseCidr, singleAddress } from '../domain/addresses.ts';
+import { apiTime, timestamp } from '../domain/time.ts';
+import * as events from '../store/events.ts';
+import type { ServiceAccountAccessListRow } from '../store/schema.ts';
+import * as accessList from '../store/serviceAccountAccessList.ts';
+import { requestedCidrs } from './accessListEntries.ts';
+import { actorOf, type OperationContext } from './context.ts';
+import { load } from './serviceAccounts.ts';
+
+export async function list(
+  context: OperationContext,
+  orgId: string,
+  clientId: string,
+): Promise<ServiceAccountAccessListEntry[]> {
+  const { db } = context.store;
+  await load(db, orgId, clientId);
+  return (await accessList.list(db, clientId)).map(toEntry);
+}
+
+/** Adds entries; those that are there already stay. */
+export async function add(
+  context: OperationContext,
+  principal: Principal,
+  orgId: string,
+  clientId: string,
+  body: AddServiceAccountAccessListEntries,
+): Promise<ServiceAccountAccessListEntry[]> {
+  const cidrs = requestedCidrs(body);
+  await context.store.transaction(async (tx) => {
+    await load(tx, orgId, clientId);
+    for (const cidr of cidrs) {
+      await accessList.add(tx, { client_id: clientId, cidr, created_at: timestamp() });
+      await events.record(tx, {
+        type: 'SERVICE_ACCOUNT_ACCESS_LIST_ENTRY_ADDED',
+        orgId,
+        actor: actorOf(principal),
+        targetId: clientId,
+        detail: { cidr },
+      });
+    }
+  });
+  return list(context, orgId, clientId);
+}
+
+export async function remove(
+  context: OperationContext,
+  principal: Principal,
+  orgId: string,
+  clientId: string,
+  address: string,
+): Promise<void> {
+  const cidr = normaliseCidr(address);
+  await context.store.transaction(async (tx) => {
+    await load(tx, orgId, clientId);
+    if (cidr === null || !(await accessList.remove(tx, clientId, cidr))) {
+      throw apiError('SERVICE_ACCOUNT_ACCESS_LIST_ENTRY_NOT_FOUND', address, clientId);
+    }
+    await events.record(tx, {
+      type: 'SERVICE_ACCOUNT_ACCESS_LIST_ENTRY_DELETED',
+      orgId,
+      actor: actorOf(principal),
+      targetId: clientId,
+      detail: { cidr },
+    });
+  });
+}
+
+function toEntry(row: ServiceAccountAccessListRow): ServiceAccountAccessListEntry {
+  const address = singleAddress(row.cidr);
+  return {
+    cidrBlock: row.cidr,
+    createdAt: apiTime(row.created_at),
+    ...(address === null ? {} : { ipAddress: address }),
+  };
+}
