@@ -7,17 +7,18 @@ import type {
 } from '@linkspan/contract/push/messages.ts';
 import { pino, type Logger } from 'pino';
 
+import { startAdminPort } from './admin/port.ts';
 import type { AgentConfig } from './config/config.ts';
 import type { LinkTokenSource } from './config/linkToken.ts';
-import { establishLink, type Established } from './link/establish.ts';
+import { establishedLink, type Established } from './link/establish.ts';
 import { runHeartbeat } from './link/heartbeat.ts';
+import { HostLink } from './link/hostLink.ts';
 import { StateDirectory } from './link/stateDirectory.ts';
 import { MigrationFailedError } from './migration/context.ts';
 import { trackWhilePaused } from './migration/pausedRunner.ts';
 import { runMigration } from './migration/runner.ts';
 import { Backoff } from './push/backoff.ts';
 import { HostClient } from './push/client.ts';
-import { LinkRefusedError } from './push/errors.ts';
 import { PusherOverHttp } from './push/pusherOverHttp.ts';
 import { PushTransport, TransientPushError } from './push/transport.ts';
 import { redact } from './redact.ts';
@@ -39,41 +40,59 @@ export interface AgentStart {
   readonly log: Logger;
 }
 
+/** What lives as long as the process. */
+interface Host extends AgentStart {
+  readonly directory: StateDirectory;
+  /** Writes the ready file, with what is known of the link. */
+  readonly publish: (facts: object) => void;
+}
+
 /**
- * Links this host and does the work that the server wants of it, until the signal aborts.
+ * Links this host and does the work that the server wants of it, until the signal aborts. With an
+ * admin port it waits for a link-token where it has none, and again when its link has ended.
  * @throws {ConfigurationError} if it cannot start
- * @throws {LinkRefusedError} once the link is refused: all work was stopped, journals are kept
+ * @throws {LinkRefusedError} without an admin port, once the link is refused: all work was stopped,
+ *   journals are kept
  */
 export async function runAgent(start: AgentStart, signal: AbortSignal): Promise<void> {
-  const { config, log } = start;
+  const { config, log, agentVersion } = start;
   using directory = new StateDirectory(config.options.stateDir);
-  const { hostname, options } = config;
-  const { agentVersion, linkToken } = start;
+  const { hostname, options, admin } = config;
   // One of an earlier run would say that this one is ready.
   if (options.readyFile !== undefined) rmSync(options.readyFile, { force: true });
-  const establishing = { directory, linkToken, hostname, agentVersion, log };
-  const link = await establishLink(establishing, signal).catch((error: unknown) => {
-    // Stopped while it waited for the server: the next start goes on with the same token.
-    if (signal.aborted) return null;
-    throw error;
-  });
-  if (link === null) return;
-  log.info({ server: link.endpoint, orgId: link.orgId, hostId: link.hostId }, 'linked');
-  try {
-    await work(start, directory, link, signal);
-  } catch (error) {
-    if (error instanceof LinkRefusedError) directory.writeLink({ ...link, refused: true });
-    throw error;
-  }
+  let adminUrl: string | null = null;
+  const publish = (facts: object): void =>
+    writeReadyFile(options.readyFile, {
+      hostname,
+      ...facts,
+      ...(adminUrl === null ? {} : { adminUrl }),
+    });
+  const host: Host = { ...start, directory, publish };
+  const link = new HostLink(
+    {
+      directory,
+      hostname,
+      agentVersion,
+      log,
+      work: (established, onHeartbeat, stop) => work(host, established, onHeartbeat, stop),
+      onUnlinked: admin === null ? null : () => publish({}),
+    },
+    signal,
+  );
+  // Before the port: whoever asks it has not to wait for what may come from a terminal.
+  const token = establishedLink(directory) === null ? await start.linkToken() : null;
+  await using port = admin === null ? null : await startAdminPort({ admin, hostname, link, log });
+  adminUrl = port?.url ?? null;
+  await link.run(token);
 }
 
 async function work(
-  start: AgentStart,
-  directory: StateDirectory,
+  host: Host,
   link: Established,
+  onHeartbeat: () => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const { config, log, agentVersion } = start;
+  const { config, log, agentVersion } = host;
   const { hostname, projects } = config;
   await using transport = new PushTransport(link.endpoint);
   const client = new HostClient(transport, link);
@@ -83,15 +102,16 @@ async function work(
   const supervisor = new Supervisor({
     log,
     onRefused: (error) => stop.abort(error),
-    validate: (item, itemSignal) => validate(item, start, client, itemSignal),
-    migrate: (run, runSignal) => migrate(run, start, directory, link, transport, runSignal),
-    track: (item, itemSignal) => track(item, start, directory, client, itemSignal),
+    validate: (item, itemSignal) => validate(item, host, client, itemSignal),
+    migrate: (run, runSignal) => migrate(run, host, link, transport, runSignal),
+    track: (item, itemSignal) => track(item, host, client, itemSignal),
   });
   let reported = false;
   const onReported = (): void => {
+    onHeartbeat();
     if (reported) return;
     reported = true;
-    writeReadyFile(config.options.readyFile, { hostname, ...publicFacts(link) });
+    host.publish(publicFacts(link));
   };
   const { heartbeatSeconds } = link;
   const describe = describeDeployment;
@@ -114,8 +134,7 @@ async function work(
 
 async function migrate(
   run: MigrationRun,
-  { config, log }: AgentStart,
-  directory: StateDirectory,
+  { config, log, directory }: Host,
   link: Established,
   transport: PushTransport,
   signal: AbortSignal,
@@ -147,8 +166,7 @@ async function migrate(
 
 async function track(
   item: MigrationWork,
-  { config, log }: AgentStart,
-  directory: StateDirectory,
+  { config, log, directory }: Host,
   client: HostClient,
   signal: AbortSignal,
 ): Promise<void> {

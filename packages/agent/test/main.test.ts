@@ -31,7 +31,12 @@ test('an agent that is stopped while it waits for its server ends in good order'
   try {
     await runAgent(
       {
-        config: { options: { stateDir, logLevel: 'info' }, hostname: 'host', projects: [] },
+        config: {
+          options: { stateDir, logLevel: 'info', adminHost: '127.0.0.1' },
+          hostname: 'host',
+          projects: [],
+          admin: null,
+        },
         linkToken: async () => linkToken,
         agentVersion: '0.0.0',
         log: pino(destination),

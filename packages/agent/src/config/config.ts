@@ -16,6 +16,7 @@ import {
 } from '@linkspan/contract/options/yamlFile.ts';
 import Type, { type Static } from 'typebox';
 
+import { readAdmin, type AdminConfig } from './admin.ts';
 import { AGENT_ENVIRONMENT_PREFIX, AGENT_OPTIONS } from './options.ts';
 
 const closed = { additionalProperties: false } as const;
@@ -75,15 +76,18 @@ export interface AgentConfig {
   /** What migrations name this host by. */
   readonly hostname: string;
   readonly projects: readonly ConfiguredProject[];
+  /** null: no admin port. */
+  readonly admin: AdminConfig | null;
 }
 
 /**
- * Reads the flags, the environment and the configuration file.
+ * Reads the flags, the environment and the configuration file. Takes the admin port's private key out
+ * of the environment, which child processes would inherit.
  * @throws {ConfigurationError} naming each problem with its flag, variable, or file and line
  */
 export function loadConfig(
   flags: GivenValues,
-  environment: Readonly<Record<string, string | undefined>>,
+  environment: Record<string, string | undefined>,
 ): AgentConfig {
   const sources = { flags, environment, environmentPrefix: AGENT_ENVIRONMENT_PREFIX };
   const { config } = resolveOptions(AGENT_OPTIONS, sources);
@@ -93,13 +97,15 @@ export function loadConfig(
     ]);
   }
   const file = readYamlFile(config, FileSchema);
+  const options = resolveOptions(AGENT_OPTIONS, {
+    ...sources,
+    file: resolvePaths(AGENT_OPTIONS, file.value as GivenValues, config),
+  });
   return {
-    options: resolveOptions(AGENT_OPTIONS, {
-      ...sources,
-      file: resolvePaths(AGENT_OPTIONS, file.value as GivenValues, config),
-    }),
+    options,
     hostname: file.value.hostname ?? machineName(),
     projects: readProjects(file, config),
+    admin: readAdmin(options, environment),
   };
 }
 

@@ -5,6 +5,9 @@ export const AGENT_ENVIRONMENT_PREFIX = 'LINKSPAN_AGENT_';
 /** A link-token comes from here, from a file or from standard input, never from an argument (rule C5). */
 export const LINK_TOKEN_VARIABLE = 'LINKSPAN_LINK_TOKEN';
 
+/** The private key of the admin port comes from here or from a file, never from an argument. */
+export const ADMIN_PRIVATE_KEY_VARIABLE = 'LINKSPAN_AGENT_ADMIN_PRIVATE_KEY';
+
 /** Every option of `linkspan agent`; `projects` and `hostname` stand in the configuration file only. */
 export const AGENT_OPTIONS = {
   config: {
@@ -30,6 +33,31 @@ export const AGENT_OPTIONS = {
   readyFile: {
     type: 'path',
     inFile: false,
-    description: 'File written once this host is linked and its deployments are reported',
+    description:
+      'File written once this host is linked and its deployments are reported, or waits to be linked',
+  },
+  adminPort: {
+    type: 'integer',
+    minimum: 0,
+    maximum: 65_535,
+    description:
+      'Port that links and unlinks this host as Ops Manager does; off if absent, 0 takes a free one',
+  },
+  adminHost: {
+    type: 'string',
+    default: '127.0.0.1',
+    description: 'Address that the admin port listens on',
+  },
+  adminOrgId: {
+    type: 'string',
+    description: 'Organization of the source side that the admin port answers for: 24 hex digits',
+  },
+  adminPublicKey: {
+    type: 'string',
+    description: 'Public key that the admin port demands',
+  },
+  adminPrivateKeyFile: {
+    type: 'path',
+    description: `File that holds the private key of the admin port; ${ADMIN_PRIVATE_KEY_VARIABLE} is read if absent`,
   },
 } as const satisfies Options;

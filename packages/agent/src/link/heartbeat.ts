@@ -19,7 +19,7 @@ export interface HeartbeatOptions {
   readonly heartbeatSeconds: number;
   readonly describe: (name: string, uri: string) => Promise<Deployment>;
   readonly log: Logger;
-  /** Called once the server knows what this host can read. */
+  /** Called whenever the server has taken what this host can read. */
   readonly onReported: () => void;
 }
 
@@ -42,7 +42,8 @@ export async function runHeartbeat(options: HeartbeatOptions, signal: AbortSigna
   for (const deployment of options.projects.flatMap(({ deployments }) => deployments)) {
     described.set(deployment, { deployment: null, at: 0, refreshing: null, failure: null });
   }
-  await Promise.all(refreshStale(described, options));
+  // A source that cannot be reached must not keep a host that is told to stop.
+  await unlessAborted(Promise.all(refreshStale(described, options)), signal);
   const backoff = new Backoff();
   for (;;) {
     try {
@@ -57,6 +58,19 @@ export async function runHeartbeat(options: HeartbeatOptions, signal: AbortSigna
       await backoff.pause(signal, error.retryAfterMs);
     }
     void Promise.all(refreshStale(described, options));
+  }
+}
+
+/** @throws the signal's reason */
+async function unlessAborted(waited: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const { promise, reject } = Promise.withResolvers<never>();
+  const abort = (): void => reject(signal.reason as Error);
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    await Promise.race([waited, promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
   }
 }
 

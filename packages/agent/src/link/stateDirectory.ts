@@ -19,10 +19,21 @@ const LinkState = Type.Object({
   /** null until the server has taken the token. */
   linkId: Type.Union([Type.String(), Type.Null()]),
   heartbeatSeconds: Type.Integer({ minimum: 1 }),
-  /** The server has said that this link or host is no more. */
-  refused: Type.Boolean(),
 });
 export type LinkState = Static<typeof LinkState>;
+
+/** A link that is no more. Its credentials are forgotten; its token is known, not to be tried again. */
+const EndedLink = Type.Object({
+  /** By the server, which refused the token or the host, or by the source side. */
+  ended: Type.Union([Type.Literal('REFUSED'), Type.Literal('UNLINKED')]),
+  endpoint: Type.String(),
+  tokenHash: Type.String(),
+});
+export type EndedLink = Static<typeof EndedLink>;
+
+export function hasEnded(state: LinkState | EndedLink): state is EndedLink {
+  return 'ended' in state;
+}
 
 /**
  * The directory that holds all that an agent must not lose: its identity and its journals. Only its
@@ -51,7 +62,7 @@ export class StateDirectory implements Disposable {
   }
 
   /** @throws {ConfigurationError} if the file was damaged */
-  readLink(): LinkState | null {
+  readLink(): LinkState | EndedLink | null {
     const path = join(this.#directory, 'link.json');
     let state: unknown;
     try {
@@ -59,14 +70,23 @@ export class StateDirectory implements Disposable {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     }
-    if (Value.Check(LinkState, state)) return state;
+    if (Value.Check(EndedLink, state) || Value.Check(LinkState, state)) return state;
     throw new ConfigurationError([
       `${path} is damaged: restore it, or remove it and link this host with a new link-token`,
     ]);
   }
 
+  /** Forgets the credentials of a link. Durable when it comes back. */
+  endLink({ endpoint, tokenHash }: LinkState, ended: EndedLink['ended']): void {
+    this.#write({ ended, endpoint, tokenHash });
+  }
+
   /** Durable when it comes back. */
   writeLink(state: LinkState): void {
+    this.#write(state);
+  }
+
+  #write(state: LinkState | EndedLink): void {
     const path = join(this.#directory, 'link.json');
     const file = openSync(`${path}.new`, 'w', 0o600);
     try {

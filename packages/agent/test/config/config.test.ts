@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 
+import { digestHa1 } from '@linkspan/contract/api/digestAuthentication.ts';
 import { ConfigurationError } from '@linkspan/contract/options/declare.ts';
 import { afterAll, expect, test } from 'vitest';
 
@@ -86,6 +87,61 @@ test('duplicates and deployments without a usable connection string are named wi
 test('no problem quotes a connection string', () => {
   const [problem] = problemsOf(GOOD.replace('mongodb://user:secret', 'mongo://user:secret'));
   expect(problem).toBe('F:9: the connection string of "rs0" does not start with mongodb://');
+});
+
+const ADMIN = {
+  config: file,
+  adminPort: '0',
+  adminOrgId: '5f00000000000000000000aa',
+  adminPublicKey: 'abcdefgh',
+};
+
+test('the private key of the admin port comes from a file or the environment, which is emptied', () => {
+  writeFileSync(file, GOOD);
+  expect(loadConfig({ config: file }, { LINKSPAN_AGENT_ADMIN_ORG_ID: 'x' }).admin).toBeNull();
+  const privateKey = 'b3a9e7f0-1111-4222-8333-444455556666';
+  const environment = { LINKSPAN_AGENT_ADMIN_PRIVATE_KEY: privateKey };
+  const { admin } = loadConfig(ADMIN, environment);
+  expect(environment).toEqual({});
+  const ha1 = digestHa1('abcdefgh', 'MMS Public API', privateKey);
+  expect(admin).toEqual({
+    host: '127.0.0.1',
+    port: 0,
+    orgId: ADMIN.adminOrgId,
+    publicKey: 'abcdefgh',
+    ha1,
+  });
+  const keyFile = join(directory, 'admin.key');
+  writeFileSync(keyFile, `${privateKey}\n`);
+  expect(loadConfig({ ...ADMIN, adminPrivateKeyFile: keyFile }, {}).admin?.ha1).toBe(ha1);
+  writeFileSync(file, `adminPrivateKeyFile: admin.key\nadminPort: 27999\n${GOOD}`);
+  const { adminOrgId, adminPublicKey } = ADMIN;
+  expect(loadConfig({ config: file, adminOrgId, adminPublicKey }, {}).admin).toMatchObject({
+    port: 27_999,
+    ha1,
+  });
+});
+
+test('what an admin port lacks is named at once, and no part of a key', () => {
+  writeFileSync(file, GOOD);
+  const problemsWith = (flags: object, privateKey?: string): readonly string[] => {
+    try {
+      loadConfig({ config: file, ...flags }, { LINKSPAN_AGENT_ADMIN_PRIVATE_KEY: privateKey });
+      return [];
+    } catch (error) {
+      return (error as ConfigurationError).problems;
+    }
+  };
+  expect(problemsWith({ adminPort: '0' })).toEqual([
+    expect.stringMatching(/^--admin-org-id: .* 24 lower-case hexadecimal digits$/),
+    expect.stringMatching(/^--admin-public-key: /),
+    expect.stringMatching(/^LINKSPAN_AGENT_ADMIN_PRIVATE_KEY: .* at least 16 characters$/),
+  ]);
+  const [short] = problemsWith(ADMIN, 'short-key');
+  expect(short).not.toContain('short-key');
+  expect(problemsWith({ ...ADMIN, adminPrivateKeyFile: '/nowhere/key' })).toEqual([
+    '--admin-private-key-file: /nowhere/key cannot be read (ENOENT)',
+  ]);
 });
 
 test('without --config it says so', () => {

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -11,7 +11,7 @@ import type { RegisterHost } from '@linkspan/contract/push/messages.ts';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
-import { establishLink } from '../../src/link/establish.ts';
+import { establishedLink, establishLink, tokenMissing } from '../../src/link/establish.ts';
 import { StateDirectory } from '../../src/link/stateDirectory.ts';
 import { LinkRefusedError } from '../../src/push/errors.ts';
 
@@ -66,16 +66,18 @@ function tokenFor(server: string, privateKey = 'private'): string {
 
 async function establish(token: string | null) {
   using directory = new StateDirectory(path);
-  const linkToken = async () => token;
+  const known = establishedLink(directory);
+  if (known !== null) return known;
+  if (token === null) throw tokenMissing(directory);
   const log = pino({ level: 'silent' });
   const host = { hostname: 'host1', agentVersion: '1' };
-  return await establishLink({ directory, linkToken, log, ...host }, signal);
+  return await establishLink(token, { directory, log, ...host }, signal);
 }
 
 test('the identity is durable before the token is presented, and the same after a loss', async () => {
   answers = [null, [503, {}]];
   const link = await establish(tokenFor(endpoint));
-  expect(link).toMatchObject({ ...LINKED, endpoint, refused: false });
+  expect(link).toMatchObject({ ...LINKED, endpoint });
   expect(new Set(registered.map(({ hostId, hostSecret }) => hostId + hostSecret)).size).toBe(1);
   expect(registered).toHaveLength(3);
   expect(registered[0]?.hostSecret).toMatch(/^[0-9a-f]{64}$/);
@@ -92,6 +94,7 @@ test('a linked host needs no token again', async () => {
 test('a refused token is not presented again; a new one makes a new identity', async () => {
   answers = [[401, REFUSAL]];
   await expect(establish(tokenFor(endpoint))).rejects.toThrow(LinkRefusedError);
+  expect(readFileSync(join(path, 'link.json'), 'utf8')).not.toContain(registered[0]?.hostSecret);
   await expect(establish(tokenFor(endpoint))).rejects.toThrow('ask for a new one');
   await expect(establish(null)).rejects.toThrow(LinkRefusedError);
   expect(registered).toHaveLength(1);
