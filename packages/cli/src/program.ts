@@ -18,10 +18,13 @@ import { addInit } from './commands/init/init.ts';
 import { addLinkCreate } from './commands/link/create.ts';
 import { addLinkDelete } from './commands/link/delete.ts';
 import { addLinkDescribe } from './commands/link/describe.ts';
+import { addLiveMigrationsCancel } from './commands/liveMigrations/cancel.ts';
 import { addLiveMigrationsCreate } from './commands/liveMigrations/create.ts';
 import { addLiveMigrationsCutover } from './commands/liveMigrations/cutover.ts';
 import { addLiveMigrationsDescribe } from './commands/liveMigrations/describe.ts';
 import { addLiveMigrationsList } from './commands/liveMigrations/list.ts';
+import { addLiveMigrationsPause } from './commands/liveMigrations/pause.ts';
+import { addLiveMigrationsResume } from './commands/liveMigrations/resume.ts';
 import { addLiveMigrationsWatch } from './commands/liveMigrations/watch.ts';
 import { addOrganizationsCreate } from './commands/organizations/create.ts';
 import { addOrganizationsDelete } from './commands/organizations/delete.ts';
@@ -106,6 +109,9 @@ function addLiveMigrations(program: Command): void {
       addLiveMigrationsDescribe,
       addLiveMigrationsWatch,
       addLiveMigrationsCutover,
+      addLiveMigrationsPause,
+      addLiveMigrationsResume,
+      addLiveMigrationsCancel,
     ],
   );
   noun(liveMigrations, 'link', [], 'The link-token and the organization link.', [

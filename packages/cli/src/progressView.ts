@@ -3,15 +3,22 @@ import type { Progress } from '@linkspan/contract/push/messages.ts';
 
 const BAR_WIDTH = 24;
 
+const HELD_BACK = {
+  SOURCE: 'held back by the source',
+  NETWORK: 'held back by the network',
+  DESTINATION: 'held back by the destination',
+} as const;
+
 /** Longer than a host is silent when all is well. */
 const SILENT_SECONDS = 30;
 
 /** One line about a live migration, from what its host last reported. */
 export function progressLine(migration: LiveMigrationDetail): string {
-  const { progress } = migration;
-  if (progress === null) return `${migration.status}  waiting for the migration host`;
+  const { progress, state } = migration;
+  if (progress === null) return `${state}  waiting for the migration host`;
   // The server lets the lag grow while the host reports nothing; all else is as it last said.
   const { lagTimeSeconds } = migration;
+  const { rates = null, etaSeconds = null, holdingBack = null } = progress;
   const silence = (lagTimeSeconds ?? 0) - (progress.lagSeconds ?? 0);
   const waitingFor =
     silence >= SILENT_SECONDS
@@ -19,7 +26,7 @@ export function progressLine(migration: LiveMigrationDetail): string {
       : progress.waitingFor;
   // What there is to do comes first: a narrow terminal cuts the end.
   const parts = [
-    migration.status,
+    state,
     progress.phase,
     ...(migration.readyForCutover ? ['ready for cutover'] : []),
     ...(waitingFor === null ? [] : [`waiting: ${waitingFor}`]),
@@ -27,6 +34,9 @@ export function progressLine(migration: LiveMigrationDetail): string {
     `${size(progress.bytesCopied)}/${size(progress.bytesTotal)}`,
     `lag ${lagTimeSeconds === null ? '-' : `${lagTimeSeconds} s`}`,
     `${count(progress.keysPending)} pending`,
+    ...(rates === null ? [] : [`${size(rates.bytesPerSecond)}/s`]),
+    ...(etaSeconds === null || etaSeconds === 0 ? [] : [`${duration(etaSeconds)} left`]),
+    ...(holdingBack === null || holdingBack === 'WAITING' ? [] : [HELD_BACK[holdingBack]]),
   ];
   return parts.join('  ');
 }
@@ -47,13 +57,22 @@ function shareCopied({ phase, bytesCopied, bytesTotal }: Progress): number {
   return bytesTotal === 0 ? 0 : Math.min(1, bytesCopied / bytesTotal);
 }
 
-function count(value: number): string {
+/** In the two largest units: `2 h 5 min`. */
+function duration(seconds: number): string {
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.ceil(seconds / 60);
+  if (minutes < 60) return `${minutes} min`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** With separators of thousands. */
+export function count(value: number): string {
   return value.toLocaleString('en');
 }
 
 /** Bytes in binary units, to one place. */
-function size(bytes: number): string {
+export function size(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
-  const power = bytes === 0 ? 0 : Math.min(Math.floor(Math.log2(bytes) / 10), units.length - 1);
+  const power = bytes < 1 ? 0 : Math.min(Math.floor(Math.log2(bytes) / 10), units.length - 1);
   return `${(bytes / 1024 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;
 }

@@ -1,6 +1,7 @@
 import type { LiveMigrationDetail } from '@linkspan/contract/api/liveMigrations.ts';
 import { expect, test } from 'vitest';
 
+import { detailLines } from '../src/detailView.ts';
 import { progressBar, progressLine } from '../src/progressView.ts';
 
 const progress = {
@@ -14,9 +15,18 @@ const progress = {
   waitingFor: null,
 };
 
+const ROWS = {
+  db: 'app',
+  documentsCopied: 5,
+  documentsTotal: 1000,
+  bytesCopied: 2048,
+  bytesTotal: 4096,
+};
+
 function migration(changes: object, report: object = {}): LiveMigrationDetail {
   const shown = {
     status: 'WORKING',
+    state: 'WORKING',
     readyForCutover: false,
     lagTimeSeconds: 3,
     progress: { ...progress, ...report },
@@ -31,9 +41,47 @@ test('a line says what there is to do before it counts', () => {
   expect(progressLine(migration({ lagTimeSeconds: null }, { waitingFor: 'the source' }))).toMatch(
     /^WORKING {2}TAILING {2}waiting: the source {2}.* lag - /,
   );
-  expect(progressLine(migration({ status: 'NEW', progress: null }))).toBe(
+  expect(progressLine(migration({ status: 'NEW', state: 'NEW', progress: null }))).toBe(
     'NEW  waiting for the migration host',
   );
+});
+
+test('a line ends with the pace, what is left and what holds it back, where that is known', () => {
+  const rates = { bytesPerSecond: 3 * 1024 ** 2 };
+  const copying = { phase: 'COPYING', rates, holdingBack: 'DESTINATION' };
+  expect(progressLine(migration({}, { ...copying, etaSeconds: 7260 }))).toMatch(
+    / pending {2}3\.0 MiB\/s {2}2 h 1 min left {2}held back by the destination$/,
+  );
+  expect(progressLine(migration({}, { ...copying, etaSeconds: null }))).toMatch(
+    / pending {2}3\.0 MiB\/s {2}held back by the destination$/,
+  );
+  const paused = { rates: null, etaSeconds: null, holdingBack: null };
+  expect(progressLine(migration({ state: 'PAUSED' }, paused))).toMatch(/^PAUSED {2}.* pending$/);
+});
+
+test('a description names the state, the unfinished collections and the warnings', () => {
+  const collections = [
+    { ...ROWS, coll: 'rows', state: 'COPYING' },
+    { ...ROWS, coll: 'done', state: 'COPIED' },
+  ];
+  const detail = migration(
+    {
+      state: 'PAUSED',
+      paused: '2026-08-10T03:02:57Z',
+      cutover: { failure: null },
+      failureReason: null,
+      verified: null,
+      warnings: ['the host is silent'],
+    },
+    { collections, collectionsTotal: 2, collectionsCopied: 1 },
+  );
+  expect(detailLines(detail)).toEqual([
+    'State: PAUSED since 2026-08-10T03:02:57Z',
+    expect.stringMatching(/^Progress: PAUSED {2}TAILING /),
+    'Collections: 1 of 2 copied',
+    '  app.rows  COPYING  5/1,000 documents  2.0 KiB/4.0 KiB',
+    'Warning: the host is silent',
+  ]);
 });
 
 test('I8: while its host is silent, a line shows the lag that the server knows, and says why', () => {

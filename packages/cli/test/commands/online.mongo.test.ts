@@ -182,6 +182,14 @@ describe('a live migration', () => {
     expect((await linkspan(`lm describe --liveMigrationId ${id}`)).stdout).toMatch(
       /^ID +LAGTIME +READY FOR CUTOVER +STATUS\n/,
     );
+    expect(await linkspan(`lm pause --liveMigrationId ${id}`)).toMatchObject({
+      code: 0,
+      stdout: 'Live migration paused\n',
+    });
+    expect((await linkspan(`lm describe --liveMigrationId ${id}`)).stdout).toMatch(
+      /\nState: PAUSED since \d/,
+    );
+    expect(await linkspan(`lm resume --liveMigrationId ${id}`)).toMatchObject({ code: 0 });
     const ready = await linkspan(`lm watch --liveMigrationId ${id} --untilReady`);
     expect(ready).toMatchObject({ code: 0, stdout: expect.stringContaining('ready for cutover') });
     expect(ready.stderr).toContain('documents');
@@ -193,6 +201,20 @@ describe('a live migration', () => {
     });
     expect((await linkspan('lm list')).stdout).toContain('COMPLETE');
     expect((await compareClusters(source.uri, destination.uri)).differences).toEqual([]);
+  });
+
+  test('cancel asks first, ends it, and is no failure of the command', async () => {
+    const other = flags.replace('--clusterName dst', '--clusterName dst --drop --force');
+    const made = (await json<{ _id: string }>(`lm create ${other}`))._id;
+    const unsure = await linkspan(`lm cancel --liveMigrationId ${made}`);
+    expect(unsure).toMatchObject({ code: 2, stdout: '' });
+    expect(unsure.stderr).toContain('ends as FAILED');
+    expect(await linkspan(`lm cancel --liveMigrationId ${made} --force`)).toMatchObject({
+      code: 0,
+      stdout: 'Live migration canceled\n',
+    });
+    const { stdout } = await linkspan(`lm describe --liveMigrationId ${made}`);
+    expect(stdout).toMatch(/State: CANCELED\nReason: Canceled by API key [a-z]{8}\./);
   });
 
   test('removing the link-token fails what is active, ends the agent with 3, and then answers 404', async () => {

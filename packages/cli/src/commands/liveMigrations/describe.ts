@@ -1,12 +1,13 @@
-import type { LiveMigration } from '@linkspan/contract/api/liveMigrations.ts';
-import { ATLAS_V2, FIRST_VERSION } from '@linkspan/contract/api/versions.ts';
+import type { LiveMigrationDetail } from '@linkspan/contract/api/liveMigrations.ts';
+import { LINKSPAN_V1 } from '@linkspan/contract/api/versions.ts';
 import type { Command } from 'commander';
 
+import { detailLines } from '../../detailView.ts';
 import { print } from '../../output.ts';
 import { clientCommand, Session, type ClientOptions } from '../../session.ts';
 import { migrationTable } from './create.ts';
 
-/** `liveMigrations describe` */
+/** `liveMigrations describe`: the table that people know, and below it what Linkspan knows more. */
 export function addLiveMigrationsDescribe(parent: Command): void {
   clientCommand(parent.command('describe'), 'project')
     .description('Show a live migration.')
@@ -14,8 +15,8 @@ export function addLiveMigrationsDescribe(parent: Command): void {
     .action(async (options: ClientOptions & { liveMigrationId: string }) => {
       await using session = new Session(options);
       const id = encodeURIComponent(options.liveMigrationId);
-      const path = `${ATLAS_V2}/groups/${session.projectId}/liveMigrations/${id}`;
-      const found = await session.call<LiveMigration>('GET', path, { version: FIRST_VERSION });
-      print(session.output, found, () => migrationTable([found]));
+      const path = `${LINKSPAN_V1}/groups/${session.projectId}/liveMigrations/${id}`;
+      const found = await session.call<LiveMigrationDetail>('GET', path);
+      print(session.output, found, () => [migrationTable([found]), '', ...detailLines(found)]);
     });
 }
