@@ -27,7 +27,8 @@ export type AvailableProject = Static<typeof AvailableProject>;
 /**
  * - `NONE`: there is no link.
  * - `PENDING`: a link-token was made, no migration host has presented it.
- * - `NOT_SYNCED`: a host has registered and has not said yet what it can read.
+ * - `NOT_SYNCED`: a host has registered and has not said yet what it can read, or every host was
+ *   unlinked from the source side.
  * - `LINKED`: a host was heard of lately.
  * - `STALE`: no host was heard of for a while.
  * - `REMOVING`: the link-token was removed; writes under way are being waited for.
@@ -57,7 +58,14 @@ export const OrganizationLink = Type.Object(
     linkTokenExpires: Nullable(Time),
     migrationHosts: Type.Array(
       Type.Object(
-        { agentVersion: Type.String(), hostname: Type.String(), id: Id, lastHeartbeat: Time },
+        {
+          agentVersion: Type.String(),
+          hostname: Type.String(),
+          id: Id,
+          lastHeartbeat: Time,
+          /** When the source side unlinked it, or null. */
+          unlinked: Nullable(Time),
+        },
         closed,
       ),
     ),

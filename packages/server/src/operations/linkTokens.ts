@@ -117,6 +117,7 @@ export async function describe(
       hostname: host.hostname,
       id: host.id,
       lastHeartbeat: apiTime(host.heartbeat_at),
+      unlinked: host.unlinked_at === null ? null : apiTime(host.unlinked_at),
     })),
     state: organizationLinkState(
       link.state,

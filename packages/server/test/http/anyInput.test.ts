@@ -10,7 +10,11 @@ import { addressList, normaliseCidr } from '../../src/domain/addresses.ts';
 import { ApiError } from '@linkspan/contract/serving/apiError.ts';
 import { checkDestinationUri, DestinationUriError } from '../../src/domain/destinationUri.ts';
 import { checkBody, parseJson } from '@linkspan/contract/serving/body.ts';
-import { ChallengeError, challengeHeader, verifyDigest } from '@linkspan/contract/serving/digest.ts';
+import {
+  ChallengeError,
+  challengeHeader,
+  verifyDigest,
+} from '@linkspan/contract/serving/digest.ts';
 import { Nonces } from '@linkspan/contract/serving/nonces.ts';
 import { dropEmptyAttributes } from '../../src/operations/migrationRequest.ts';
 import { answerTo } from '../support/api.ts';

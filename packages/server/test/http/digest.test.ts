@@ -1,6 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { digestHa1 } from '@linkspan/contract/api/digestAuthentication.ts';
-import { ChallengeError, challengeHeader, verifyDigest } from '@linkspan/contract/serving/digest.ts';
+import {
+  ChallengeError,
+  challengeHeader,
+  verifyDigest,
+} from '@linkspan/contract/serving/digest.ts';
 import { Nonces } from '@linkspan/contract/serving/nonces.ts';
 import { answerTo } from '../support/api.ts';
 

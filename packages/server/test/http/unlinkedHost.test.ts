@@ -22,7 +22,7 @@ test('an unlinked migration host shows as not synced and is chosen for nothing n
 
   expect((await api.call('GET', link)).json).toMatchObject({
     state: 'NOT_SYNCED',
-    migrationHosts: [{ hostname: HOSTNAME }],
+    migrationHosts: [{ hostname: HOSTNAME, unlinked: expect.stringMatching(/^20.*Z$/) }],
     impact: { liveMigrations: [{ id: before.json['_id'] }] },
   });
   expect((await api.call('GET', projects)).text).toBe('[]');

@@ -17,12 +17,13 @@ export function addLinkDescribe(parent: Command): void {
         `State: ${link.state}`,
         `Active live migrations: ${link.impact.liveMigrations.map(({ id }) => id).join(', ') || 'none'}`,
         table(
-          ['HOST ID', 'HOSTNAME', 'AGENT', 'LAST HEARTBEAT'],
-          link.migrationHosts.map(({ id, hostname, agentVersion, lastHeartbeat }) => [
+          ['HOST ID', 'HOSTNAME', 'AGENT', 'LAST HEARTBEAT', 'UNLINKED'],
+          link.migrationHosts.map(({ id, hostname, agentVersion, lastHeartbeat, unlinked }) => [
             id,
             hostname,
             agentVersion,
             lastHeartbeat,
+            unlinked,
           ]),
         ),
       ]);
