@@ -11,6 +11,9 @@ import type { OperationContext } from './operations/context.ts';
 import { createDirectory } from './operations/directory.ts';
 import { LinkRemoval } from './operations/linkRemoval.ts';
 import { LiveMigrationControl } from './operations/liveMigrationControl.ts';
+import { SignInAudit } from './operations/signInAudit.ts';
+import { SignInBackoff } from './operations/signInBackoff.ts';
+import { SignIns } from './operations/signIns.ts';
 import { ValidationExpiry } from './operations/validationExpiry.ts';
 import { allEndpoints } from './routes/endpoints.ts';
 import { openStore } from './store/open.ts';
@@ -58,9 +61,11 @@ export async function startServer({
   const removal = new LinkRemoval(context);
   const control = new LiveMigrationControl(context);
   const expiry = new ValidationExpiry(context);
+  const audit = new SignInAudit(store, log);
   const app = await createHttpServer({
     nonces: new Nonces(store.sealer.deriveKey('digest nonces')),
     directory: createDirectory(store),
+    signIns: new SignIns(audit, new SignInBackoff()),
     rateLimiter: options.rateLimits ? new InProcessRateLimiter() : UNLIMITED,
     publicUrl: () => publicUrl,
     goneVersions: new Set(config.goneVersions),
@@ -69,6 +74,7 @@ export async function startServer({
     logger: log,
     trustedProxies: config.trustedProxies,
   });
+  resources.defer(() => audit.close());
   resources.defer(() => app.close());
   // Before the server waits for what is under way: removals and polls would keep it waiting.
   app.addHook('preClose', async () => {
@@ -79,6 +85,7 @@ export async function startServer({
   await removal.start();
   await control.start();
   expiry.start();
+  audit.start();
   await app.listen({ host: options.host, port: options.port });
   const url = urlOf(app.server.address() as AddressInfo);
   if (config.publicUrl === null) {

@@ -56,6 +56,18 @@ export const API_ERRORS = {
   ),
   /** An unknown route, and a migration or validation that the project does not have. */
   RESOURCE_NOT_FOUND: entry('RESOURCE_NOT_FOUND', 404, 'documented', 'Cannot find resource %s.'),
+  EVENT_NOT_FOUND: entry(
+    'EVENT_NOT_FOUND',
+    404,
+    'documented',
+    'No event with ID %s exists for group %s.',
+  ),
+  ORG_EVENT_NOT_FOUND: entry(
+    'ORG_EVENT_NOT_FOUND',
+    404,
+    'documented',
+    'No event with ID %s exists for organization %s.',
+  ),
   API_KEY_NOT_FOUND: entry('API_KEY_NOT_FOUND', 400, 'documented', 'No API key with ID %s exists.'),
   API_KEY_WHITELIST_NOT_FOUND: entry(
     'API_KEY_WHITELIST_NOT_FOUND',
@@ -113,6 +125,12 @@ export const API_ERRORS = {
     'recorded',
     'IP address %s is not allowed to access this resource.',
   ),
+  ORG_REQUIRES_ACCESS_LIST: entry(
+    'ORG_REQUIRES_ACCESS_LIST',
+    403,
+    'recorded',
+    'This organization requires access through an access list of ip ranges.',
+  ),
 
   METHOD_NOT_ALLOWED: entry(
     'METHOD_NOT_ALLOWED',
@@ -144,6 +162,13 @@ export const API_ERRORS = {
     429,
     'recorded',
     'Rate limit exceeded for %s. Please retry after %s seconds. Request capacity: %s. Refill rate: %s per %s seconds. For more information, see: http://dochub.mongodb.org/core/atlas-api-rate-limit.',
+  ),
+  /** The same for a name that exists and one that does not, and for this address alone. */
+  TOO_MANY_FAILED_SIGN_INS: entry(
+    'TOO_MANY_FAILED_SIGN_INS',
+    429,
+    'linkspan',
+    'Too many sign-ins with these credentials have failed from address %s. Please retry after %s seconds.',
   ),
 
   MALFORMED_JSON: entry('MALFORMED_JSON', 400, 'documented', 'Received JSON is malformed.'),
@@ -226,6 +251,30 @@ export const API_ERRORS = {
     'documented',
     'Should not specify both the IP address and the CIDR block.',
   ),
+  DUPLICATE_ADDRESSES_IN_INPUT: entry(
+    'DUPLICATE_ADDRESSES_IN_INPUT',
+    400,
+    'documented',
+    'Two or more of the IP addresses being added to the whitelist are the same.',
+  ),
+  CANNOT_REMOVE_CALLER_FROM_WHITELIST: entry(
+    'CANNOT_REMOVE_CALLER_FROM_WHITELIST',
+    400,
+    'documented',
+    "Cannot remove caller's IP address %s from whitelist.",
+  ),
+  API_KEY_REQUIRES_DESCRIPTION: entry(
+    'API_KEY_REQUIRES_DESCRIPTION',
+    400,
+    'documented',
+    'All API keys require a non-empty description.',
+  ),
+  INVALID_API_KEY_DESC: entry(
+    'INVALID_API_KEY_DESC',
+    400,
+    'documented',
+    'API key descriptions are required and must be less than %s characters.',
+  ),
   MISSING_API_KEY_ROLES: entry(
     'MISSING_API_KEY_ROLES',
     400,
@@ -263,6 +312,12 @@ export const API_ERRORS = {
     'An invalid org name "%s" was specified.',
   ),
 
+  ADDRESS_ALREADY_IN_WHITELIST: entry(
+    'ADDRESS_ALREADY_IN_WHITELIST',
+    409,
+    'documented',
+    'The address %s is already on the whitelist.',
+  ),
   GROUP_ALREADY_EXISTS: entry(
     'GROUP_ALREADY_EXISTS',
     409,

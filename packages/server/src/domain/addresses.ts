@@ -6,19 +6,25 @@ export interface AddressList {
 }
 
 /**
- * An address or CIDR block in one spelling, always with its prefix: `192.0.2.7/32`.
- * @returns null if it is neither
+ * An address or CIDR block in one spelling, always with its prefix: `192.0.2.7/32`. IPv4 addresses
+ * that are wrapped in IPv6 become what they are.
+ * @returns null if it is neither, or an address with a zone, which means nothing elsewhere
  */
 export function normaliseCidr(text: string): string | null {
   const [address = '', prefix, ...rest] = text.trim().split('/');
   const family = isIP(address);
-  if (family === 0 || rest.length > 0) return null;
+  if (family === 0 || rest.length > 0 || address.includes('%')) return null;
   const longest = family === 4 ? 32 : 128;
   if (prefix !== undefined && !/^\d{1,3}$/.test(prefix)) return null;
   const length = prefix === undefined ? longest : Number(prefix);
   if (length > longest) return null;
-  return `${canonical(address)}/${length}`;
+  const plain = plainAddress(address);
+  if (isIP(plain) === family) return `${plain}/${length}`;
+  return length < WRAPPING_BITS ? null : `${plain}/${length - WRAPPING_BITS}`;
 }
+
+/** Of an IPv4 address in IPv6's dress, the bits before it: `::ffff:0:0/96` (RFC 4291). */
+const WRAPPING_BITS = 96;
 
 /** The single address of a normalised block that holds only one, else null. */
 export function singleAddress(cidr: string): string | null {
@@ -26,26 +32,36 @@ export function singleAddress(cidr: string): string | null {
   return prefix === (isIP(address) === 4 ? '32' : '128') ? address : null;
 }
 
-/** @param cidrs normalised blocks; others are an error of the caller */
+/**
+ * A list of IPv6 blocks contains no IPv4 address, not even `::/0`.
+ * @param cidrs normalised blocks; others are an error of the caller
+ */
 export function addressList(cidrs: readonly string[]): AddressList {
-  const list = new BlockList();
+  const lists = { ipv4: new BlockList(), ipv6: new BlockList() };
   for (const cidr of cidrs) {
     const [address = '', prefix] = cidr.split('/');
-    list.addSubnet(address, Number(prefix), isIP(address) === 4 ? 'ipv4' : 'ipv6');
+    const family = familyOf(address);
+    lists[family].addSubnet(address, Number(prefix), family);
   }
   return {
     contains: (address) => {
       const plain = plainAddress(address);
-      const family = isIP(plain);
-      return family !== 0 && list.check(plain, family === 4 ? 'ipv4' : 'ipv6');
+      const family = familyOf(plain);
+      return isIP(plain) !== 0 && lists[family].check(plain, family);
     },
   };
 }
 
-/** A peer's address as people write it: an IPv4 address without its IPv6 wrapping or its zone. */
+/** A peer's address in one spelling: an IPv4 address without its IPv6 wrapping, none with a zone. */
 export function plainAddress(address: string): string {
-  const unwrapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address;
-  return unwrapped.split('%')[0] ?? unwrapped;
+  const bare = address.split('%')[0] ?? address;
+  if (isIP(bare) === 0) return bare;
+  const canonical = new SocketAddress({ address: bare, family: familyOf(bare) }).address;
+  return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(canonical)?.[1] ?? canonical;
+}
+
+function familyOf(address: string): 'ipv4' | 'ipv6' {
+  return isIP(address) === 4 ? 'ipv4' : 'ipv6';
 }
 
 /**
@@ -71,6 +87,21 @@ export function mayConnectTo(address: string, allowedNetworks: AddressList): boo
   return !RESTRICTED.contains(address) || allowedNetworks.contains(address);
 }
 
-function canonical(address: string): string {
-  return new SocketAddress({ address, family: isIP(address) === 4 ? 'ipv4' : 'ipv6' }).address;
+/** An address as Atlas writes it: IPv6 in all of its eight groups (specified by a pattern). */
+export function longAddress(address: string): string {
+  const plain = plainAddress(address);
+  if (isIP(plain) !== 6) return plain;
+  const [head = '', tail] = plain.split('::');
+  const groups = (text: string | undefined): string[] =>
+    (text ?? '').split(':').filter((group) => group !== '');
+  const before = groups(head);
+  const after = groups(tail);
+  const zeros = Array<string>(8 - before.length - after.length).fill('0');
+  return [...before, ...zeros, ...after].join(':');
+}
+
+/** What one caller has of addresses: an IPv4 address, the /64 of an IPv6 one. */
+export function networkOf(address: string): string {
+  const long = longAddress(address);
+  return isIP(long) === 6 ? long.split(':').slice(0, 4).join(':') : long;
 }

@@ -1,8 +1,11 @@
 import type { FastifyRequest } from 'fastify';
-import type { Principal } from '../domain/access.ts';
+import { API_ERRORS, formatDetail } from '@linkspan/contract/api/errors.ts';
+import { ApiError, apiError, unavailable } from '@linkspan/contract/serving/apiError.ts';
+import { credentialId, type Principal } from '../domain/access.ts';
 import { addressList, plainAddress } from '../domain/addresses.ts';
-import { apiError, unavailable } from '@linkspan/contract/serving/apiError.ts';
 import type { Directory, KeyRecord } from '../operations/directory.ts';
+import type { SignInAccount } from '../operations/signInAudit.ts';
+import type { SignIns } from '../operations/signIns.ts';
 import { ChallengeError, verifyDigest } from '@linkspan/contract/serving/digest.ts';
 import type { Nonces } from '@linkspan/contract/serving/nonces.ts';
 
@@ -10,6 +13,8 @@ import type { Nonces } from '@linkspan/contract/serving/nonces.ts';
 export interface Caller {
   readonly principal: Principal;
   readonly accessList: readonly string[];
+  /** Whether its organization demands a list of every credential. */
+  readonly accessListRequired: boolean;
 }
 
 /** A Bearer token was sent and is not valid. */
@@ -21,36 +26,43 @@ export class BearerRefusedError extends Error {
  * Establishes who calls, from the `Authorization` header.
  * @throws {ChallengeError} without valid credentials
  * @throws {BearerRefusedError} with a Bearer token: there are no service accounts yet
- * @throws {ApiError} SERVICE_UNAVAILABLE if the key cannot be looked up: never a 401 (rule C6)
+ * @throws {ApiError} TOO_MANY_FAILED_SIGN_INS; SERVICE_UNAVAILABLE if the key cannot be looked up:
+ *   never a 401 (rule C6)
  */
 export async function authenticate(
   request: FastifyRequest,
   nonces: Nonces,
   directory: Directory,
+  signIns: SignIns,
 ): Promise<Caller> {
   const { authorization } = request.headers;
   if (authorization !== undefined && /^bearer\s/i.test(authorization)) {
     throw new BearerRefusedError('the access token is not valid');
   }
-  const found: { key: KeyRecord | null } = { key: null };
+  const remoteAddress = plainAddress(request.ip);
+  const asked: { name: string | null; key: KeyRecord | null } = { name: null, key: null };
   const publicKey = await verifyDigest(
     { authorization, method: request.method, target: request.raw.url ?? '' },
     nonces,
     async (name) => {
-      found.key = await lookUp(request, directory, name);
-      return found.key?.ha1 ?? null;
+      checkBackoff(signIns, name, remoteAddress);
+      asked.name = name;
+      asked.key = await lookUp(request, directory, name);
+      return asked.key?.ha1 ?? null;
     },
   ).catch((error: unknown) => {
-    // A challenge is not a refusal: only an answer that fails is worth a line (rule C11).
-    if (error instanceof ChallengeError && !error.stale && authorization !== undefined) {
-      request.log.warn({ remoteAddress: request.ip }, 'credentials were refused');
+    // A challenge is not a refusal: only an answer to one of ours that is wrong is (rule C11).
+    if (error instanceof ChallengeError && !error.stale && asked.name !== null) {
+      request.log.warn({ remoteAddress }, 'credentials were refused');
+      const account = asked.key === null ? null : accountOf(asked.key);
+      signIns.failed(asked.name, remoteAddress, account, 'WRONG_SECRET');
     }
     throw error;
   });
-  const { key } = found;
+  const { key } = asked;
   if (key === null) throw new Error('a key was verified that does not exist');
-  const { apiKeyId, orgId, orgRoles, projectRoles, accessList } = key;
-  const remoteAddress = plainAddress(request.ip);
+  signIns.succeeded(publicKey, remoteAddress);
+  const { apiKeyId, orgId, orgRoles, projectRoles, accessList, accessListRequired } = key;
   return {
     principal: {
       credential: { kind: 'apiKey', apiKeyId, publicKey },
@@ -60,15 +72,45 @@ export async function authenticate(
       remoteAddress,
     },
     accessList,
+    accessListRequired,
   };
 }
 
-/** @throws {ApiError} IP_ADDRESS_NOT_ON_ACCESS_LIST if the key has a list and the caller is not on it */
-export function checkAccessList({ principal, accessList }: Caller): void {
-  if (accessList.length === 0) return;
-  if (!addressList(accessList).contains(principal.remoteAddress)) {
-    throw apiError('IP_ADDRESS_NOT_ON_ACCESS_LIST', principal.remoteAddress);
+/**
+ * @throws {ApiError} ORG_REQUIRES_ACCESS_LIST without a list where the organization demands one;
+ *   IP_ADDRESS_NOT_ON_ACCESS_LIST if there is a list and the caller is not on it
+ */
+export function checkAccessList(caller: Caller, signIns: SignIns): void {
+  const { principal, accessList, accessListRequired } = caller;
+  const { credential, orgId, remoteAddress } = principal;
+  const account = { kind: credential.kind, id: credentialId(credential), orgId };
+  if (accessList.length === 0) {
+    if (!accessListRequired) return;
+    signIns.refused(account, remoteAddress, 'NO_ACCESS_LIST');
+    throw apiError('ORG_REQUIRES_ACCESS_LIST', remoteAddress);
   }
+  if (addressList(accessList).contains(remoteAddress)) return;
+  signIns.refused(account, remoteAddress, 'ADDRESS_NOT_ON_ACCESS_LIST');
+  throw apiError('IP_ADDRESS_NOT_ON_ACCESS_LIST', remoteAddress);
+}
+
+/** @throws {ApiError} TOO_MANY_FAILED_SIGN_INS while this address has to wait with this name */
+export function checkBackoff(signIns: SignIns, name: string, remoteAddress: string): void {
+  const seconds = signIns.waitSeconds(name, remoteAddress);
+  if (seconds === 0) return;
+  const { code, status, detail } = API_ERRORS.TOO_MANY_FAILED_SIGN_INS;
+  const parameters = [remoteAddress, `${seconds}`];
+  throw new ApiError({
+    code,
+    status,
+    detail: formatDetail(detail, parameters),
+    parameters,
+    retryAfterSeconds: seconds,
+  });
+}
+
+function accountOf({ apiKeyId, orgId }: KeyRecord): SignInAccount {
+  return { kind: 'apiKey', id: apiKeyId, orgId };
 }
 
 async function lookUp(

@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Principal } from '../domain/access.ts';
 import { apiError } from '@linkspan/contract/serving/apiError.ts';
 import type { Directory } from '../operations/directory.ts';
+import type { SignIns } from '../operations/signIns.ts';
 import { authenticate, checkAccessList } from './authenticate.ts';
 import { authorize } from './authorize.ts';
 import { checkBody, parseJson } from '@linkspan/contract/serving/body.ts';
@@ -22,6 +23,7 @@ import { type ApiBase, checkGone, chooseVersion, type Resolved } from './version
 export interface PipelineDependencies {
   readonly nonces: Nonces;
   readonly directory: Directory;
+  readonly signIns: SignIns;
   readonly rateLimiter: RateLimiter;
   /** URL that clients reach the server at, without a slash at its end: for `links`. */
   readonly publicUrl: () => string;
@@ -60,15 +62,15 @@ export class Pipeline {
     request: FastifyRequest,
     reply: FastifyReply,
   ): Promise<void> {
-    const { nonces, directory, goneVersions } = this.#dependencies;
-    const caller = await authenticate(request, nonces, directory);
+    const { nonces, directory, signIns, goneVersions } = this.#dependencies;
+    const caller = await authenticate(request, nonces, directory, signIns);
     const { principal } = caller;
     reply.headers({
       ...SECURITY_HEADERS,
       'RateLimit-Limit': endpoint.limits.capacity,
       'RateLimit-Remaining': endpoint.limits.capacity,
     });
-    checkAccessList(caller);
+    checkAccessList(caller, signIns);
     const owner = await authorize(endpoint, request.params as Params, principal, directory);
     await this.#limit(endpoint, owner, request, reply);
     const resolved = chooseVersion(endpoint, base, request.headers.accept);

@@ -18,8 +18,11 @@ const set = (name: string, capacity: number, refill: number): RateLimitSet => ({
 });
 
 export const RATE_LIMITS = {
+  systemStatus: set('systemStatus', 300, 100),
   organizations: set('organizations', 300, 100),
   organization: set('organization', 500, 250),
+  organizationSettings: set('organizationSettings', 10, 5),
+  organizationEvents: set('organizationEvents', 500, 250),
   apiKeys: set('apiKeys', 500, 250),
   serviceAccounts: set('serviceAccounts', 500, 250),
   /** By address and client, as recorded from Atlas. */
@@ -30,6 +33,7 @@ export const RATE_LIMITS = {
   linkTokenRemoval: set('linkTokenRemoval', 500, 250),
   projects: set('projects', 1200, 500),
   project: set('project', 1200, 500),
+  projectEvents: set('projectEvents', 300, 100),
   clusters: set('clusters', 10_000, 5000),
 } as const satisfies Record<string, RateLimitSet>;
 

@@ -13,7 +13,7 @@ import { answerError, MAX_PATH_PARAMETER } from './errors.ts';
 import { answerOtherMethods } from './methods.ts';
 import { openApiPlugin } from './openapi/plugin.ts';
 import { pathOf, Pipeline, type PipelineDependencies } from './pipeline.ts';
-import { API_BASES, isServedAt } from './version.ts';
+import { type ApiBase, API_BASES, isServedAt } from './version.ts';
 
 export interface HttpDependencies extends PipelineDependencies {
   readonly endpoints: readonly Endpoint[];
@@ -73,21 +73,28 @@ function apiPlugin(dependencies: HttpDependencies): FastifyPluginAsync {
       const methods = new Map<string, Set<string>>();
       for (const endpoint of dependencies.endpoints) {
         if (!isServedAt(endpoint, base)) continue;
-        const url = (base.path + endpoint.path).replaceAll(/\{(\w+)\}/g, ':$1');
         // Whoever may GET may ask for the headers alone (RFC 9110, section 9.1).
         const answered = endpoint.method === 'GET' ? ['GET', 'HEAD'] : [endpoint.method];
-        const shape = url.replaceAll(/:\w+/g, ':');
-        const known = methods.get(shape) ?? new Set(['OPTIONS']);
-        methods.set(shape, known);
-        for (const method of answered) known.add(method);
-        app.route({
-          method: answered,
-          url,
-          onRequest: (request, reply) => pipeline.admit(endpoint, base, request, reply),
-          handler: (request, reply) => pipeline.run(endpoint, base, request, reply),
-        });
+        for (const url of urlsOf(base, endpoint)) {
+          const shape = url.replaceAll(/:\w+/g, ':');
+          const known = methods.get(shape) ?? new Set(['OPTIONS']);
+          methods.set(shape, known);
+          for (const method of answered) known.add(method);
+          app.route({
+            method: answered,
+            url,
+            onRequest: (request, reply) => pipeline.admit(endpoint, base, request, reply),
+            handler: (request, reply) => pipeline.run(endpoint, base, request, reply),
+          });
+        }
       }
       for (const [shape, known] of methods) answerOtherMethods(app, shape, known);
     }
   };
+}
+
+/** In the router's spelling. The base itself has two: clients write it with a slash and without. */
+function urlsOf(base: ApiBase, { path }: Endpoint): string[] {
+  const url = (base.path + path).replaceAll(/\{(\w+)\}/g, ':$1');
+  return path === '' ? [url, `${url}/`] : [url];
 }

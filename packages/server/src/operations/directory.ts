@@ -2,6 +2,7 @@ import type { Store } from '../store/store.ts';
 import * as apiKeys from '../store/apiKeys.ts';
 import * as organizations from '../store/organizations.ts';
 import * as projects from '../store/projects.ts';
+import { isAccessListRequired } from './organizationSettings.ts';
 
 /** An API key as authentication needs it. */
 export interface KeyRecord {
@@ -13,6 +14,8 @@ export interface KeyRecord {
   readonly projectRoles: ReadonlyMap<string, ReadonlySet<string>>;
   /** Empty: any address. */
   readonly accessList: readonly string[];
+  /** Whether the organization demands a list of every credential. */
+  readonly accessListRequired: boolean;
 }
 
 /**
@@ -34,6 +37,7 @@ export function createDirectory(store: Store): Directory {
       if (key === undefined || key.link_id !== null) return null;
       const roles = await apiKeys.roles(store.db, key.id);
       const entries = await apiKeys.accessList(store.db, key.id);
+      const organization = await organizations.find(store.db, key.org_id);
       const inProjects = Map.groupBy(
         roles.filter((role) => role.project_id !== null),
         (role) => role.project_id ?? '',
@@ -47,6 +51,7 @@ export function createDirectory(store: Store): Directory {
           [...inProjects].map(([id, list]) => [id, new Set(list.map((role) => role.role))]),
         ),
         accessList: entries.map((entry) => entry.cidr),
+        accessListRequired: isAccessListRequired(organization),
       };
     },
     organizationExists: async (orgId) => (await organizations.find(store.db, orgId)) !== undefined,

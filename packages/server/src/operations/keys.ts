@@ -55,7 +55,8 @@ export function toApiKey(
   };
 }
 
-function toRole(role: apiKeys.RoleAssignment): RoleAssignment {
+/** A role as the API shows it. */
+export function toRole(role: apiKeys.RoleAssignment): RoleAssignment {
   return role.org_id !== null
     ? { orgId: role.org_id, roleName: role.role }
     : { groupId: role.project_id ?? '', roleName: role.role };

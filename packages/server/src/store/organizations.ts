@@ -21,3 +21,8 @@ export async function rename(ex: Executor, id: string, name: string): Promise<vo
 export async function remove(ex: Executor, id: string): Promise<void> {
   await ex.deleteFrom('organizations').where('id', '=', id).execute();
 }
+
+/** @param settings JSON of the settings that differ from their defaults or were changed back to them */
+export async function setSettings(ex: Executor, id: string, settings: string): Promise<void> {
+  await ex.updateTable('organizations').set({ settings }).where('id', '=', id).execute();
+}

@@ -3,11 +3,14 @@ import * as apiKeys from '@linkspan/contract/api/apiKeys.ts';
 import * as atlasClusters from '@linkspan/contract/api/atlasClusters.ts';
 import * as clusters from '@linkspan/contract/api/clusters.ts';
 import * as common from '@linkspan/contract/api/common.ts';
+import * as events from '@linkspan/contract/api/events.ts';
 import * as linkTokens from '@linkspan/contract/api/linkTokens.ts';
 import * as liveMigrations from '@linkspan/contract/api/liveMigrations.ts';
 import * as organizations from '@linkspan/contract/api/organizations.ts';
+import * as organizationSettings from '@linkspan/contract/api/organizationSettings.ts';
 import * as projects from '@linkspan/contract/api/projects.ts';
 import * as serviceAccounts from '@linkspan/contract/api/serviceAccounts.ts';
+import * as systemStatus from '@linkspan/contract/api/systemStatus.ts';
 import * as messages from '@linkspan/contract/push/messages.ts';
 
 /** A part of the document. */
@@ -16,7 +19,9 @@ export type Json = Readonly<Record<string, unknown>>;
 /** Modules whose exported schemas have names in the document: the names of the exports. */
 const MODULES: readonly Json[] = [
   common,
+  systemStatus,
   organizations,
+  organizationSettings,
   projects,
   apiKeys,
   serviceAccounts,
@@ -24,6 +29,7 @@ const MODULES: readonly Json[] = [
   atlasClusters,
   linkTokens,
   liveMigrations,
+  events,
 ];
 
 /** Of the push protocol, what answers of the API hold too. */
