@@ -175,6 +175,26 @@ const VALUES: readonly ErrorCase[] = [
       body: [{ ipAddress: '192.0.2.1', cidrBlock: '192.0.2.0/24' }],
     }),
   ),
+  of('DUPLICATE_ADDRESSES_IN_INPUT', 400, async (lab) =>
+    lab.call('POST', `/orgs/${lab.orgId}/apiKeys/${await anyKey(lab)}/accessList`, {
+      body: [{ ipAddress: '192.0.2.1' }, { cidrBlock: '192.0.2.1/32' }],
+    }),
+  ),
+  of('CANNOT_REMOVE_CALLER_FROM_WHITELIST', 400, async (lab) => {
+    const { orgId, owner } = await lab.organization();
+    const keys = listAt(await owner.call('GET', `/orgs/${orgId}/apiKeys`), 'results');
+    const list = `/orgs/${orgId}/apiKeys/${textAt(keys[0] ?? {}, 'id')}/accessList`;
+    await owner.call('POST', list, [{ cidrBlock: '127.0.0.0/8' }]);
+    return lab.call('DELETE', `${list}/127.0.0.0%2F8`, { as: owner.credential });
+  }),
+  of('API_KEY_REQUIRES_DESCRIPTION', 400, (lab) =>
+    lab.call('POST', `/orgs/${lab.orgId}/apiKeys`, { body: { desc: '', roles: ['ORG_MEMBER'] } }),
+  ),
+  of('INVALID_API_KEY_DESC', 400, (lab) =>
+    lab.call('POST', `/orgs/${lab.orgId}/apiKeys`, {
+      body: { desc: 'x'.repeat(251), roles: ['ORG_MEMBER'] },
+    }),
+  ),
   of('MISSING_API_KEY_ROLES', 400, async (lab) =>
     lab.call('PATCH', `/orgs/${lab.orgId}/apiKeys/${await anyKey(lab)}`, { body: { roles: [] } }),
   ),
@@ -198,6 +218,12 @@ const VALUES: readonly ErrorCase[] = [
 
 /** What stands in the way. */
 const CONFLICTS: readonly ErrorCase[] = [
+  of('ADDRESS_ALREADY_IN_WHITELIST', 409, async (lab) => {
+    const list = `/orgs/${lab.orgId}/apiKeys/${await anyKey(lab)}/accessList`;
+    const body = [{ ipAddress: '192.0.2.1' }];
+    await lab.owner.call('POST', list, body);
+    return lab.call('POST', list, { body });
+  }),
   of('GROUP_ALREADY_EXISTS', 409, async (lab) => {
     const body = { name: uniqueName('Project'), orgId: lab.orgId };
     await lab.owner.call('POST', '/groups', body);

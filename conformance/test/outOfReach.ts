@@ -29,18 +29,9 @@ export const OUT_OF_REACH: Readonly<Record<string, readonly string[]>> = {
   ],
   'each attribute that is wrong is named in badRequestDetail, and the code is that of the first': [
     'MISSING_ATTRIBUTES',
-    'API_KEY_REQUIRES_DESCRIPTION',
-    'INVALID_API_KEY_DESC',
   ],
   'attributes that only answers have are not read in a request': ['ATTRIBUTE_READ_ONLY'],
-  'an entry that is on the list already stays as it is': [
-    'ADDRESS_ALREADY_IN_WHITELIST',
-    'DUPLICATE_ADDRESSES_IN_INPUT',
-  ],
-  'no address is kept off or on a list': [
-    'CANNOT_REMOVE_CALLER_FROM_WHITELIST',
-    'CANNOT_ADD_IP_ADDRESS_TO_API_KEY_WHITELIST',
-  ],
+  'no address is kept off a list': ['CANNOT_ADD_IP_ADDRESS_TO_API_KEY_WHITELIST'],
   'the path names the organization or project of a role': [
     'ROLE_NEEDS_ORG_ID',
     'API_KEY_CAN_ONLY_BELONG_TO_ONE_ORG',

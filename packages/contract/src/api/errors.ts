@@ -9,7 +9,7 @@ export interface ErrorEntry {
   readonly code: string;
   /** HTTP status, sent as `error`. */
   readonly status: number;
-  /** Text for people, sent as `detail`; each `%s` is one of `parameters`, in order. */
+  /** Text for people, sent as `detail`; each `%s` and `%d` is one of `parameters`, in order. */
   readonly detail: string;
   readonly source: ErrorSource;
 }
@@ -273,7 +273,7 @@ export const API_ERRORS = {
     'INVALID_API_KEY_DESC',
     400,
     'documented',
-    'API key descriptions are required and must be less than %s characters.',
+    'API key descriptions are required and must be less than %d characters.',
   ),
   MISSING_API_KEY_ROLES: entry(
     'MISSING_API_KEY_ROLES',
@@ -451,10 +451,10 @@ export interface ErrorBody {
   readonly reason: string;
 }
 
-/** Puts parameters into a template's `%s`, in order. */
+/** Puts parameters into a template's `%s` and `%d`, in order. */
 export function formatDetail(template: string, parameters: readonly string[]): string {
   let index = 0;
-  return template.replaceAll('%s', () => parameters[index++] ?? '');
+  return template.replaceAll(/%[sd]/g, () => parameters[index++] ?? '');
 }
 
 /** The catalogue as a table in Markdown. */

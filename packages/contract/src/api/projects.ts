@@ -29,8 +29,9 @@ export const CreateProject = Type.Object(
     name: Type.String(),
     orgId: Id,
     withDefaultAlertsSettings: Type.Optional(Type.Boolean()),
+    /** Not used: there are no regions. NONE comes from clients made for v1.0. */
     regionUsageRestrictions: Type.Optional(
-      Type.Enum(['COMMERCIAL_FEDRAMP_REGIONS_ONLY', 'GOV_REGIONS_ONLY']),
+      Type.Enum(['COMMERCIAL_FEDRAMP_REGIONS_ONLY', 'GOV_REGIONS_ONLY', 'NONE']),
     ),
     tags: Type.Optional(Tags),
     clusterCount: ReadOnly,

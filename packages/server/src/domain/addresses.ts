@@ -100,6 +100,15 @@ export function longAddress(address: string): string {
   return [...before, ...zeros, ...after].join(':');
 }
 
+/**
+ * A block as Atlas writes it: the pattern that is specified leaves groups of zeros out at the start
+ * and at the end, not in the middle.
+ */
+export function shownCidr(cidr: string): string {
+  const [address = '', prefix] = cidr.split('/');
+  return /[^:]::[^:]/.test(address) ? `${longAddress(address)}/${prefix}` : cidr;
+}
+
 /** What one caller has of addresses: an IPv4 address, the /64 of an IPv6 one. */
 export function networkOf(address: string): string {
   const long = longAddress(address);

@@ -1,4 +1,4 @@
-import { attributeError } from '@linkspan/contract/serving/apiError.ts';
+import { apiError, attributeError } from '@linkspan/contract/serving/apiError.ts';
 import { normaliseCidr } from '../domain/addresses.ts';
 
 /** An entry of an access list as requests have it: an address or a block. */
@@ -11,9 +11,10 @@ export interface RequestedEntry {
  * The blocks that a request names, normalised. Empty texts count as absent.
  * @throws {ApiError} BAD_WHITELIST_ADD_REQUEST for an entry with both an address and a block
  * @throws {ApiError} INVALID_IP_ADDRESS_OR_CIDR_NOTATION naming the entry
+ * @throws {ApiError} DUPLICATE_ADDRESSES_IN_INPUT if two of them are the same
  */
 export function requestedCidrs(body: readonly RequestedEntry[]): string[] {
-  return body.map((entry, index) => {
+  const cidrs = body.map((entry, index) => {
     const cidrBlock = entry.cidrBlock || null;
     const ipAddress = entry.ipAddress || null;
     if (cidrBlock !== null && ipAddress !== null) {
@@ -21,6 +22,8 @@ export function requestedCidrs(body: readonly RequestedEntry[]): string[] {
     }
     return checkedCidr(cidrBlock ?? ipAddress ?? '', `${index}`);
   });
+  if (new Set(cidrs).size < cidrs.length) throw apiError('DUPLICATE_ADDRESSES_IN_INPUT');
+  return cidrs;
 }
 
 /**

@@ -1,10 +1,17 @@
 import type { AccessListEntry, AddAccessListEntries } from '@linkspan/contract/api/apiKeys.ts';
 import type { Principal } from '../domain/access.ts';
-import { normaliseCidr, singleAddress } from '../domain/addresses.ts';
+import {
+  addressList,
+  longAddress,
+  normaliseCidr,
+  shownCidr,
+  singleAddress,
+} from '../domain/addresses.ts';
 import { apiError } from '@linkspan/contract/serving/apiError.ts';
 import { apiTime, timestamp } from '../domain/time.ts';
 import * as apiKeys from '../store/apiKeys.ts';
 import * as events from '../store/events.ts';
+import type { Executor } from '../store/executor.ts';
 import type { AccessListRow } from '../store/schema.ts';
 import { requestedCidrs } from './accessListEntries.ts';
 import { load, loadChangeable } from './apiKeys.ts';
@@ -30,12 +37,16 @@ export async function get(
 ): Promise<AccessListEntry> {
   const cidr = normaliseCidr(address);
   const entries = await list(context, orgId, id, base);
-  const entry = entries.find((candidate) => candidate.cidrBlock === cidr);
+  const entry = entries.find((candidate) => normaliseCidr(candidate.cidrBlock) === cidr);
   if (entry === undefined) throw apiError('API_KEY_WHITELIST_NOT_FOUND', address, id);
   return entry;
 }
 
-/** Adds entries; those that are there already stay. */
+/**
+ * Adds entries: all of them or none.
+ * @throws {ApiError} ADDRESS_ALREADY_IN_WHITELIST if one is there already; a client of Atlas is known
+ * to expect it
+ */
 export async function add(
   context: OperationContext,
   principal: Principal,
@@ -47,7 +58,9 @@ export async function add(
   const cidrs = requestedCidrs(body);
   await context.store.transaction(async (tx) => {
     await loadChangeable(tx, orgId, id);
+    const there = new Set((await apiKeys.accessList(tx, id)).map((row) => row.cidr));
     for (const cidr of cidrs) {
+      if (there.has(cidr)) throw apiError('ADDRESS_ALREADY_IN_WHITELIST', cidr);
       await apiKeys.addAccessListEntry(tx, { api_key_id: id, cidr, created_at: timestamp() });
       await events.record(tx, {
         type: 'API_KEY_ACCESS_LIST_ENTRY_ADDED',
@@ -61,6 +74,7 @@ export async function add(
   return list(context, orgId, id, base);
 }
 
+/** @throws {ApiError} CANNOT_REMOVE_CALLER_FROM_WHITELIST for the entry that admits the caller */
 export async function remove(
   context: OperationContext,
   principal: Principal,
@@ -74,6 +88,7 @@ export async function remove(
     if (cidr === null || !(await apiKeys.removeAccessListEntry(tx, id, cidr))) {
       throw apiError('API_KEY_WHITELIST_NOT_FOUND', address, id);
     }
+    await keepCaller(tx, principal, id, cidr);
     await events.record(tx, {
       type: 'API_KEY_ACCESS_LIST_ENTRY_DELETED',
       orgId,
@@ -84,14 +99,32 @@ export async function remove(
   });
 }
 
+/**
+ * A key that took its own address off its list could not put it back. The last entry stays too: a
+ * list that is empty would open the key to every address. Another key of the organization may.
+ */
+async function keepCaller(
+  tx: Executor,
+  { credential, remoteAddress }: Principal,
+  id: string,
+  removed: string,
+): Promise<void> {
+  if (credential.kind !== 'apiKey' || credential.apiKeyId !== id) return;
+  const left = (await apiKeys.accessList(tx, id)).map((row) => row.cidr);
+  const admits = (cidrs: readonly string[]): boolean => addressList(cidrs).contains(remoteAddress);
+  if (admits([removed]) && !admits(left)) {
+    throw apiError('CANNOT_REMOVE_CALLER_FROM_WHITELIST', remoteAddress);
+  }
+}
+
 function toEntry(row: AccessListRow, orgId: string, base: string): AccessListEntry {
   const address = singleAddress(row.cidr);
   const name = encodeURIComponent(address ?? row.cidr);
   return {
-    cidrBlock: row.cidr,
+    cidrBlock: shownCidr(row.cidr),
     count: 0,
     created: apiTime(row.created_at),
-    ...(address === null ? {} : { ipAddress: address }),
+    ...(address === null ? {} : { ipAddress: longAddress(address) }),
     links: [
       { href: `${base}/orgs/${orgId}/apiKeys/${row.api_key_id}/accessList/${name}`, rel: 'self' },
     ],

@@ -101,7 +101,6 @@ export async function updateInOrganization(
     const row = await loadChangeable(tx, orgId, id);
     await describe(tx, principal, row, body.desc);
     if (roles === undefined) return;
-    if (roles.length === 0) throw apiError('MISSING_API_KEY_ROLES');
     if (!roles.includes('ORG_OWNER')) await keepAnOwner(tx, orgId, id);
     await apiKeys.setOrganizationRoles(tx, id, orgId, roles);
     await recordRoles(tx, principal, orgId, null, id, roles);
@@ -126,7 +125,6 @@ export async function updateInProject(
     const row = await loadChangeable(tx, project.org_id, id);
     await describe(tx, principal, row, body.desc);
     if (roles !== undefined) {
-      if (roles.length === 0) throw apiError('MISSING_API_KEY_ROLES');
       await apiKeys.setProjectRoles(tx, id, groupId, roles);
       await recordRoles(tx, principal, project.org_id, groupId, id, roles);
     }

@@ -4,7 +4,7 @@ import type {
 } from '@linkspan/contract/api/serviceAccounts.ts';
 import { apiError } from '@linkspan/contract/serving/apiError.ts';
 import type { Principal } from '../domain/access.ts';
-import { normaliseCidr, singleAddress } from '../domain/addresses.ts';
+import { longAddress, normaliseCidr, shownCidr, singleAddress } from '../domain/addresses.ts';
 import { apiTime, timestamp } from '../domain/time.ts';
 import * as events from '../store/events.ts';
 import type { ServiceAccountAccessListRow } from '../store/schema.ts';
@@ -74,8 +74,8 @@ export async function remove(
 function toEntry(row: ServiceAccountAccessListRow): ServiceAccountAccessListEntry {
   const address = singleAddress(row.cidr);
   return {
-    cidrBlock: row.cidr,
+    cidrBlock: shownCidr(row.cidr),
     createdAt: apiTime(row.created_at),
-    ...(address === null ? {} : { ipAddress: address }),
+    ...(address === null ? {} : { ipAddress: longAddress(address) }),
   };
 }

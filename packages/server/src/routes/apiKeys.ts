@@ -9,6 +9,7 @@ import {
 import { FIRST_VERSION } from '@linkspan/contract/api/versions.ts';
 import { type Endpoint, listOperation, operation } from '../http/endpoint.ts';
 import { RATE_LIMITS } from '../http/rateLimit.ts';
+import { checkKeyRequest } from '../operations/apiKeyRequest.ts';
 import * as apiKeys from '../operations/apiKeys.ts';
 import type { OperationContext } from '../operations/context.ts';
 import type { LinkRemoval } from '../operations/linkRemoval.ts';
@@ -45,6 +46,7 @@ function organizationKeys(context: OperationContext, removal: LinkRemoval): Endp
       role: 'ORG_OWNER',
       status: 200,
       versions: [{ date: FIRST_VERSION, body: CreateOrgApiKey, response: ApiKey }],
+      prepareBody: checkKeyRequest,
       handle: async ({ principal, params, body, base }) => ({
         body: await apiKeys.createInOrganization(context, principal, params.orgId, body, base),
       }),
@@ -71,6 +73,7 @@ function organizationKeys(context: OperationContext, removal: LinkRemoval): Endp
       role: 'ORG_OWNER',
       status: 200,
       versions: [{ date: FIRST_VERSION, body: UpdateOrgApiKey, response: ApiKey }],
+      prepareBody: checkKeyRequest,
       handle: async ({ principal, params: { orgId, apiUserId }, body, base }) => ({
         body: await apiKeys.updateInOrganization(context, principal, orgId, apiUserId, body, base),
       }),
@@ -117,6 +120,7 @@ function projectKeys(context: OperationContext): Endpoint[] {
       role: 'GROUP_ACCESS_MANAGER',
       status: 200,
       versions: [{ date: FIRST_VERSION, body: CreateGroupApiKey, response: ApiKey }],
+      prepareBody: checkKeyRequest,
       handle: async ({ principal, params, body, base }) => ({
         body: await apiKeys.createInProject(context, principal, params.groupId, body, base),
       }),
@@ -143,6 +147,7 @@ function projectKeys(context: OperationContext): Endpoint[] {
       role: 'GROUP_ACCESS_MANAGER',
       status: 200,
       versions: [{ date: FIRST_VERSION, body: UpdateGroupApiKey, response: ApiKey }],
+      prepareBody: checkKeyRequest,
       handle: async ({ principal, params: { groupId, apiUserId }, body, base }) => ({
         body: await apiKeys.updateInProject(context, principal, groupId, apiUserId, body, base),
       }),

@@ -17,6 +17,14 @@ test.each([
   ['192.0.2.0/1/2', null],
   ['example.com', null],
   ['', null],
+  ['::ffff:192.0.2.7', '192.0.2.7/32'],
+  ['::FFFF:C000:207', '192.0.2.7/32'],
+  ['::ffff:192.0.2.0/120', '192.0.2.0/24'],
+  ['::ffff:0.0.0.0/96', '0.0.0.0/0'],
+  ['::ffff:0:0/90', null],
+  ['0:0:0:0:0:0:0:0/0', '::/0'],
+  ['fe80::1%eth0', null],
+  ['192.0.2.07', null],
 ])('%s is normalised to %s', (text, expected) => {
   expect(normaliseCidr(text)).toBe(expected);
 });
@@ -34,6 +42,15 @@ test('a list knows IPv4 addresses in either dress', () => {
   expect(list.contains('198.51.100.1')).toBe(false);
   expect(list.contains('host')).toBe(false);
   expect(plainAddress('fe80::1%eth0')).toBe('fe80::1');
+  expect(plainAddress('::ffff:c000:209')).toBe('192.0.2.9');
+});
+
+test('a list of all IPv6 addresses lets no IPv4 address in, in either dress', () => {
+  const list = addressList(['::/0']);
+  expect(list.contains('2001:db8::1')).toBe(true);
+  expect(list.contains('192.0.2.9')).toBe(false);
+  expect(list.contains('::ffff:192.0.2.9')).toBe(false);
+  expect(addressList(['0.0.0.0/0']).contains('2001:db8::1')).toBe(false);
 });
 
 test.each([

@@ -115,6 +115,20 @@ test('an access list admits only its addresses', async () => {
   });
 });
 
+test.each([
+  [{ desc: ' ', roles: ['ORG_MEMBER'] }, 'API_KEY_REQUIRES_DESCRIPTION', 'desc'],
+  [{ desc: 'x'.repeat(251), roles: ['ORG_MEMBER'] }, 'INVALID_API_KEY_DESC', 'desc'],
+  [{ desc: 'x', roles: [] }, 'MISSING_API_KEY_ROLES', undefined],
+  [{ roles: ['ORG_MEMBER'] }, 'MISSING_ATTRIBUTE', 'desc'],
+])('a key is not made from %j: %s', async (body, errorCode, field) => {
+  const answer = await server.api.call('POST', keys, { body });
+  expect(answer.json).toMatchObject({
+    error: 400,
+    errorCode,
+    ...(field === undefined ? {} : { badRequestDetail: { fields: [{ field }] } }),
+  });
+});
+
 describe('roles', () => {
   const org = () => `/api/atlas/v1.0/orgs/${server.orgId}`;
   const group = () => `/api/atlas/v1.0/groups/${groupId}`;
