@@ -30,6 +30,7 @@ import { addOrganizationsCreate } from './commands/organizations/create.ts';
 import { addOrganizationsDelete } from './commands/organizations/delete.ts';
 import { addOrganizationsDescribe } from './commands/organizations/describe.ts';
 import { addOrganizationsList } from './commands/organizations/list.ts';
+import { addOrganizationsUnlock } from './commands/organizations/unlock.ts';
 import { addProjectsCreate } from './commands/projects/create.ts';
 import { addProjectsDelete } from './commands/projects/delete.ts';
 import { addProjectsDescribe } from './commands/projects/describe.ts';
@@ -87,6 +88,7 @@ function addOrganizations(program: Command): void {
       addOrganizationsCreate,
       addOrganizationsDescribe,
       addOrganizationsDelete,
+      addOrganizationsUnlock,
     ],
   );
   noun(organizations, 'apiKeys', ['apikeys', 'apiKey', 'apikey'], 'API keys of an organization.', [

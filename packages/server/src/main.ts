@@ -5,7 +5,7 @@ import type { ServerConfig } from './config/config.ts';
 import { addressList } from './domain/addresses.ts';
 import { createGateway, type Gateway, type GatewayDependencies } from './gateway/gateway.ts';
 import { Nonces } from '@linkspan/contract/serving/nonces.ts';
-import { InProcessRateLimiter, UNLIMITED } from './http/rateLimit.ts';
+import { InProcessRateLimiter, scaled, UNLIMITED } from './http/rateLimit.ts';
 import { createHttpServer } from './http/server.ts';
 import type { OperationContext } from './operations/context.ts';
 import { createDirectory } from './operations/directory.ts';
@@ -69,7 +69,10 @@ export async function startServer({
     rateLimiter: options.rateLimits ? new InProcessRateLimiter() : UNLIMITED,
     publicUrl: () => publicUrl,
     goneVersions: new Set(config.goneVersions),
-    endpoints: allEndpoints(context, removal, control),
+    endpoints: allEndpoints(context, removal, control).map((endpoint) => ({
+      ...endpoint,
+      limits: scaled(endpoint.limits, options.rateLimitPercent),
+    })),
     gateway: gateway.plugin,
     logger: log,
     trustedProxies: config.trustedProxies,

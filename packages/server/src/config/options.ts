@@ -64,6 +64,14 @@ export const SERVER_OPTIONS = {
     default: true,
     description: 'Whether requests to the API are limited, as Atlas does',
   },
+  rateLimitPercent: {
+    type: 'integer',
+    minimum: 1,
+    maximum: 1_000_000,
+    default: 100,
+    description:
+      "How many requests are allowed, in percent of Atlas's limits: both how many at once and how many a minute",
+  },
   removalWaitSeconds: {
     type: 'integer',
     minimum: 1,

@@ -37,6 +37,12 @@ export const RATE_LIMITS = {
   clusters: set('clusters', 10_000, 5000),
 } as const satisfies Record<string, RateLimitSet>;
 
+/** The same set with another size: at least one request, and one that comes back. */
+export function scaled(limits: RateLimitSet, percent: number): RateLimitSet {
+  const share = (requests: number): number => Math.max(1, Math.round((requests * percent) / 100));
+  return { ...limits, capacity: share(limits.capacity), refill: share(limits.refill) };
+}
+
 export interface Taken {
   readonly allowed: boolean;
   /** Whole requests left. */
