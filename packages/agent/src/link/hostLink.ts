@@ -46,8 +46,10 @@ interface Life {
  */
 export class HostLink {
   readonly #options: HostLinkOptions;
+  /** Of the process, or because this has failed. */
   readonly #stopping: AbortSignal;
-  readonly #failure = Promise.withResolvers<void>();
+  readonly #stop = new AbortController();
+  readonly #outcome = Promise.withResolvers<void>();
   #life: Life | null = null;
   #turn: Promise<unknown> = Promise.resolve();
   #unlinking: Promise<boolean> | null = null;
@@ -56,9 +58,9 @@ export class HostLink {
   /** @param stopping ends everything that this does */
   constructor(options: HostLinkOptions, stopping: AbortSignal) {
     this.#options = options;
-    this.#stopping = stopping;
-    this.#failure.promise.catch(() => undefined);
-    const stop = (): void => this.#failure.resolve();
+    this.#stopping = AbortSignal.any([stopping, this.#stop.signal]);
+    this.#outcome.promise.catch(() => undefined);
+    const stop = (): void => this.#outcome.resolve();
     if (stopping.aborted) stop();
     else stopping.addEventListener('abort', stop, { once: true });
   }
@@ -73,9 +75,9 @@ export class HostLink {
   async run(linkToken: string | null): Promise<void> {
     try {
       await this.#inTurn(async () => this.#begin(linkToken));
-      await this.#failure.promise;
+      await this.#outcome.promise;
     } finally {
-      this.#life?.stop.abort(new Error('the agent is stopping'));
+      this.#stop.abort(new Error('the agent is stopping'));
       await this.#life?.done;
       await this.#turn;
     }
@@ -89,6 +91,7 @@ export class HostLink {
    */
   link(token: string): Promise<void> {
     return this.#inTurn(async () => {
+      if (this.#stopping.aborted) throw new ServerUnreachableError('the agent is stopping');
       if (this.#life !== null) {
         throw new AlreadyLinkedError('this migration host is linked, or waits for its server');
       }
@@ -169,7 +172,7 @@ export class HostLink {
         return;
       }
     }
-    this.#failure.reject(error);
+    this.#outcome.reject(error);
   }
 
   async #linkInTime(token: string): Promise<Established> {

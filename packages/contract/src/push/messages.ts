@@ -72,8 +72,7 @@ export type Inventory = Static<typeof Inventory>;
 
 /**
  * `POST /unlink`: the source side has unlinked this host. Answered 204; the host's credentials are
- * refused from then on. Nothing is removed at the destination. A server that does not know the message
- * answers 404.
+ * refused from then on. Nothing is removed at the destination.
  */
 export const Unlink = Type.Object({}, closed);
 export type Unlink = Static<typeof Unlink>;

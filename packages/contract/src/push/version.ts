@@ -3,9 +3,9 @@
  *
  * History
  * - 1: register host, inventory, work, validation report, session (open, documents, structure,
- *   digest, report, complete, cutover failed, fail, close), unlink.
+ *   digest, report, complete, cutover failed, fail, close).
  * - 2: `paused` in work, MIGRATION_PAUSED, report of a paused migration, `destinationMs` of documents,
- *   rates and what follows them in progress. Agents of version 1 try a paused migration's push again
+ *   rates and what follows them in progress, unlink. Agents of version 1 try a paused migration's push again
  *   until it goes on.
  *
  * A server speaks its own version and the one before; servers are upgraded first.

@@ -56,7 +56,14 @@ async function standStill(
   const { id, epoch, cutover_attempt: attempt } = row;
   if (row.progress !== null && row.progress_at !== null) {
     const progress = JSON.parse(row.progress) as Progress;
-    const still: Progress = { ...progress, readyForCutover: false, waitingFor: REASON };
+    const still: Progress = {
+      ...progress,
+      readyForCutover: false,
+      waitingFor: REASON,
+      rates: null,
+      etaSeconds: null,
+      holdingBack: 'WAITING',
+    };
     await liveMigrations.setProgress(tx, id, epoch, JSON.stringify(still), row.progress_at);
   }
   if (attempt > row.cutover_failed_attempt) {

@@ -98,6 +98,9 @@ test('C6: an unlinked host is refused from then on, and nothing is removed', asy
     ...READY,
     readyForCutover: false,
     waitingFor: 'The migration host was unlinked from the source side.',
+    rates: null,
+    etaSeconds: null,
+    holdingBack: 'WAITING',
   });
   expect(await validations.findOfHost(db, host.hostId, validationId)).toMatchObject({
     status: 'FAILED',

@@ -14,7 +14,9 @@ export function addAgent(program: Command): void {
       'after',
       `
 The link-token comes from --link-token-file, LINKSPAN_LINK_TOKEN or standard input
-(--link-token-file -), never from an argument. A host that is linked needs none.`,
+(--link-token-file -), never from an argument. A host that is linked needs none. With an
+admin port it may come later, from a client of Ops Manager: the port serves
+POST, DELETE /api/public/v1.0/orgs/{orgId}/liveExport/migrationLink and GET …/status.`,
     )
     .action(async (flags: Record<string, unknown>) => {
       const signal = untilStopped();
