@@ -35,5 +35,15 @@ export const DEVIATIONS: readonly {
   },
 ];
 
+/**
+ * Fields that real events have and the schemas here, which hold what all kinds of events have in
+ * common, do not: of events about API keys, and about resources such as live migrations.
+ */
+const OF_KINDS = ['resourceId', 'resourceType', 'targetPublicKey', 'whitelistEntry'] as const;
+
 /** Fields of the whole resource that the bounded schemas leave out, by schema. */
-export const FURTHER_FIELDS: Readonly<Record<string, readonly string[]>> = {};
+export const FURTHER_FIELDS: Readonly<Record<string, readonly string[]>> = {
+  EventViewForOrg: OF_KINDS,
+  // A cluster's name is recorded, in its project's events.
+  EventViewForNdsGroup: [...OF_KINDS, 'clusterName'],
+};

@@ -85,7 +85,9 @@ function translateProperties(properties: Json, name: string | null): Json {
   const translated = Object.entries(properties as Record<string, Json>)
     .filter(([, schema]) => schema['writeOnly'] !== true)
     .map(([key, schema]) => [key, translate(schema, null)] as const);
-  const further = (FURTHER_FIELDS[name ?? ''] ?? []).map((key) => [key, {}] as const);
+  const further = (FURTHER_FIELDS[name ?? ''] ?? []).map(
+    (key) => [key, { type: 'string' }] as const,
+  );
   return Object.fromEntries([...translated, ...further]);
 }
 
