@@ -107,6 +107,7 @@ export async function remove(
 /** Connects to the cluster and keeps what it says of itself. */
 export async function testConnection(
   context: OperationContext,
+  principal: Principal,
   groupId: string,
   name: string,
 ): Promise<ConnectionTestResult> {
@@ -114,10 +115,14 @@ export async function testConnection(
   const row = await load(store.db, groupId, name);
   const uri = clusters.openUri(store.sealer, row);
   const result = await probe.test(uri, AbortSignal.timeout(CONNECTION_TEST_MS));
-  if (result.ok) {
-    const { mongoDBVersion, topology } = result;
-    await clusters.setFacts(store.db, row, JSON.stringify({ mongoDBVersion, topology }));
-  }
+  await store.transaction(async (tx) => {
+    if (result.ok) {
+      const { mongoDBVersion, topology } = result;
+      await clusters.setFacts(tx, row, JSON.stringify({ mongoDBVersion, topology }));
+    }
+    const detail = result.ok ? { ok: true } : { ok: false, code: result.code };
+    await record(tx, principal, 'CLUSTER_CONNECTION_TESTED', row, detail);
+  });
   return result;
 }
 
@@ -149,8 +154,9 @@ function checkUri(context: OperationContext, uri: string): void {
 async function record(
   tx: Executor,
   principal: Principal,
-  type: 'CLUSTER_CREATED' | 'CLUSTER_UPDATED' | 'CLUSTER_DELETED',
+  type: 'CLUSTER_CREATED' | 'CLUSTER_UPDATED' | 'CLUSTER_CONNECTION_TESTED' | 'CLUSTER_DELETED',
   row: ClusterRow,
+  detail: Readonly<Record<string, unknown>> = {},
 ): Promise<void> {
   const project = await projects.find(tx, row.project_id);
   await events.record(tx, {
@@ -159,7 +165,7 @@ async function record(
     projectId: row.project_id,
     actor: actorOf(principal),
     targetId: row.id,
-    detail: { clusterName: row.name },
+    detail: { ...detail, clusterName: row.name },
   });
 }
 

@@ -2,7 +2,7 @@ import type { OrganizationEvent, ProjectEvent } from '@linkspan/contract/api/eve
 import { apiError } from '@linkspan/contract/serving/apiError.ts';
 import type { Selectable } from 'kysely';
 import { isAllowed, type Principal } from '../domain/access.ts';
-import { longAddress } from '../domain/addresses.ts';
+import { longAddress, shownCidr } from '../domain/addresses.ts';
 import { EVENT_TYPES, type EventType } from '../domain/eventTypes.ts';
 import { apiTime, timestamp } from '../domain/time.ts';
 import * as events from '../store/events.ts';
@@ -179,12 +179,11 @@ function targetOf(
 ): Pick<OrganizationEvent, 'resourceId' | 'resourceType' | 'targetPublicKey' | 'whitelistEntry'> {
   if (target_id === null) return {};
   const kind = EVENT_TYPES[event_type as EventType];
-  if (kind !== 'apiKey' || typeof publicKey !== 'string') {
-    return { resourceId: target_id, resourceType: kind };
-  }
   return {
-    targetPublicKey: publicKey,
-    ...(typeof cidr === 'string' ? { whitelistEntry: cidr } : {}),
+    ...(kind === 'apiKey' && typeof publicKey === 'string'
+      ? { targetPublicKey: publicKey }
+      : { resourceId: target_id, resourceType: kind }),
+    ...(typeof cidr === 'string' ? { whitelistEntry: shownCidr(cidr) } : {}),
   };
 }
 

@@ -68,8 +68,8 @@ export class LinkRemoval {
     if (!(await links.setRemoving(tx, link.id))) return link;
     const now = timestamp();
     if (link.api_key_id !== null) {
-      await apiKeys.remove(tx, link.api_key_id);
       await events.record(tx, { type: 'API_KEY_DELETED', orgId, actor, targetId: link.api_key_id });
+      await apiKeys.remove(tx, link.api_key_id);
     }
     await events.record(tx, {
       type: 'LIVE_MIGRATION_LINK_TOKEN_DELETED',

@@ -70,10 +70,12 @@ export async function create(
       access_list: JSON.stringify(accessList),
       created_at: now,
     });
+    const actor = actorOf(principal);
+    await events.record(tx, { type: 'API_KEY_CREATED', orgId, actor, targetId: key.row.id });
     await events.record(tx, {
       type: 'LIVE_MIGRATION_LINK_TOKEN_CREATED',
       orgId,
-      actor: actorOf(principal),
+      actor,
       targetId: linkId,
       detail: { apiKeyId: key.row.id, accessListIps: accessList },
     });

@@ -148,19 +148,17 @@ export async function remove(
       throw apiError('ORG_HAS_LINK', orgId);
     }
     if ((await projects.listByOrganization(tx, orgId)).length > 0) throw apiError('ORG_NOT_EMPTY');
-    for (const key of await apiKeys.listByOrganization(tx, orgId)) {
-      await apiKeys.remove(tx, key.id);
+    const actor = actorOf(principal);
+    for (const { id: targetId } of await apiKeys.listByOrganization(tx, orgId)) {
+      await events.record(tx, { type: 'API_KEY_DELETED', orgId, actor, targetId });
+      await apiKeys.remove(tx, targetId);
     }
-    for (const account of await serviceAccounts.listByOrganization(tx, orgId)) {
-      await serviceAccounts.remove(tx, account.client_id);
+    for (const { client_id: targetId } of await serviceAccounts.listByOrganization(tx, orgId)) {
+      await events.record(tx, { type: 'SERVICE_ACCOUNT_DELETED', orgId, actor, targetId });
+      await serviceAccounts.remove(tx, targetId);
     }
     await organizations.remove(tx, orgId);
-    await events.record(tx, {
-      type: 'ORG_DELETED',
-      orgId,
-      actor: actorOf(principal),
-      targetId: orgId,
-    });
+    await events.record(tx, { type: 'ORG_DELETED', orgId, actor, targetId: orgId });
   });
 }
 

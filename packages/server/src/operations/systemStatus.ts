@@ -1,7 +1,7 @@
 import type { SystemStatus } from '@linkspan/contract/api/systemStatus.ts';
 import packageFile from '../../package.json' with { type: 'json' };
 import type { Principal } from '../domain/access.ts';
-import { longAddress, singleAddress } from '../domain/addresses.ts';
+import { longAddress, shownCidr, singleAddress } from '../domain/addresses.ts';
 import * as apiKeys from '../store/apiKeys.ts';
 import type { OperationContext } from './context.ts';
 import { toRole } from './keys.ts';
@@ -35,7 +35,10 @@ async function keyOf(
   return {
     accessList: entries.map(({ cidr }) => {
       const address = singleAddress(cidr);
-      return { cidrBlock: cidr, ipAddress: address === null ? null : longAddress(address) };
+      return {
+        cidrBlock: shownCidr(cidr),
+        ipAddress: address === null ? null : longAddress(address),
+      };
     }),
     id,
     publicKey,

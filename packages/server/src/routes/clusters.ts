@@ -101,8 +101,8 @@ export function clusterEndpoints(context: OperationContext): Endpoint[] {
       role: 'GROUP_OWNER',
       status: 200,
       versions: [{ date: FIRST_VERSION, response: ConnectionTestResult }],
-      handle: async ({ params: { groupId, clusterName } }) => ({
-        body: await clusters.testConnection(context, groupId, clusterName),
+      handle: async ({ principal, params: { groupId, clusterName } }) => ({
+        body: await clusters.testConnection(context, principal, groupId, clusterName),
       }),
     }),
   ];

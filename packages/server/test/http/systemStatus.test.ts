@@ -22,7 +22,7 @@ test.each(['/api/atlas/v2', '/api/atlas/v2/', '/api/atlas/v1.0', '/api/atlas/v1.
       apiKey: {
         accessList: expect.arrayContaining([
           { cidrBlock: '127.0.0.0/8', ipAddress: null },
-          { cidrBlock: '2001:db8::1/128', ipAddress: '2001:db8:0:0:0:0:0:1' },
+          { cidrBlock: '2001:db8:0:0:0:0:0:1/128', ipAddress: '2001:db8:0:0:0:0:0:1' },
         ]),
         id: server.owner.id,
         publicKey: server.owner.publicKey,
