@@ -7,6 +7,7 @@ import { createGateway, type Gateway, type GatewayDependencies } from './gateway
 import { Nonces } from '@linkspan/contract/serving/nonces.ts';
 import { InProcessRateLimiter, scaled, UNLIMITED } from './http/rateLimit.ts';
 import { createHttpServer } from './http/server.ts';
+import { AccessTokens } from './operations/accessTokens.ts';
 import type { OperationContext } from './operations/context.ts';
 import { createDirectory } from './operations/directory.ts';
 import { LinkRemoval } from './operations/linkRemoval.ts';
@@ -17,6 +18,8 @@ import { SignIns } from './operations/signIns.ts';
 import { ValidationExpiry } from './operations/validationExpiry.ts';
 import { allEndpoints } from './routes/endpoints.ts';
 import { openStore } from './store/open.ts';
+
+const DAY_MS = 24 * 60 * 60_000;
 
 export interface ServerStart {
   readonly config: ServerConfig;
@@ -65,8 +68,13 @@ export async function startServer({
   const app = await createHttpServer({
     nonces: new Nonces(store.sealer.deriveKey('digest nonces')),
     directory: createDirectory(store),
+    accessTokens: new AccessTokens(store, {
+      issuer: () => publicUrl,
+      rotationMs: options.signingKeyDays * DAY_MS,
+    }),
     signIns: new SignIns(audit, new SignInBackoff()),
     rateLimiter: options.rateLimits ? new InProcessRateLimiter() : UNLIMITED,
+    rateLimitPercent: options.rateLimitPercent,
     publicUrl: () => publicUrl,
     goneVersions: new Set(config.goneVersions),
     endpoints: allEndpoints(context, removal, control).map((endpoint) => ({

@@ -72,6 +72,14 @@ export const SERVER_OPTIONS = {
     description:
       "How many requests are allowed, in percent of Atlas's limits: both how many at once and how many a minute",
   },
+  signingKeyDays: {
+    type: 'integer',
+    minimum: 1,
+    maximum: 365,
+    default: 30,
+    description:
+      'Days for which a key signs access tokens of service accounts; then a new one takes its place',
+  },
   removalWaitSeconds: {
     type: 'integer',
     minimum: 1,

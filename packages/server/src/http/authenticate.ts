@@ -1,15 +1,23 @@
 import type { FastifyRequest } from 'fastify';
 import { API_ERRORS, formatDetail } from '@linkspan/contract/api/errors.ts';
 import { ApiError, apiError, unavailable } from '@linkspan/contract/serving/apiError.ts';
-import { credentialId, type Principal } from '../domain/access.ts';
+import { type Credential, credentialId, type Principal } from '../domain/access.ts';
 import { addressList, plainAddress } from '../domain/addresses.ts';
-import type { Directory, KeyRecord } from '../operations/directory.ts';
+import type { AccessTokens } from '../operations/accessTokens.ts';
+import type { CredentialRecord, Directory, KeyRecord } from '../operations/directory.ts';
 import type { SignInAccount } from '../operations/signInAudit.ts';
 import type { SignIns } from '../operations/signIns.ts';
 import { ChallengeError, verifyDigest } from '@linkspan/contract/serving/digest.ts';
 import type { Nonces } from '@linkspan/contract/serving/nonces.ts';
 
-/** Who calls, and from which addresses that key may call. */
+export interface AuthenticationDependencies {
+  readonly nonces: Nonces;
+  readonly directory: Directory;
+  readonly accessTokens: AccessTokens;
+  readonly signIns: SignIns;
+}
+
+/** Who calls, and from which addresses that credential may call. */
 export interface Caller {
   readonly principal: Principal;
   readonly accessList: readonly string[];
@@ -25,20 +33,25 @@ export class BearerRefusedError extends Error {
 /**
  * Establishes who calls, from the `Authorization` header.
  * @throws {ChallengeError} without valid credentials
- * @throws {BearerRefusedError} with a Bearer token: there are no service accounts yet
- * @throws {ApiError} TOO_MANY_FAILED_SIGN_INS; SERVICE_UNAVAILABLE if the key cannot be looked up:
- *   never a 401 (rule C6)
+ * @throws {BearerRefusedError} with a Bearer token that is not valid
+ * @throws {ApiError} TOO_MANY_FAILED_SIGN_INS; SERVICE_UNAVAILABLE if the credential cannot be
+ *   looked up: never a 401 (rule C6)
  */
 export async function authenticate(
   request: FastifyRequest,
-  nonces: Nonces,
-  directory: Directory,
-  signIns: SignIns,
+  dependencies: AuthenticationDependencies,
+): Promise<Caller> {
+  const bearer = /^bearer(?:\s+(.*))?$/is.exec(request.headers.authorization ?? '');
+  return bearer === null
+    ? authenticateDigest(request, dependencies)
+    : authenticateBearer(request, bearer[1]?.trim() ?? '', dependencies);
+}
+
+async function authenticateDigest(
+  request: FastifyRequest,
+  { nonces, directory, signIns }: AuthenticationDependencies,
 ): Promise<Caller> {
   const { authorization } = request.headers;
-  if (authorization !== undefined && /^bearer\s/i.test(authorization)) {
-    throw new BearerRefusedError('the access token is not valid');
-  }
   const remoteAddress = plainAddress(request.ip);
   const asked: { name: string | null; key: KeyRecord | null } = { name: null, key: null };
   const publicKey = await verifyDigest(
@@ -47,7 +60,7 @@ export async function authenticate(
     async (name) => {
       checkBackoff(signIns, name, remoteAddress);
       asked.name = name;
-      asked.key = await lookUp(request, directory, name);
+      asked.key = await lookUp(request, () => directory.findKey(name));
       return asked.key?.ha1 ?? null;
     },
   ).catch((error: unknown) => {
@@ -62,15 +75,39 @@ export async function authenticate(
   const { key } = asked;
   if (key === null) throw new Error('a key was verified that does not exist');
   signIns.succeeded(publicKey, remoteAddress);
-  const { apiKeyId, orgId, orgRoles, projectRoles, accessList, accessListRequired } = key;
+  return callerOf({ kind: 'apiKey', apiKeyId: key.apiKeyId, publicKey }, key, remoteAddress);
+}
+
+/** A token has to be one that this server signed, and one that the store has (rule C6). */
+async function authenticateBearer(
+  request: FastifyRequest,
+  text: string,
+  { directory, accessTokens, signIns }: AuthenticationDependencies,
+): Promise<Caller> {
+  const remoteAddress = plainAddress(request.ip);
+  const token = await lookUp(request, () => accessTokens.read(text));
+  const account =
+    token === null
+      ? null
+      : await lookUp(request, () => directory.findAccount(token.clientId, token.tokenId));
+  if (token === null || account === null || token.expired || !account.tokenIsLive) {
+    request.log.warn({ remoteAddress }, 'an access token was refused');
+    if (account !== null) {
+      const { clientId: id, orgId } = account;
+      signIns.refused({ kind: 'serviceAccount', id, orgId }, remoteAddress, 'INVALID_ACCESS_TOKEN');
+    }
+    throw new BearerRefusedError('the access token is not valid');
+  }
+  return callerOf({ kind: 'serviceAccount', clientId: token.clientId }, account, remoteAddress);
+}
+
+function callerOf(
+  credential: Credential,
+  { orgId, orgRoles, projectRoles, accessList, accessListRequired }: CredentialRecord,
+  remoteAddress: string,
+): Caller {
   return {
-    principal: {
-      credential: { kind: 'apiKey', apiKeyId, publicKey },
-      orgId,
-      orgRoles,
-      projectRoles,
-      remoteAddress,
-    },
+    principal: { credential, orgId, orgRoles, projectRoles, remoteAddress },
     accessList,
     accessListRequired,
   };
@@ -113,15 +150,11 @@ function accountOf({ apiKeyId, orgId }: KeyRecord): SignInAccount {
   return { kind: 'apiKey', id: apiKeyId, orgId };
 }
 
-async function lookUp(
-  request: FastifyRequest,
-  directory: Directory,
-  publicKey: string,
-): Promise<KeyRecord | null> {
+async function lookUp<T>(request: FastifyRequest, find: () => Promise<T>): Promise<T> {
   try {
-    return await directory.findKey(publicKey);
+    return await find();
   } catch (error) {
-    request.log.error({ err: error }, 'an API key cannot be looked up');
+    request.log.error({ err: error }, 'a credential cannot be looked up');
     throw unavailable('The store does not answer. Try again later.', 5);
   }
 }

@@ -1,13 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Principal } from '../domain/access.ts';
 import { apiError } from '@linkspan/contract/serving/apiError.ts';
-import type { Directory } from '../operations/directory.ts';
-import type { SignIns } from '../operations/signIns.ts';
-import { authenticate, checkAccessList } from './authenticate.ts';
+import { authenticate, type AuthenticationDependencies, checkAccessList } from './authenticate.ts';
 import { authorize } from './authorize.ts';
 import { checkBody, parseJson } from '@linkspan/contract/serving/body.ts';
 import type { Answer, Endpoint, PageRequest } from './endpoint.ts';
-import type { Nonces } from '@linkspan/contract/serving/nonces.ts';
 import { cut, pageOf } from './page.ts';
 import { pageRequestOf, readQuery } from './query.ts';
 import type { RateLimiter } from './rateLimit.ts';
@@ -20,10 +17,7 @@ import {
 } from '@linkspan/contract/serving/presentation.ts';
 import { type ApiBase, checkGone, chooseVersion, type Resolved } from './version.ts';
 
-export interface PipelineDependencies {
-  readonly nonces: Nonces;
-  readonly directory: Directory;
-  readonly signIns: SignIns;
+export interface PipelineDependencies extends AuthenticationDependencies {
   readonly rateLimiter: RateLimiter;
   /** URL that clients reach the server at, without a slash at its end: for `links`. */
   readonly publicUrl: () => string;
@@ -62,8 +56,8 @@ export class Pipeline {
     request: FastifyRequest,
     reply: FastifyReply,
   ): Promise<void> {
-    const { nonces, directory, signIns, goneVersions } = this.#dependencies;
-    const caller = await authenticate(request, nonces, directory, signIns);
+    const { directory, signIns, goneVersions } = this.#dependencies;
+    const caller = await authenticate(request, this.#dependencies);
     const { principal } = caller;
     reply.headers({
       ...SECURITY_HEADERS,

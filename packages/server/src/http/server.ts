@@ -12,10 +12,11 @@ import type { Endpoint } from './endpoint.ts';
 import { answerError, MAX_PATH_PARAMETER } from './errors.ts';
 import { answerOtherMethods } from './methods.ts';
 import { openApiPlugin } from './openapi/plugin.ts';
+import { OAUTH_BASE, type OAuthDependencies, oauthPlugin } from './oauth/plugin.ts';
 import { pathOf, Pipeline, type PipelineDependencies } from './pipeline.ts';
 import { type ApiBase, API_BASES, isServedAt } from './version.ts';
 
-export interface HttpDependencies extends PipelineDependencies {
+export interface HttpDependencies extends PipelineDependencies, OAuthDependencies {
   readonly endpoints: readonly Endpoint[];
   /** The gateway's routes, served below the push protocol's base; absent in tests of the API. */
   readonly gateway: FastifyPluginAsync | null;
@@ -34,7 +35,8 @@ export async function createHttpServer(dependencies: HttpDependencies): Promise<
     loggerInstance: dependencies.logger,
     logController: new LogController({ disableRequestLogging: true }),
     forceCloseConnections: 'idle',
-    routerOptions: { maxParamLength: MAX_PATH_PARAMETER },
+    // Clients of Atlas are known to write /orgs/ for /orgs.
+    routerOptions: { maxParamLength: MAX_PATH_PARAMETER, ignoreTrailingSlash: true },
     exposeHeadRoutes: false,
     requestTimeout: REQUEST_TIMEOUT_MS,
     trustProxy: dependencies.trustedProxies.length > 0 && [...dependencies.trustedProxies],
@@ -53,6 +55,7 @@ export async function createHttpServer(dependencies: HttpDependencies): Promise<
   });
   await app.register(apiPlugin(dependencies));
   await app.register(openApiPlugin(dependencies.endpoints));
+  await app.register(oauthPlugin(dependencies), { prefix: OAUTH_BASE });
   if (dependencies.gateway !== null) {
     await app.register(dependencies.gateway, { prefix: PUSH_BASE });
   }
@@ -75,26 +78,19 @@ function apiPlugin(dependencies: HttpDependencies): FastifyPluginAsync {
         if (!isServedAt(endpoint, base)) continue;
         // Whoever may GET may ask for the headers alone (RFC 9110, section 9.1).
         const answered = endpoint.method === 'GET' ? ['GET', 'HEAD'] : [endpoint.method];
-        for (const url of urlsOf(base, endpoint)) {
-          const shape = url.replaceAll(/:\w+/g, ':');
-          const known = methods.get(shape) ?? new Set(['OPTIONS']);
-          methods.set(shape, known);
-          for (const method of answered) known.add(method);
-          app.route({
-            method: answered,
-            url,
-            onRequest: (request, reply) => pipeline.admit(endpoint, base, request, reply),
-            handler: (request, reply) => pipeline.run(endpoint, base, request, reply),
-          });
-        }
+        const url = (base.path + endpoint.path).replaceAll(/\{(\w+)\}/g, ':$1');
+        const shape = url.replaceAll(/:\w+/g, ':');
+        const known = methods.get(shape) ?? new Set(['OPTIONS']);
+        methods.set(shape, known);
+        for (const method of answered) known.add(method);
+        app.route({
+          method: answered,
+          url,
+          onRequest: (request, reply) => pipeline.admit(endpoint, base, request, reply),
+          handler: (request, reply) => pipeline.run(endpoint, base, request, reply),
+        });
       }
       for (const [shape, known] of methods) answerOtherMethods(app, shape, known);
     }
   };
-}
-
-/** In the router's spelling. The base itself has two: clients write it with a slash and without. */
-function urlsOf(base: ApiBase, { path }: Endpoint): string[] {
-  const url = (base.path + path).replaceAll(/\{(\w+)\}/g, ':$1');
-  return path === '' ? [url, `${url}/`] : [url];
 }

@@ -38,11 +38,11 @@ export class SignIns {
     if (account !== null) this.#audit.failed(account, address, failure);
   }
 
-  /** The credentials were right, but may not be used from this address. */
+  /** The credentials are no guess: they may not be used from this address, or not any more. */
   refused(
     account: SignInAccount,
     address: string,
-    failure: 'ADDRESS_NOT_ON_ACCESS_LIST' | 'NO_ACCESS_LIST',
+    failure: 'ADDRESS_NOT_ON_ACCESS_LIST' | 'NO_ACCESS_LIST' | 'INVALID_ACCESS_TOKEN',
   ): void {
     this.#audit.failed(account, address, failure);
   }

@@ -146,9 +146,9 @@ test('an access list is added to, listed and taken from', async () => {
   const results = [
     { cidrBlock: '192.0.2.0/24', createdAt: expect.any(String) },
     {
-      cidrBlock: '2001:db8::1/128',
+      cidrBlock: expect.stringMatching(/^2001:db8:.*:1\/128$/),
       createdAt: expect.any(String),
-      ipAddress: '2001:db8::1',
+      ipAddress: expect.stringMatching(/^2001:db8:.*:1$/),
     },
   ];
   expect(added.json).toMatchObject({ totalCount: 2, results: expect.arrayContaining(results) });
