@@ -42,6 +42,13 @@ export interface ContractError {
   readonly detail: string | null;
 }
 
+/** One of the token endpoints. */
+export interface OAuthOperation {
+  readonly operation: string;
+  readonly path: string;
+  readonly errors: readonly { readonly status: number; readonly error: string }[] | string;
+}
+
 interface Contract {
   readonly unauthorized: { readonly body: string };
   readonly authenticated: { readonly headers: Readonly<Record<string, string>> };
@@ -49,6 +56,7 @@ interface Contract {
   readonly schemas: Readonly<Record<string, OpenApiSchema>>;
   readonly operations: readonly Operation[];
   readonly errorCodes: readonly ContractError[];
+  readonly oauth: readonly OAuthOperation[];
 }
 
 /** The facts of `data/atlas.json`. */

@@ -86,7 +86,7 @@ async function walkCell(world: World, served: Served, role: Role, way: Way): Pro
       role === 'None'
         ? problemsOfChallenge(answer)
         : refusal === null
-          ? problemsOfSuccess(served, answer, prepared.expected)
+          ? [...problemsOfSuccess(served, answer, prepared.expected), ...leaks(situation, answer)]
           : problemsOfRefusal(served, answer, refusal);
     return { role, way, status: answer.status, problems };
   } catch (error) {
@@ -111,6 +111,13 @@ function call(
     },
     ...(body === undefined ? {} : { body }),
   });
+}
+
+/** Rule C9: who belongs elsewhere finds nothing of the organization, whatever it may call. */
+function leaks({ role, world }: Situation, { text }: HttpAnswer): string[] {
+  if (role !== 'Another organization') return [];
+  const seen = [world.orgId, world.groupId].filter((id) => text.includes(id));
+  return seen.map((id) => `another organization is shown ${id}`);
 }
 
 /** A resource that is not there is answered with a code or a path of its own. */

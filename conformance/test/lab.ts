@@ -31,6 +31,7 @@ export interface CallOptions {
 export interface Lab extends AsyncDisposable {
   /** As the first organization's owner by default; a path begins with `/api/` or is one of v2. */
   call(method: string, path: string, options?: CallOptions): Promise<HttpAnswer>;
+  readonly client: HttpClient;
   readonly orgId: string;
   readonly owner: Setup;
   organization(): Promise<Organization>;
@@ -86,6 +87,7 @@ export async function startLab(): Promise<Lab> {
   const owner = new Setup(client, { kind: 'digest', publicKey, privateKey });
   const owned = resources.move();
   return {
+    client,
     orgId: organization.id,
     owner,
     call: (method, path, { body, headers, as = owner.credential } = {}) =>
