@@ -14,7 +14,7 @@ import { answerOtherMethods } from './methods.ts';
 import { openApiPlugin } from './openapi/plugin.ts';
 import { OAUTH_BASE, type OAuthDependencies, oauthPlugin } from './oauth/plugin.ts';
 import { pathOf, Pipeline, type PipelineDependencies } from './pipeline.ts';
-import { type ApiBase, API_BASES, isServedAt } from './version.ts';
+import { API_BASES, isServedAt } from './version.ts';
 
 export interface HttpDependencies extends PipelineDependencies, OAuthDependencies {
   readonly endpoints: readonly Endpoint[];

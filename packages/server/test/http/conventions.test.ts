@@ -425,3 +425,11 @@ test('a proxy is believed only where it is trusted', async () => {
     expect((await own.api.call('GET', path, { headers })).status).toBe(status);
   }
 });
+
+test('a path is the same with a slash at its end: clients of Atlas write one', async () => {
+  for (const path of ['/api/atlas/v1.0/orgs/', '/api/atlas/v2/orgs/', '/api/atlas/v1.0/']) {
+    expect((await server.api.call('GET', path)).status).toBe(200);
+  }
+  const none = await server.api.call('DELETE', '/api/atlas/v1.0/orgs/');
+  expect(none.json).toMatchObject({ error: 405, errorCode: 'METHOD_NOT_ALLOWED' });
+});

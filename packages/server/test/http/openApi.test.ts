@@ -122,10 +122,15 @@ test('the page loads files of this server alone, by names that hold their conten
   }
 });
 
-test.each(['swagger-ui.css', '..%2Fpackage.json', '__proto__', 'constructor', 'package.json', ''])(
+test.each(['swagger-ui.css', '..%2Fpackage.json', '__proto__', 'constructor', 'package.json'])(
   'nothing but its own files is served: %s',
   async (name) => {
     const answer = await send(`${server.url}/api/linkspan/v1/docs/${name}`, 'GET');
     expect([answer.status, answer.headers['x-error-code']]).toEqual([404, 'RESOURCE_NOT_FOUND']);
   },
 );
+
+test('the page is at one place, without a slash at its end', async () => {
+  const answer = await send(`${server.url}/api/linkspan/v1/docs/`, 'GET');
+  expect([answer.status, answer.headers['location']]).toEqual([308, '/api/linkspan/v1/docs']);
+});

@@ -42,8 +42,11 @@ function serve(
     method: methods,
     url,
     handler: async (request: FastifyRequest, reply: FastifyReply) => {
+      // The names in the page are relative to its own, which has no slash at its end.
+      const path = pathOf(request);
+      if (path.endsWith('/')) return reply.redirect(path.slice(0, -1), 308);
       const file = find(request);
-      if (file === undefined) throw apiError('RESOURCE_NOT_FOUND', pathOf(request));
+      if (file === undefined) throw apiError('RESOURCE_NOT_FOUND', path);
       return answerFile(file, request, reply);
     },
   });
