@@ -58,6 +58,7 @@ export async function walkPresentation(world: World, operation: Operation): Prom
     const query = Object.entries(asked).flatMap(([name, is]) => (is ? [`${name}=true`] : []));
     const answer = await call(situation, prepared, `?${query.join('&')}`);
     const found = problemsOfPresentation(served, answer, asked);
+    if (found.length === 0) await prepared.after?.(answer);
     problems.push(...found.map((problem) => `${served.label}: ${problem}`));
   }
   return problems;
@@ -88,6 +89,7 @@ async function walkCell(world: World, served: Served, role: Role, way: Way): Pro
         : refusal === null
           ? [...problemsOfSuccess(served, answer, prepared.expected), ...leaks(situation, answer)]
           : problemsOfRefusal(served, answer, refusal);
+    if (refusal === null && problems.length === 0) await prepared.after?.(answer);
     return { role, way, status: answer.status, problems };
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
