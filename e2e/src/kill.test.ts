@@ -2,35 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { compareClusters } from '@linkspan/testkit/compare.ts';
 import { type LinkedPair, startLinkedPair } from '@linkspan/testkit/linkedPair.ts';
 import { expect, it } from 'vitest';
+import { inMidCopy, loadRows, ROWS } from './rows.ts';
 import { Writer } from './writer.ts';
-
-const ROWS = 20_000;
-const PADDING = 'x'.repeat(500);
-
-/** So many documents that a copy takes seconds: long enough to be killed in the middle. */
-async function loadRows(pair: LinkedPair): Promise<void> {
-  const rows = pair.source.client().db('app').collection<{ _id: number; padding: string }>('rows');
-  for (let first = 0; first < ROWS; first += 2000) {
-    const batch = Array.from({ length: 2000 }, (_, index) => ({
-      _id: first + index,
-      padding: PADDING,
-    }));
-    await rows.insertMany(batch, { writeConcern: { w: 'majority', j: true } });
-  }
-}
-
-/** Waits until some of the copy is at the destination and some is not. */
-async function inMidCopy(pair: LinkedPair, atLeast: number): Promise<void> {
-  const rows = pair.destination.client().db('app').collection('rows');
-  for (;;) {
-    const count = await rows.estimatedDocumentCount();
-    if (count >= atLeast) {
-      expect(count, 'the copy was over before anything could be killed').toBeLessThan(ROWS);
-      return;
-    }
-    await delay(10);
-  }
-}
 
 async function finish(pair: LinkedPair, id: string, writer: Writer): Promise<void> {
   await pair.until(id, 'ready', ({ readyForCutover }) => readyForCutover, 120_000);

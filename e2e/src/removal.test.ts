@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type LinkedPair, startLinkedPair } from '@linkspan/testkit/linkedPair.ts';
 import { expect, it } from 'vitest';
+import { expectNothingAfter } from './rows.ts';
 
 const ROWS = 30_000;
 
@@ -15,24 +16,6 @@ async function startCopy(pair: LinkedPair): Promise<string> {
   const copied = pair.destination.client().db('app').collection('rows');
   while ((await copied.estimatedDocumentCount()) < 2000) await delay(10);
   return id;
-}
-
-/** Writes a marker after the 204, and reads the destination's own change stream behind it (I1). */
-async function expectNothingAfter(pair: LinkedPair): Promise<void> {
-  const markers = pair.destination.client().db('markers').collection('m');
-  await using stream = pair.destination.client().watch();
-  const seen: string[] = [];
-  const first = stream.next();
-  await markers.insertOne({ at: 'after the 204' });
-  seen.push(JSON.stringify(await first));
-  await delay(3000);
-  await markers.insertOne({ at: 'later' });
-  for (;;) {
-    const event = await stream.next();
-    seen.push(JSON.stringify(event));
-    if (seen.length > 1 && seen.at(-1)?.includes('"later"')) break;
-  }
-  expect(seen.filter((event) => event.includes('"rows"'))).toEqual([]);
 }
 
 it('C1, C3: DELETE linkTokens in mid-copy stops the push dead', async () => {

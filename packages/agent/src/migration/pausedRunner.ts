@@ -13,7 +13,7 @@ import { measureProgress } from './progress.ts';
 import { Tracker } from './tracker.ts';
 import { Waiting } from './waiting.ts';
 
-const REPORT_MS = 5000;
+const REPORT_MS = 2000;
 
 export interface PausedDependencies {
   readonly migrationId: string;

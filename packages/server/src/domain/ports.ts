@@ -18,10 +18,12 @@ export interface MigrationFence {
     signal: AbortSignal,
   ): Promise<{ unprovenCluster: string } | null>;
   /**
-   * Refuses every further write of a paused migration at once. What was sent before goes on to its
-   * end, and builds of indexes are aborted; whoever goes on after the pause waits for that.
+   * Refuses every further write of a paused migration at once, aborts builds of indexes, and comes back
+   * when what this process had sent was answered. A session that is opened meanwhile, because the
+   * migration goes on, waits for that too and is not touched.
+   * @throws {Error} when the server stops before
    */
-  holdMigration(migrationId: string): void;
+  holdMigration(migrationId: string): Promise<void>;
 }
 
 /** The result of connecting to a destination cluster. Codes are coarse (rule C13). */

@@ -4,7 +4,7 @@ import * as migrationNamespaces from '../store/migrationNamespaces.ts';
 import * as pushSessions from '../store/pushSessions.ts';
 import type { PushSessionRow } from '../store/schema.ts';
 import type { GatewayContext } from './context.ts';
-import type { PushError } from './errors.ts';
+import { PAUSED, type PushError } from './errors.ts';
 import type { SessionScope } from './sessions.ts';
 
 /**
@@ -41,7 +41,20 @@ export async function settleSessions(
 }
 
 /**
- * The same for one session of an earlier process, of which only the row is left.
+ * Ends the sessions that this process holds of a paused migration. Refuses further writes before it
+ * first waits. Those of earlier processes are left to the next session that opens: the migration may go
+ * on before this has ended, and a session that is opened then must not be touched.
+ * @throws {Error} when the server stops before what is under way was answered
+ */
+export async function holdSessions(context: GatewayContext, migrationId: string): Promise<void> {
+  const { sessions, stopping } = context;
+  const held = sessions.list({ migrationId });
+  for (const session of held) session.refuse(PAUSED);
+  for (const session of held) await sessions.retire(session, PAUSED, stopping);
+}
+
+/**
+ * Settles one session of an earlier process, of which only the row is left.
  * @param onPending told why nothing is proven yet
  * @throws the signal's reason
  */

@@ -5,12 +5,13 @@ import type { Logger } from 'pino';
 import { testConnection } from '../destination/probe.ts';
 import { mayConnectTo, type AddressList } from '../domain/addresses.ts';
 import type { DestinationProbe, LinkFence, MigrationFence, WorkSignal } from '../domain/ports.ts';
+import type { SignInAudit } from '../operations/signInAudit.ts';
 import type { Store } from '../store/store.ts';
 import { Inbound } from './body.ts';
 import { ByteBudget } from './byteBudget.ts';
 import type { GatewayContext } from './context.ts';
-import { PAUSED, PushError } from './errors.ts';
-import { settleSessions } from './fence.ts';
+import { PushError } from './errors.ts';
+import { holdSessions, settleSessions } from './fence.ts';
 import { createPlugin } from './plugin.ts';
 import { Sessions } from './sessions.ts';
 import { Wakes } from './wakes.ts';
@@ -18,6 +19,8 @@ import { Wakes } from './wakes.ts';
 export interface GatewayDependencies {
   readonly store: Store;
   readonly log: Logger;
+  /** Is told of hosts and link-tokens that are known and refused (rule C11). */
+  readonly audit: Pick<SignInAudit, 'failed'>;
   /** Networks that destinations may have although they are on this server's side (rule C13). */
   readonly allowedNetworks: AddressList;
 }
@@ -38,13 +41,19 @@ const BODIES_BYTES = MAX_BODY_BYTES + 32 * 1024 * 1024;
 /** How long a stop waits for the answers of destinations, in milliseconds. */
 const CLOSE_MS = 10_000;
 
-export function createGateway({ store, log, allowedNetworks }: GatewayDependencies): Gateway {
+export function createGateway({
+  store,
+  log,
+  audit,
+  allowedNetworks,
+}: GatewayDependencies): Gateway {
   const stopped = new AbortController();
   const stop = (): void => stopped.abort(new Error('the server is stopping'));
   const mayConnect = (address: string): boolean => mayConnectTo(address, allowedNetworks);
   const context: GatewayContext = {
     store,
     log,
+    audit,
     mayConnect,
     sessions: new Sessions(store),
     wakes: new Wakes(),
@@ -63,14 +72,7 @@ export function createGateway({ store, log, allowedNetworks }: GatewayDependenci
       const reason = new PushError('MIGRATION_NOT_ACTIVE', 'The live migration has ended.');
       return settleSessions(context, { migrationId }, reason, signal);
     },
-    holdMigration(migrationId) {
-      settleSessions(context, { migrationId }, PAUSED, stopped.signal).catch((error: unknown) => {
-        log.error(
-          { err: error, migrationId },
-          'the sessions of a paused migration are not settled',
-        );
-      });
-    },
+    holdMigration: (migrationId) => holdSessions(context, migrationId),
     test: (uri, signal) => testConnection(uri, mayConnect, signal),
     changed: (linkId) => context.wakes.changed(linkId),
     start: async () => undefined,

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { apiError, unavailable } from '@linkspan/contract/serving/apiError.ts';
 import type { Principal } from '../domain/access.ts';
 import type { EventType } from '../domain/eventTypes.ts';
@@ -42,11 +43,12 @@ export class LiveMigrationControl {
   }
 
   /**
-   * Once this comes back no further batch is accepted. The migration host goes on following the source.
+   * From the first moment no further batch is accepted; comes back when what was under way has landed,
+   * or when that takes too long. The migration host goes on following the source.
    * @throws {ApiError} 409 if the migration has ended or is being cut over
    */
   async pause(principal: Principal, groupId: string, id: string): Promise<void> {
-    const { store, fence, work } = this.#context;
+    const { store, work } = this.#context;
     const row = await store.transaction(async (tx) => {
       const found = await load(tx, groupId, id);
       refuseEnded(found);
@@ -56,8 +58,9 @@ export class LiveMigrationControl {
       }
       return found;
     });
-    fence.holdMigration(id);
+    const held = this.#hold(id);
     if (row.link_id !== null) work.changed(row.link_id);
+    await held;
   }
 
   /** @throws {ApiError} 409 if the migration has ended */
@@ -99,6 +102,18 @@ export class LiveMigrationControl {
       `Live migration ${id} is canceled and pushes nothing any more, but it is not proven yet that no write is left under way at cluster ${names}, which does not answer. The server keeps trying; send the request again to learn when it is done.`,
       5,
     );
+  }
+
+  /** Never rejects: what is not answered in time is waited for by the next session. */
+  async #hold(id: string): Promise<void> {
+    const { fence, removalWaitMs, log } = this.#context;
+    const waiting = new AbortController();
+    const { signal } = waiting;
+    const held = fence.holdMigration(id).catch((error: unknown) => {
+      log.warn({ err: error, liveMigrationId: id }, 'a paused migration may have writes under way');
+    });
+    const late = delay(removalWaitMs, undefined, { signal }).catch(() => undefined);
+    await Promise.race([held, late]).finally(() => waiting.abort());
   }
 
   #settle(id: string): Flight {

@@ -118,20 +118,38 @@ test('once a pause is answered no batch is accepted, in no session, until it goe
   expect(await stored()).toEqual([{ _id: 1 }, { _id: 2 }]);
 });
 
-test('a batch that was under way at a pause lands before the next session writes (I5)', async (context) => {
+test('a pause lets what was under way land before it is answered', async (context) => {
+  if (!push.mongo.capabilities.failCommand) context.skip('needs failCommand');
+  const session = await host.session(id);
+  await session.collection('app', 'c');
+  await holdInsertBack(600);
+  const write = session.documents({ lane: 1 }, numbered(1));
+  await untilInserting(session);
+  const paused = control().pause(principal(), groupId, id);
+  await expect
+    .poll(async () => (await session.documents({ lane: 2 }, numbered(2))).code)
+    .toBe('MIGRATION_PAUSED');
+  await paused;
+  expect(await stored()).toEqual([{ _id: 1 }]);
+  expect((await write).status).toBe(200);
+});
+
+test('one that goes on before that waits for it too, and its own session is left alone (I5)', async (context) => {
   if (!push.mongo.capabilities.failCommand) context.skip('needs failCommand');
   const session = await host.session(id);
   await session.collection('app', 'c');
   await holdInsertBack(600);
   const write = session.documents({}, numbered(1));
   await untilInserting(session);
-  await control().pause(principal(), groupId, id);
-  expect(await stored(), 'a pause does not wait for it').toEqual([]);
+  await control(50).pause(principal(), groupId, id);
+  expect(await stored(), 'a pause is answered after a while whatever comes').toEqual([]);
   await control().resume(principal(), groupId, id);
   const next = await host.session(id);
   expect(await stored()).toEqual([{ _id: 1 }]);
   expect((await write).status).toBe(200);
   expect((await next.documents({}, numbered(2))).json).toMatchObject({ written: 1 });
+  const open = await pushSessions.listOpen(push.store.db, { migration_id: id });
+  expect(open.map((row) => row.id)).toEqual([next.opened.sessionId]);
 });
 
 test('the host of a paused migration reports how it stands; nobody else, and not afterwards', async () => {

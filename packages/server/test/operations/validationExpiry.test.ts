@@ -18,7 +18,7 @@ test('a validation that its host never answers fails after a while, not before',
     fence: {
       settle: async () => null,
       settleMigration: async () => null,
-      holdMigration: () => {},
+      holdMigration: async () => {},
     },
     probe: { test: () => server.hooks.test() },
     work: { changed: (id) => void changed.push(id) },

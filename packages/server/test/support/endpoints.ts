@@ -13,7 +13,7 @@ export function everyEndpoint(server: TestServer): Endpoint[] {
     fence: {
       settle: async () => null,
       settleMigration: async () => null,
-      holdMigration: () => {},
+      holdMigration: async () => {},
     },
     probe: { test: () => server.hooks.test() },
     work: { changed: () => {} },

@@ -102,7 +102,7 @@ function fakeGateway(
     plugin: noPlugin,
     settle: (linkId, signal) => hooks.settle(linkId, signal),
     settleMigration: (migrationId, signal) => hooks.settleMigration(migrationId, signal),
-    holdMigration: (migrationId) => void hooks.held.push(migrationId),
+    holdMigration: async (migrationId) => void hooks.held.push(migrationId),
     test: () => hooks.test(),
     changed: (linkId) => void hooks.changed.push(linkId),
     start: async () => {},

@@ -1,0 +1,56 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { LinkedPair } from '@linkspan/testkit/linkedPair.ts';
+import { expect } from 'vitest';
+
+/** So many documents that a copy takes seconds: long enough for something to happen in the middle. */
+export const ROWS = 20_000;
+
+const PADDING = 'x'.repeat(500);
+
+/** Fills `app.rows` at the source. */
+export async function loadRows(pair: LinkedPair): Promise<void> {
+  const rows = pair.source.client().db('app').collection<{ _id: number; padding: string }>('rows');
+  for (let first = 0; first < ROWS; first += 2000) {
+    const batch = Array.from({ length: 2000 }, (_, index) => ({
+      _id: first + index,
+      padding: PADDING,
+    }));
+    await rows.insertMany(batch, { writeConcern: { w: 'majority', j: true } });
+  }
+}
+
+/** Waits until some of the copy is at the destination and some is not. */
+export async function inMidCopy(pair: LinkedPair, atLeast: number): Promise<void> {
+  const rows = pair.destination.client().db('app').collection('rows');
+  for (;;) {
+    const count = await rows.estimatedDocumentCount();
+    if (count >= atLeast) {
+      expect(count, 'the copy was over before anything could happen').toBeLessThan(ROWS);
+      return;
+    }
+    await delay(10);
+  }
+}
+
+/**
+ * Writes a marker to the destination, and reads its own change stream behind it for some time. Fails if
+ * anything of `app.rows` is written there (invariant I1).
+ */
+export async function expectNothingAfter(pair: LinkedPair, quietMs = 3000): Promise<void> {
+  const database = pair.destination.client().db('markers');
+  const markers = database.collection('m');
+  await using stream = pair.destination.client().watch();
+  const seen: string[] = [];
+  const first = stream.next();
+  await markers.insertOne({ at: 'after the answer' });
+  seen.push(JSON.stringify(await first));
+  await delay(quietMs);
+  await markers.insertOne({ at: 'later' });
+  for (;;) {
+    const event = await stream.next();
+    seen.push(JSON.stringify(event));
+    if (seen.length > 1 && seen.at(-1)?.includes('"later"')) break;
+  }
+  expect(seen.filter((event) => event.includes('"rows"')).length).toBe(0);
+  await database.dropDatabase();
+}
