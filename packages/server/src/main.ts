@@ -49,7 +49,8 @@ export async function startServer({
   await using resources = new AsyncDisposableStack();
   const store = resources.use(await openStore(config.store));
   const allowedNetworks = addressList(config.allowedNetworks);
-  const gateway = makeGateway({ store, log, allowedNetworks });
+  const audit = new SignInAudit(store, log);
+  const gateway = makeGateway({ store, log, audit, allowedNetworks });
   let publicUrl = config.publicUrl ?? '';
   const context: OperationContext = {
     store,
@@ -64,7 +65,6 @@ export async function startServer({
   const removal = new LinkRemoval(context);
   const control = new LiveMigrationControl(context);
   const expiry = new ValidationExpiry(context);
-  const audit = new SignInAudit(store, log);
   const app = await createHttpServer({
     nonces: new Nonces(store.sealer.deriveKey('digest nonces')),
     directory: createDirectory(store),

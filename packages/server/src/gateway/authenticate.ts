@@ -5,7 +5,7 @@ import { isId } from '../domain/ids.ts';
 import * as links from '../store/links.ts';
 import * as migrationHosts from '../store/migrationHosts.ts';
 import type { LinkRow, MigrationHostRow } from '../store/schema.ts';
-import type { Store } from '../store/store.ts';
+import type { GatewayContext } from './context.ts';
 import { PushError } from './errors.ts';
 
 /** What a host is told that the source side has unlinked. */
@@ -30,7 +30,7 @@ export interface Credentials {
  * @throws {PushError} LINK_REFUSED
  */
 export async function authenticateHost(
-  store: Store,
+  { store, audit }: GatewayContext,
   { authorization, remoteAddress }: Credentials,
 ): Promise<HostPrincipal> {
   const refused = new PushError(
@@ -39,12 +39,23 @@ export async function authenticateHost(
   );
   const [hostId = '', secret = ''] = bearer(authorization).split('.');
   const host = isId(hostId) ? await migrationHosts.find(store.db, hostId) : undefined;
-  if (!matches(secret, host?.secret_hash) || host === undefined) throw refused;
-  if (host.unlinked_at !== null) throw new PushError('LINK_REFUSED', UNLINKED);
+  const isRight = matches(secret, host?.secret_hash);
+  if (host === undefined) throw refused;
   const link = await links.find(store.db, host.link_id);
-  if (link?.state !== 'LINKED') throw refused;
-  checkAddress(link, remoteAddress, 'LINK_REFUSED');
-  return { host, link, remoteAddress: plainAddress(remoteAddress) };
+  if (link === undefined) throw refused;
+  const account = { kind: 'migrationHost', id: host.id, orgId: link.org_id } as const;
+  const address = plainAddress(remoteAddress);
+  if (!isRight) {
+    audit.failed(account, address, 'WRONG_SECRET');
+    throw refused;
+  }
+  if (host.unlinked_at !== null) throw new PushError('LINK_REFUSED', UNLINKED);
+  if (link.state !== 'LINKED') throw refused;
+  if (!isAllowedFrom(link, address)) {
+    audit.failed(account, address, 'ADDRESS_NOT_ON_ACCESS_LIST');
+    throw notOnList('LINK_REFUSED', address);
+  }
+  return { host, link, remoteAddress: address };
 }
 
 /** The link that a link-token belongs to, whether it is used up or not. */
@@ -55,7 +66,7 @@ export interface TokenPrincipal {
 
 /** @throws {PushError} LINK_TOKEN_REFUSED */
 export async function authenticateToken(
-  store: Store,
+  { store, audit }: GatewayContext,
   { authorization, remoteAddress }: Credentials,
 ): Promise<TokenPrincipal> {
   const token = bearer(authorization);
@@ -66,8 +77,13 @@ export async function authenticateToken(
       'The link-token is not known, or was removed. Create a new one and try again with it.',
     );
   }
-  checkAddress(link, remoteAddress, 'LINK_TOKEN_REFUSED');
-  return { link, remoteAddress: plainAddress(remoteAddress) };
+  const address = plainAddress(remoteAddress);
+  if (!isAllowedFrom(link, address)) {
+    const account = { kind: 'linkToken', id: link.id, orgId: link.org_id } as const;
+    audit.failed(account, address, 'ADDRESS_NOT_ON_ACCESS_LIST');
+    throw notOnList('LINK_TOKEN_REFUSED', address);
+  }
+  return { link, remoteAddress: address };
 }
 
 /** SHA-256, as secrets are kept in the store. */
@@ -86,15 +102,14 @@ function bearer(authorization: string | undefined): string {
   return /^Bearer +(\S+) *$/i.exec(authorization ?? '')?.[1] ?? '';
 }
 
-function checkAddress(
-  link: LinkRow,
-  remoteAddress: string,
-  code: 'LINK_REFUSED' | 'LINK_TOKEN_REFUSED',
-): void {
+function isAllowedFrom(link: LinkRow, address: string): boolean {
   const cidrs = JSON.parse(link.access_list) as string[];
-  if (cidrs.length === 0 || addressList(cidrs).contains(remoteAddress)) return;
-  throw new PushError(
+  return cidrs.length === 0 || addressList(cidrs).contains(address);
+}
+
+function notOnList(code: 'LINK_REFUSED' | 'LINK_TOKEN_REFUSED', address: string): PushError {
+  return new PushError(
     code,
-    `The address ${plainAddress(remoteAddress)} is not on the access list of the link-token. Create a link-token whose accessListIps hold it.`,
+    `The address ${address} is not on the access list of the link-token. Create a link-token whose accessListIps hold it.`,
   );
 }

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 
 import type { AddressCheck } from '../destination/connect.ts';
+import type { SignInAudit } from '../operations/signInAudit.ts';
 import type { Store } from '../store/store.ts';
 import type { ByteBudget } from './byteBudget.ts';
 import type { Inbound } from './body.ts';
@@ -11,6 +12,8 @@ import type { Wakes } from './wakes.ts';
 export interface GatewayContext {
   readonly store: Store;
   readonly log: Logger;
+  /** Is told of hosts and link-tokens that are known and refused (rule C11). */
+  readonly audit: Pick<SignInAudit, 'failed'>;
   readonly mayConnect: AddressCheck;
   readonly sessions: Sessions;
   readonly wakes: Wakes;

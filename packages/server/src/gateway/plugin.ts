@@ -55,7 +55,7 @@ const BSON = 'application/bson';
  * room for the body, then the body (invariant I6).
  */
 export function createPlugin(context: GatewayContext, stop: () => void): FastifyPluginAsync {
-  const { store, inbound, log, budget, sessions, stopping } = context;
+  const { inbound, log, budget, sessions, stopping } = context;
   const hosts = new WeakMap<FastifyRequest, HostPrincipal>();
   const tokens = new WeakMap<FastifyRequest, TokenPrincipal>();
 
@@ -75,13 +75,13 @@ export function createPlugin(context: GatewayContext, stop: () => void): Fastify
   });
   const asHost = {
     onRequest: async (request: FastifyRequest): Promise<void> => {
-      hosts.set(request, await authenticateHost(store, credentials(request)));
+      hosts.set(request, await authenticateHost(context, credentials(request)));
       await admit(request);
     },
   };
   const asToken = {
     onRequest: async (request: FastifyRequest): Promise<void> => {
-      tokens.set(request, await authenticateToken(store, credentials(request)));
+      tokens.set(request, await authenticateToken(context, credentials(request)));
       await admit(request);
     },
   };
