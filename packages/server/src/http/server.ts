@@ -53,6 +53,10 @@ export async function createHttpServer(dependencies: HttpDependencies): Promise<
   app.addHook('onRequest', async (_request, reply) => {
     reply.header('Server', 'linkspan');
   });
+  // Node would answer 417 without a body; an expectation may be ignored (RFC 9110, section 10.1.1).
+  app.server.on('checkExpectation', (request, response) => {
+    app.server.emit('request', request, response);
+  });
   await app.register(apiPlugin(dependencies));
   await app.register(openApiPlugin(dependencies.endpoints));
   await app.register(oauthPlugin(dependencies), { prefix: OAUTH_BASE });

@@ -134,3 +134,8 @@ test('the page is at one place, without a slash at its end', async () => {
   const answer = await send(`${server.url}/api/linkspan/v1/docs/`, 'GET');
   expect([answer.status, answer.headers['location']]).toEqual([308, '/api/linkspan/v1/docs']);
 });
+
+test('an expectation that HTTP does not know is ignored', async () => {
+  const answer = await send(server.url + PATH, 'GET', { headers: { expect: 'a miracle' } });
+  expect(answer.status).toBe(200);
+});

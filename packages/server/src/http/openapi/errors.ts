@@ -52,7 +52,9 @@ function errorsOf(endpoint: Endpoint, base: ApiBase): ApiErrorCode[] {
 
 /** Statuses of errors that the operation itself may answer. */
 function ownStatuses({ method, path }: Endpoint): number[] {
-  return [...(path.includes('{') ? [400, 404] : [400]), ...(method === 'GET' ? [] : [409])];
+  // A body can name what does not exist, as a path can.
+  const names = method !== 'GET' || path.includes('{');
+  return [...(names ? [400, 404] : [400]), ...(method === 'GET' ? [] : [409])];
 }
 
 /** `components.responses` has nothing: an operation's errors are its own. */
