@@ -5,6 +5,7 @@ import { type MongoDB, startMongoDB } from '@linkspan/testkit/mongodb.ts';
 import { oddDocuments } from '@linkspan/testkit/values.ts';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { MigrationFailedError } from '../src/migration/context.ts';
+import { MigrationPausedError } from '../src/push/errors.ts';
 import { InProcessHost } from './support/inProcessHost.ts';
 
 /** Every migration moves the whole source, so each test has the databases for itself. */
@@ -232,6 +233,33 @@ describe('what breaks', () => {
     await second.stop();
     await collection('a').updateMany({ _id: { $gte: 1900 } }, { $set: { text: 'later' } });
     await collection('b').insertOne({ _id: 1 });
+    await host.run(id);
+    await side.cutOver(id);
+    await expectEqual();
+  });
+
+  it('a pause while an index is built ends the run, and a resume builds it', async ({ skip }) => {
+    if (!destination.capabilities.failCommand) skip('the destination has no failCommand');
+    const control = async (id: string, verb: string): Promise<void> => {
+      const path = `/api/linkspan/v1/groups/${side.projectId}/liveMigrations/${id}/${verb}`;
+      expect((await side.api.post(path)).status).toBe(202);
+    };
+    await collection('a').insertMany(numbers(0, 100));
+    await collection('a').createIndex({ text: 1 });
+    await destination
+      .client()
+      .db('admin')
+      .command({
+        configureFailPoint: 'failCommand',
+        mode: { times: 1 },
+        data: { failCommands: ['createIndexes'], blockConnection: true, blockTimeMS: 2500 },
+      });
+    const id = await side.start();
+    const run = await host.run(id);
+    await side.until(id, 'indexing', ({ progress }) => progress?.phase === 'INDEXING');
+    await control(id, 'pause');
+    expect(await run.ended).toBeInstanceOf(MigrationPausedError);
+    await control(id, 'resume');
     await host.run(id);
     await side.cutOver(id);
     await expectEqual();

@@ -8,7 +8,7 @@ import * as liveMigrations from '../store/liveMigrations.ts';
 import type { LiveMigrationRow } from '../store/schema.ts';
 import type { HostPrincipal } from './authenticate.ts';
 import type { GatewayContext } from './context.ts';
-import { PushError } from './errors.ts';
+import { PAUSED, PushError } from './errors.ts';
 import { settleSessions } from './fence.ts';
 import type { SessionClaim } from './claims.ts';
 
@@ -27,7 +27,10 @@ export async function reportProgress(
   const { migrationId, epoch } = claim;
   const json = JSON.stringify(progress);
   if (await liveMigrations.setProgress(store.db, migrationId, epoch, json, timestamp())) return;
-  checkCurrent(await liveMigrations.find(store.db, migrationId), epoch);
+  const row = await liveMigrations.find(store.db, migrationId);
+  checkCurrent(row, epoch);
+  // A runner that has nothing to push learns of it here.
+  if (row.paused_at !== null) throw PAUSED;
 }
 
 /** Keeps the progress of a paused migration, which its host goes on following. @throws {PushError} */

@@ -121,7 +121,7 @@ export async function setPrepared(ex: Executor, id: string): Promise<void> {
 /**
  * Keeps the last report of the session with this epoch.
  * @param progress JSON of the wire's `Progress`
- * @returns false if the migration has ended or a newer session was opened
+ * @returns false if the migration has ended or is paused, or a newer session was opened
  */
 export async function setProgress(
   ex: Executor,
@@ -136,6 +136,7 @@ export async function setProgress(
     .where('id', '=', id)
     .where('epoch', '=', epoch)
     .where('status', '=', 'WORKING')
+    .where('paused_at', 'is', null)
     .executeTakeFirst();
   return result.numUpdatedRows > 0n;
 }

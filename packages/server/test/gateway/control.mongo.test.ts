@@ -40,6 +40,21 @@ const stored = (): Promise<Document[]> =>
     .toArray();
 const numbered = (...ids: number[]): Document[] => ids.map((_id) => ({ _id: new Int32(_id) }));
 
+const progress: Progress = {
+  phase: 'TAILING',
+  lagSeconds: 60,
+  readyForCutover: true,
+  documentsCopied: 1,
+  documentsTotal: 1,
+  bytesCopied: 1,
+  bytesTotal: 1,
+  keysPending: 7,
+  documentsFlushed: 0,
+  waitingFor: null,
+  warnings: [],
+  collections: [],
+};
+
 const principal = (): Principal => ({
   orgId: push.orgId,
   credential: { kind: 'apiKey', apiKeyId: newId(), publicKey: 'abcdefgh' },
@@ -103,6 +118,7 @@ test('once a pause is answered no batch is accepted, in no session, until it goe
   const refused = { status: 503, code: 'MIGRATION_PAUSED' };
   expect(await session.documents({ seq: 2 }, numbered(2))).toMatchObject(refused);
   expect(await session.collection('app', 'd')).toMatchObject(refused);
+  expect(await session.post('report', progress)).toMatchObject(refused);
   expect(await host.open(id)).toMatchObject(refused);
   expect(await isPausedInWork()).toMatchObject({ paused: true });
   await push.restart();
@@ -153,20 +169,6 @@ test('one that goes on before that waits for it too, and its own session is left
 });
 
 test('the host of a paused migration reports how it stands; nobody else, and not afterwards', async () => {
-  const progress: Progress = {
-    phase: 'TAILING',
-    lagSeconds: 60,
-    readyForCutover: true,
-    documentsCopied: 1,
-    documentsTotal: 1,
-    bytesCopied: 1,
-    bytesTotal: 1,
-    keysPending: 7,
-    documentsFlushed: 0,
-    waitingFor: null,
-    warnings: [],
-    collections: [],
-  };
   const report = (from: TestHost) => from.post(`/migrations/${id}/paused`, progress);
   await report(host);
   expect((await migration()).progress, 'it is not paused').toBeNull();
