@@ -15,11 +15,14 @@ export type OrgRole = (typeof ORG_ROLES)[number];
 
 /**
  * Roles of a project, as Atlas names them. Beside owner, access manager and reader they open nothing
- * here that reading does not: each role of a project includes reading it (documented).
+ * here that reading does not: each role of a project includes reading it (documented). The
+ * specification names a Project Access Manager without its word on the wire; older ones call the
+ * same role GROUP_USER_ADMIN. Both are granted.
  */
 export const GROUP_ROLES = [
   'GROUP_OWNER',
   'GROUP_ACCESS_MANAGER',
+  'GROUP_USER_ADMIN',
   'GROUP_READ_ONLY',
   'GROUP_CLUSTER_MANAGER',
   'GROUP_REPLICA_SET_MANAGER',

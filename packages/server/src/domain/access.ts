@@ -43,7 +43,7 @@ const ORG_IMPLIED: Readonly<Record<OrgRequirement, readonly OrgRole[]>> = {
 /** An owner of the organization owns its projects; its readers read them, as each role of them does. */
 const GROUP_IMPLIED: Readonly<Record<GroupRequirement, readonly (OrgRole | GroupRole)[]>> = {
   GROUP_OWNER: ['ORG_OWNER', 'GROUP_OWNER'],
-  GROUP_ACCESS_MANAGER: ['ORG_OWNER', 'GROUP_OWNER', 'GROUP_ACCESS_MANAGER'],
+  GROUP_ACCESS_MANAGER: ['ORG_OWNER', 'GROUP_OWNER', 'GROUP_ACCESS_MANAGER', 'GROUP_USER_ADMIN'],
   GROUP_READ_ONLY: [...ORG_READERS, ...GROUP_ROLES],
 };
 
