@@ -7,6 +7,7 @@ import { createGateway, type Gateway, type GatewayDependencies } from './gateway
 import { Nonces } from '@linkspan/contract/serving/nonces.ts';
 import { InProcessRateLimiter, scaled, UNLIMITED } from './http/rateLimit.ts';
 import { createHttpServer } from './http/server.ts';
+import { AccessListUse } from './operations/accessListUse.ts';
 import { AccessTokens } from './operations/accessTokens.ts';
 import type { OperationContext } from './operations/context.ts';
 import { createDirectory } from './operations/directory.ts';
@@ -50,6 +51,7 @@ export async function startServer({
   const store = resources.use(await openStore(config.store));
   const allowedNetworks = addressList(config.allowedNetworks);
   const audit = new SignInAudit(store, log);
+  const accessListUse = new AccessListUse(store, log);
   const gateway = makeGateway({ store, log, audit, allowedNetworks });
   let publicUrl = config.publicUrl ?? '';
   const context: OperationContext = {
@@ -73,6 +75,7 @@ export async function startServer({
       rotationMs: options.signingKeyDays * DAY_MS,
     }),
     signIns: new SignIns(audit, new SignInBackoff()),
+    accessListUse,
     rateLimiter: options.rateLimits ? new InProcessRateLimiter() : UNLIMITED,
     rateLimitPercent: options.rateLimitPercent,
     publicUrl: () => publicUrl,
@@ -86,6 +89,7 @@ export async function startServer({
     trustedProxies: config.trustedProxies,
   });
   resources.defer(() => audit.close());
+  resources.defer(() => accessListUse.close());
   resources.defer(() => app.close());
   // Before the server waits for what is under way: removals and polls would keep it waiting.
   app.addHook('preClose', async () => {
@@ -97,6 +101,7 @@ export async function startServer({
   await control.start();
   expiry.start();
   audit.start();
+  accessListUse.start();
   await app.listen({ host: options.host, port: options.port });
   const url = urlOf(app.server.address() as AddressInfo);
   if (config.publicUrl === null) {

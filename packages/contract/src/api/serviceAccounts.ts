@@ -80,6 +80,9 @@ export const ServiceAccountAccessListEntry = Type.Object(
     createdAt: Time,
     /** Where the block is one address. */
     ipAddress: Type.Optional(Type.String()),
+    lastUsedAddress: Type.Optional(Type.String()),
+    lastUsedAt: Type.Optional(Time),
+    requestCount: Type.Integer({ minimum: 0 }),
   },
   closed,
 );

@@ -3,6 +3,7 @@ import { API_ERRORS, formatDetail } from '@linkspan/contract/api/errors.ts';
 import { ApiError, apiError, unavailable } from '@linkspan/contract/serving/apiError.ts';
 import { type Credential, credentialId, type Principal } from '../domain/access.ts';
 import { addressList, plainAddress } from '../domain/addresses.ts';
+import type { AccessListUse } from '../operations/accessListUse.ts';
 import type { AccessTokens } from '../operations/accessTokens.ts';
 import type { CredentialRecord, Directory, KeyRecord } from '../operations/directory.ts';
 import type { SignInAccount } from '../operations/signInAudit.ts';
@@ -15,6 +16,7 @@ export interface AuthenticationDependencies {
   readonly directory: Directory;
   readonly accessTokens: AccessTokens;
   readonly signIns: SignIns;
+  readonly accessListUse: AccessListUse;
 }
 
 /** Who calls, and from which addresses that credential may call. */
@@ -117,7 +119,10 @@ function callerOf(
  * @throws {ApiError} ORG_REQUIRES_ACCESS_LIST without a list where the organization demands one;
  *   IP_ADDRESS_NOT_ON_ACCESS_LIST if there is a list and the caller is not on it
  */
-export function checkAccessList(caller: Caller, signIns: SignIns): void {
+export function checkAccessList(
+  caller: Caller,
+  { signIns, accessListUse }: AuthenticationDependencies,
+): void {
   const { principal, accessList, accessListRequired } = caller;
   const { credential, orgId, remoteAddress } = principal;
   const account = { kind: credential.kind, id: credentialId(credential), orgId };
@@ -126,7 +131,11 @@ export function checkAccessList(caller: Caller, signIns: SignIns): void {
     signIns.refused(account, remoteAddress, 'NO_ACCESS_LIST');
     throw apiError('ORG_REQUIRES_ACCESS_LIST', remoteAddress);
   }
-  if (addressList(accessList).contains(remoteAddress)) return;
+  const admitting = accessList.find((cidr) => addressList([cidr]).contains(remoteAddress));
+  if (admitting !== undefined) {
+    accessListUse.used(credential, admitting, remoteAddress);
+    return;
+  }
   signIns.refused(account, remoteAddress, 'ADDRESS_NOT_ON_ACCESS_LIST');
   throw apiError('IP_ADDRESS_NOT_ON_ACCESS_LIST', remoteAddress);
 }

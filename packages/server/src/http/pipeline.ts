@@ -56,7 +56,7 @@ export class Pipeline {
     request: FastifyRequest,
     reply: FastifyReply,
   ): Promise<void> {
-    const { directory, signIns, goneVersions } = this.#dependencies;
+    const { directory, goneVersions } = this.#dependencies;
     const caller = await authenticate(request, this.#dependencies);
     const { principal } = caller;
     reply.headers({
@@ -64,7 +64,7 @@ export class Pipeline {
       'RateLimit-Limit': endpoint.limits.capacity,
       'RateLimit-Remaining': endpoint.limits.capacity,
     });
-    checkAccessList(caller, signIns);
+    checkAccessList(caller, this.#dependencies);
     const owner = await authorize(endpoint, request.params as Params, principal, directory);
     await this.#limit(endpoint, owner, request, reply);
     const resolved = chooseVersion(endpoint, base, request.headers.accept);

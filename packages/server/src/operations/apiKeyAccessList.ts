@@ -12,7 +12,6 @@ import { apiTime, timestamp } from '../domain/time.ts';
 import * as apiKeys from '../store/apiKeys.ts';
 import * as events from '../store/events.ts';
 import type { Executor } from '../store/executor.ts';
-import type { AccessListRow } from '../store/schema.ts';
 import { requestedCidrs } from './accessListEntries.ts';
 import { load, loadChangeable } from './apiKeys.ts';
 import { actorOf, type OperationContext } from './context.ts';
@@ -117,14 +116,16 @@ async function keepCaller(
   }
 }
 
-function toEntry(row: AccessListRow, orgId: string, base: string): AccessListEntry {
+function toEntry(row: apiKeys.UsedEntry, orgId: string, base: string): AccessListEntry {
   const address = singleAddress(row.cidr);
   const name = encodeURIComponent(address ?? row.cidr);
   return {
     cidrBlock: shownCidr(row.cidr),
-    count: 0,
+    count: row.request_count,
     created: apiTime(row.created_at),
     ...(address === null ? {} : { ipAddress: longAddress(address) }),
+    ...(row.last_used_at === null ? {} : { lastUsed: apiTime(row.last_used_at) }),
+    ...(row.last_used_address === null ? {} : { lastUsedAddress: row.last_used_address }),
     links: [
       { href: `${base}/orgs/${orgId}/apiKeys/${row.api_key_id}/accessList/${name}`, rel: 'self' },
     ],

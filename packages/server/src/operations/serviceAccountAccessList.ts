@@ -7,7 +7,6 @@ import type { Principal } from '../domain/access.ts';
 import { longAddress, normaliseCidr, shownCidr, singleAddress } from '../domain/addresses.ts';
 import { apiTime, timestamp } from '../domain/time.ts';
 import * as events from '../store/events.ts';
-import type { ServiceAccountAccessListRow } from '../store/schema.ts';
 import * as accessList from '../store/serviceAccountAccessList.ts';
 import { requestedCidrs } from './accessListEntries.ts';
 import { actorOf, type OperationContext } from './context.ts';
@@ -35,7 +34,8 @@ export async function add(
   await context.store.transaction(async (tx) => {
     await load(tx, orgId, clientId);
     for (const cidr of cidrs) {
-      await accessList.add(tx, { client_id: clientId, cidr, created_at: timestamp() });
+      const entry = { client_id: clientId, cidr, created_at: timestamp() };
+      if (!(await accessList.add(tx, entry))) continue;
       await events.record(tx, {
         type: 'SERVICE_ACCOUNT_ACCESS_LIST_ENTRY_ADDED',
         orgId,
@@ -71,11 +71,14 @@ export async function remove(
   });
 }
 
-function toEntry(row: ServiceAccountAccessListRow): ServiceAccountAccessListEntry {
+function toEntry(row: accessList.UsedEntry): ServiceAccountAccessListEntry {
   const address = singleAddress(row.cidr);
   return {
     cidrBlock: shownCidr(row.cidr),
     createdAt: apiTime(row.created_at),
     ...(address === null ? {} : { ipAddress: longAddress(address) }),
+    ...(row.last_used_address === null ? {} : { lastUsedAddress: row.last_used_address }),
+    ...(row.last_used_at === null ? {} : { lastUsedAt: apiTime(row.last_used_at) }),
+    requestCount: row.request_count,
   };
 }

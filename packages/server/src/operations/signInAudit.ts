@@ -1,10 +1,10 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { networkOf } from '../domain/addresses.ts';
 import type { EventType } from '../domain/eventTypes.ts';
 import { timestamp } from '../domain/time.ts';
 import * as events from '../store/events.ts';
 import type { Store } from '../store/store.ts';
 import type { Log } from './context.ts';
+import { Periodic } from './periodic.ts';
 
 /** Whose credentials somebody failed with. */
 export interface SignInAccount {
@@ -57,8 +57,7 @@ export class SignInAudit {
   readonly #now: () => number;
   readonly #pairs = new Map<string, Gathered>();
   readonly #writing = new Set<Promise<void>>();
-  readonly #stop = new AbortController();
-  #running: Promise<void> = Promise.resolve();
+  readonly #periodic = new Periodic(PERIOD_MS / 4, () => this.flush());
 
   /** @param now milliseconds since 1970 */
   constructor(store: Store, log: Log, now: () => number = Date.now) {
@@ -68,13 +67,12 @@ export class SignInAudit {
   }
 
   start(): void {
-    this.#running = this.#run();
+    this.#periodic.start();
   }
 
   /** Writes what is gathered. To be called before the store closes. */
   async close(): Promise<void> {
-    this.#stop.abort();
-    await this.#running;
+    await this.#periodic.stop();
     await Promise.all(this.#writing);
     await Promise.all([...this.#pairs.values()].map((pair) => this.#write(pair)));
   }
@@ -139,14 +137,6 @@ export class SignInAudit {
       pair.count += count;
       pair.since = since;
       this.#log.error({ err: error, ...account, count }, 'failed sign-ins cannot be written yet');
-    }
-  }
-
-  async #run(): Promise<void> {
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      await delay(PERIOD_MS / 4, undefined, { signal }).catch(() => {});
-      await this.flush();
     }
   }
 }

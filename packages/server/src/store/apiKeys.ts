@@ -1,6 +1,7 @@
+import type { Selectable } from 'kysely';
 import type { Executor } from './executor.ts';
 import type { Sealer } from './sealing.ts';
-import type { AccessListRow, ApiKeyRow, ApiKeyRoleRow } from './schema.ts';
+import type { AccessListRow, ApiKeyRow, ApiKeyRoleRow, Schema } from './schema.ts';
 
 /** A role that a key has in an organization or in a project. */
 export type RoleAssignment = Omit<ApiKeyRoleRow, 'api_key_id'>;
@@ -155,7 +156,10 @@ export async function setProjectRoles(
   }
 }
 
-export async function accessList(ex: Executor, id: string): Promise<AccessListRow[]> {
+/** An entry of an access list with what it was good for. */
+export type UsedEntry = Selectable<Schema['api_key_access_list']>;
+
+export async function accessList(ex: Executor, id: string): Promise<UsedEntry[]> {
   return ex
     .selectFrom('api_key_access_list')
     .selectAll()

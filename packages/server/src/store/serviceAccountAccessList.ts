@@ -1,7 +1,11 @@
 import type { Executor } from './executor.ts';
-import type { ServiceAccountAccessListRow } from './schema.ts';
+import type { Selectable } from 'kysely';
+import type { Schema, ServiceAccountAccessListRow } from './schema.ts';
 
-export async function list(ex: Executor, clientId: string): Promise<ServiceAccountAccessListRow[]> {
+/** An entry with what it was good for. */
+export type UsedEntry = Selectable<Schema['service_account_access_list']>;
+
+export async function list(ex: Executor, clientId: string): Promise<UsedEntry[]> {
   return ex
     .selectFrom('service_account_access_list')
     .selectAll()
@@ -11,13 +15,14 @@ export async function list(ex: Executor, clientId: string): Promise<ServiceAccou
     .execute();
 }
 
-/** An entry that is there already is left alone. */
-export async function add(ex: Executor, row: ServiceAccountAccessListRow): Promise<void> {
-  await ex
+/** @returns false for an entry that is there already: it is left alone */
+export async function add(ex: Executor, row: ServiceAccountAccessListRow): Promise<boolean> {
+  const result = await ex
     .insertInto('service_account_access_list')
     .values(row)
     .onConflict((conflict) => conflict.doNothing())
-    .execute();
+    .executeTakeFirst();
+  return (result.numInsertedOrUpdatedRows ?? 0n) > 0n;
 }
 
 /** @returns false if there was no such entry */

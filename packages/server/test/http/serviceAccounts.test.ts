@@ -144,11 +144,12 @@ test('an access list is added to, listed and taken from', async () => {
   const added = await server.api.call('POST', path, { body: entries });
   expect(added.status).toBe(200);
   const results = [
-    { cidrBlock: '192.0.2.0/24', createdAt: expect.any(String) },
+    { cidrBlock: '192.0.2.0/24', createdAt: expect.any(String), requestCount: 0 },
     {
       cidrBlock: expect.stringMatching(/^2001:db8:.*:1\/128$/),
       createdAt: expect.any(String),
       ipAddress: expect.stringMatching(/^2001:db8:.*:1$/),
+      requestCount: 0,
     },
   ];
   expect(added.json).toMatchObject({ totalCount: 2, results: expect.arrayContaining(results) });
