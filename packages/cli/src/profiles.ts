@@ -7,12 +7,17 @@ import { readYamlFile } from '@linkspan/contract/options/yamlFile.ts';
 import Type, { type Static } from 'typebox';
 import { stringify } from 'yaml';
 
-/** How a person reaches a server, under a name. The private key is a secret: the file is 0600. */
+/**
+ * How a person reaches a server, under a name: with an API key or as a service account. Their secrets
+ * are in it: the file is 0600.
+ */
 const Profile = Type.Object(
   {
     baseUrl: Type.Optional(Type.String({ description: 'a URL' })),
     publicKey: Type.Optional(Type.String({ description: 'a text' })),
     privateKey: Type.Optional(Type.String({ description: 'a text' })),
+    clientId: Type.Optional(Type.String({ description: 'a text' })),
+    clientSecret: Type.Optional(Type.String({ description: 'a text' })),
     orgId: Type.Optional(Type.String({ description: 'a text, in quotes' })),
     projectId: Type.Optional(Type.String({ description: 'a text, in quotes' })),
   },
@@ -30,6 +35,8 @@ export const PROFILE_VARIABLES = {
   baseUrl: 'LINKSPAN_BASE_URL',
   publicKey: 'LINKSPAN_PUBLIC_KEY',
   privateKey: 'LINKSPAN_PRIVATE_KEY',
+  clientId: 'LINKSPAN_CLIENT_ID',
+  clientSecret: 'LINKSPAN_CLIENT_SECRET',
   orgId: 'LINKSPAN_ORG_ID',
   projectId: 'LINKSPAN_PROJECT_ID',
 } as const satisfies Record<keyof Profile, string>;
@@ -37,6 +44,16 @@ export const PROFILE_VARIABLES = {
 export type ProfileKey = keyof typeof PROFILE_VARIABLES;
 
 export const PROFILE_KEYS = Object.keys(PROFILE_VARIABLES) as readonly ProfileKey[];
+
+/** Values that are read from standard input or a file, never from an argument. */
+export const SECRET_KEYS = {
+  privateKey: 'private API key',
+  clientSecret: 'client secret',
+} as const satisfies Partial<Record<ProfileKey, string>>;
+
+export function isSecretKey(key: ProfileKey): key is keyof typeof SECRET_KEYS {
+  return key in SECRET_KEYS;
+}
 
 /** `$XDG_CONFIG_HOME/linkspan/config.yaml`, or below `~/.config`. */
 export function profilesPath(): string {
@@ -54,11 +71,17 @@ export function readProfiles(): Record<string, Profile> {
   return existsSync(path) ? readYamlFile(path, ProfilesFile).value.profiles : {};
 }
 
-/** Puts values into one profile and leaves the others as they are. */
-export function updateProfile(name: string, values: Profile): void {
+/** Puts values into one profile, takes others out of it, and leaves the rest as it is. */
+export function updateProfile(
+  name: string,
+  values: Profile,
+  without: readonly ProfileKey[] = [],
+): void {
   const path = profilesPath();
   const profiles = readProfiles();
-  const changed = { ...profiles, [name]: { ...profiles[name], ...values } };
+  const kept = { ...profiles[name] };
+  for (const key of without) delete kept[key];
+  const changed = { ...profiles, [name]: { ...kept, ...values } };
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   writeFileSync(`${path}.new`, stringify({ profiles: changed }), { mode: 0o600 });
   chmodSync(`${path}.new`, 0o600);

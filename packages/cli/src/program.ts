@@ -36,6 +36,12 @@ import { addProjectsDelete } from './commands/projects/delete.ts';
 import { addProjectsDescribe } from './commands/projects/describe.ts';
 import { addProjectsList } from './commands/projects/list.ts';
 import { addServer } from './commands/server/server.ts';
+import { addServiceAccountSecretsCreate } from './commands/serviceAccountSecrets/create.ts';
+import { addServiceAccountSecretsDelete } from './commands/serviceAccountSecrets/delete.ts';
+import { addServiceAccountsCreate } from './commands/serviceAccounts/create.ts';
+import { addServiceAccountsDelete } from './commands/serviceAccounts/delete.ts';
+import { addServiceAccountsDescribe } from './commands/serviceAccounts/describe.ts';
+import { addServiceAccountsList } from './commands/serviceAccounts/list.ts';
 import { addValidationCreate } from './commands/validation/create.ts';
 import { addValidationDescribe } from './commands/validation/describe.ts';
 import { EXIT_CODE_HELP } from './exitCodes.ts';
@@ -55,6 +61,7 @@ export function makeProgram(): Command {
   addServer(program);
   addAgent(program);
   addOrganizations(program);
+  addServiceAccounts(program);
   noun(program, 'projects', ['project'], 'Projects of an organization.', [
     addProjectsList,
     addProjectsCreate,
@@ -96,6 +103,25 @@ function addOrganizations(program: Command): void {
     addApiKeysCreate,
     addApiKeysDescribe,
     addApiKeysDelete,
+  ]);
+}
+
+function addServiceAccounts(program: Command): void {
+  const accounts = noun(
+    program,
+    'serviceAccounts',
+    ['serviceAccount', 'serviceaccounts', 'serviceaccount'],
+    'Service accounts of an organization, and their secrets.',
+    [
+      addServiceAccountsList,
+      addServiceAccountsCreate,
+      addServiceAccountsDescribe,
+      addServiceAccountsDelete,
+    ],
+  );
+  noun(accounts, 'secrets', ['secret'], 'Secrets of a service account.', [
+    addServiceAccountSecretsCreate,
+    addServiceAccountSecretsDelete,
   ]);
 }
 

@@ -2,7 +2,7 @@ import process from 'node:process';
 
 import { Option, type Command } from 'commander';
 
-import { ApiClient, type ApiRequest } from './api/client.ts';
+import { ApiClient, type ApiCredentials, type ApiRequest } from './api/client.ts';
 import { UsageError } from './exitCodes.ts';
 import { PROFILE_VARIABLES, readProfiles, type Profile, type ProfileKey } from './profiles.ts';
 
@@ -56,10 +56,9 @@ export class Session implements AsyncDisposable {
     this.#profile = profileOf(options.profile);
     const baseUrl = this.#need('baseUrl', '--baseUrl');
     checkBaseUrl(baseUrl);
-    this.#client = new ApiClient(baseUrl, {
-      publicKey: this.#need('publicKey', null),
-      privateKey: this.#need('privateKey', null),
-    });
+    const credentials = this.#credentials();
+    if ('clientId' in credentials) checkPrivacy(baseUrl);
+    this.#client = new ApiClient(baseUrl, credentials);
   }
 
   /** @throws {UsageError} if it is not known, or is none */
@@ -79,6 +78,27 @@ export class Session implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#client[Symbol.asyncDispose]();
+  }
+
+  /** Of the environment if it names any, else of the profile. */
+  #credentials(): ApiCredentials {
+    const account = Boolean(process.env[PROFILE_VARIABLES.clientId]);
+    const key = Boolean(process.env[PROFILE_VARIABLES.publicKey]);
+    if (account && key) {
+      throw new UsageError(
+        `${PROFILE_VARIABLES.clientId} and ${PROFILE_VARIABLES.publicKey} are both set: unset one of them, to sign in as a service account or with an API key`,
+      );
+    }
+    if (account || (!key && this.#profile.clientId !== undefined)) {
+      return {
+        clientId: this.#need('clientId', null),
+        clientSecret: this.#need('clientSecret', null),
+      };
+    }
+    return {
+      publicKey: this.#need('publicKey', null),
+      privateKey: this.#need('privateKey', null),
+    };
   }
 
   #id(key: 'orgId' | 'projectId', flag: string): string {
@@ -102,6 +122,19 @@ export function checkBaseUrl(baseUrl: string): void {
   const protocol = URL.parse(baseUrl)?.protocol;
   if (protocol === 'http:' || protocol === 'https:') return;
   throw new UsageError(`"${baseUrl}" is not the URL of a server, such as https://host:8080`);
+}
+
+/**
+ * A client secret goes to the server as it is.
+ * @throws {UsageError} for a URL that would send it through a network in the clear
+ */
+function checkPrivacy(baseUrl: string): void {
+  const { protocol, hostname } = new URL(baseUrl);
+  const isLoopback = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
+  if (protocol === 'https:' || isLoopback) return;
+  throw new UsageError(
+    `${baseUrl} would carry the client secret in the clear: use https, or an API key, whose private key never leaves this machine`,
+  );
 }
 
 /** The page of a list that the options ask for. */

@@ -1,9 +1,5 @@
-import {
-  ApiClient,
-  type ApiCredentials,
-  type ApiRequest,
-  type ApiResponse,
-} from '@linkspan/cli/api/client.ts';
+import type { ApiResponse } from '@linkspan/cli/api/authentication.ts';
+import { ApiClient, type ApiCredentials, type ApiRequest } from '@linkspan/cli/api/client.ts';
 
 type Call = <T = unknown>(path: string, options?: ApiRequest) => Promise<ApiResponse<T>>;
 

@@ -1,18 +1,12 @@
-import { randomBytes } from 'node:crypto';
-
-import {
-  digestHa1,
-  digestResponse,
-  parseDigestParameters,
-} from '@linkspan/contract/api/digestAuthentication.ts';
 import { Agent, request, type Dispatcher } from 'undici';
 
+import { AccessTokenAuthentication, type ServiceAccountCredentials } from './accessToken.ts';
+import type { ApiResponse, Authentication, RawRequest } from './authentication.ts';
+import { DigestAuthentication, type ApiKeyCredentials } from './digest.ts';
 import { errorOfResponse, UnreachableError } from './errors.ts';
 
-export interface ApiCredentials {
-  readonly publicKey: string;
-  readonly privateKey: string;
-}
+/** An API key, or a service account. */
+export type ApiCredentials = ApiKeyCredentials | ServiceAccountCredentials;
 
 export interface ApiRequest {
   /** A version date of `/api/atlas/v2`; plain `application/json` if absent. */
@@ -23,40 +17,32 @@ export interface ApiRequest {
   readonly signal?: AbortSignal;
 }
 
-export interface ApiResponse<T = unknown> {
-  readonly status: number;
-  /** Names in lower case. */
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  /** Parsed where it is JSON, else text; null when empty. */
-  readonly body: T;
-}
-
 /** Longer than the 30 s after which the removal of a link answers 503 (rule C3). */
 const RESPONSE_TIMEOUT_MS = 60_000;
 
-interface Challenge {
-  readonly realm: string;
-  readonly nonce: string;
-  readonly opaque: string | undefined;
-  count: number;
-}
-
-/** A client of the API that authenticates by HTTP Digest and keeps its nonce from call to call. */
+/** A client of the API that authenticates with an API key (HTTP Digest) or as a service account (OAuth 2). */
 export class ApiClient implements AsyncDisposable {
   readonly #baseUrl: URL;
-  readonly #credentials: ApiCredentials;
+  readonly #authentication: Authentication;
   readonly #agent = new Agent({ headersTimeout: RESPONSE_TIMEOUT_MS });
-  #challenge: Challenge | null = null;
 
   /** @throws {TypeError} if the base URL is none */
   constructor(baseUrl: string, credentials: ApiCredentials) {
     this.#baseUrl = new URL(baseUrl);
-    this.#credentials = credentials;
+    this.#authentication =
+      'clientId' in credentials
+        ? new AccessTokenAuthentication(
+            credentials,
+            (path) => this.#url(path, undefined),
+            (url, options) => this.#send(url, options),
+          )
+        : new DigestAuthentication(credentials);
   }
 
   /**
    * Any status comes back as a response.
    * @throws {UnreachableError} naming URL and reason
+   * @throws {ApiError} if a service account gets no access token
    */
   async send(
     method: Dispatcher.HttpMethod,
@@ -66,11 +52,7 @@ export class ApiClient implements AsyncDisposable {
     const url = this.#url(path, options.query);
     const first = await this.#attempt(method, url, options);
     if (first.status !== 401) return first;
-    // The first request has no nonce yet, or its nonce has expired.
-    const offered = first.headers['www-authenticate'];
-    const challenge = readChallenge(typeof offered === 'string' ? [offered] : (offered ?? []));
-    if (challenge === null) return first;
-    this.#challenge = challenge;
+    if (!this.#authentication.refused(first)) return first;
     return await this.#attempt(method, url, options);
   }
 
@@ -88,6 +70,7 @@ export class ApiClient implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#authentication.end();
     await this.#agent.destroy();
   }
 
@@ -110,21 +93,21 @@ export class ApiClient implements AsyncDisposable {
         : `application/vnd.atlas.${options.version}+json`;
     const headers: Record<string, string> = { accept: type, 'user-agent': 'linkspan-cli' };
     if (options.body !== undefined) headers['content-type'] = type;
-    if (this.#challenge !== null) {
-      headers['authorization'] = this.#authorization(
-        this.#challenge,
-        method,
-        url.pathname + url.search,
-      );
-    }
+    const { signal } = options;
+    const target = url.pathname + url.search;
+    const authorization = await this.#authentication.header(method, target, signal);
+    if (authorization !== null) headers['authorization'] = authorization;
+    return await this.#send(url, {
+      method,
+      headers,
+      ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
+      ...(signal === undefined ? {} : { signal }),
+    });
+  }
+
+  async #send(url: URL, options: RawRequest): Promise<ApiResponse> {
     try {
-      const response = await request(url, {
-        method,
-        headers,
-        dispatcher: this.#agent,
-        ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
-        ...(options.signal === undefined ? {} : { signal: options.signal }),
-      });
+      const response = await request(url, { ...options, dispatcher: this.#agent });
       const text = await response.body.text();
       const json = /[/+]json\b/.test(String(response.headers['content-type'] ?? ''));
       return {
@@ -137,47 +120,4 @@ export class ApiClient implements AsyncDisposable {
       throw new UnreachableError(url.href, error);
     }
   }
-
-  #authorization(challenge: Challenge, method: string, uri: string): string {
-    challenge.count += 1;
-    const nonceCount = challenge.count.toString(16).padStart(8, '0');
-    const clientNonce = randomBytes(16).toString('hex');
-    const { publicKey, privateKey } = this.#credentials;
-    const response = digestResponse({
-      ha1: digestHa1(publicKey, challenge.realm, privateKey),
-      nonce: challenge.nonce,
-      nonceCount,
-      clientNonce,
-      method,
-      uri,
-    });
-    const parts = [
-      `username=${quote(publicKey)}`,
-      `realm=${quote(challenge.realm)}`,
-      `nonce=${quote(challenge.nonce)}`,
-      `uri=${quote(uri)}`,
-      'algorithm=MD5',
-      'qop=auth',
-      `nc=${nonceCount}`,
-      `cnonce="${clientNonce}"`,
-      `response="${response}"`,
-    ];
-    if (challenge.opaque !== undefined) parts.push(`opaque=${quote(challenge.opaque)}`);
-    return `Digest ${parts.join(', ')}`;
-  }
-}
-
-function readChallenge(headers: readonly string[]): Challenge | null {
-  for (const header of headers) {
-    const parameters = parseDigestParameters(header);
-    const realm = parameters?.get('realm');
-    const nonce = parameters?.get('nonce');
-    if (realm === undefined || nonce === undefined) continue;
-    return { realm, nonce, opaque: parameters?.get('opaque'), count: 0 };
-  }
-  return null;
-}
-
-function quote(text: string): string {
-  return `"${text.replaceAll(/["\\]/g, String.raw`\$&`)}"`;
 }

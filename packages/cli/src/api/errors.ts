@@ -1,6 +1,6 @@
 import type { ErrorBody } from '@linkspan/contract/api/errors.ts';
 
-import type { ApiResponse } from './client.ts';
+import type { ApiResponse } from './authentication.ts';
 
 /** The API refused a request. The message names URL, method, status, code, detail and what is wrong with which field. */
 export class ApiError extends Error {

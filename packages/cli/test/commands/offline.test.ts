@@ -51,6 +51,42 @@ test('profiles are kept in a file of one user, and their private keys masked', a
   expect(call.stderr).toContain('connection refused');
 });
 
+test('a profile signs in with an API key or as a service account, the last that was set up', async () => {
+  const secret = `mdb_sa_sk_${'s'.repeat(40)}`;
+  const account = `mdb_sa_id_${'a'.repeat(24)}`;
+  const init = ['config', 'init', '--profile', 'account', '--baseUrl', 'http://127.0.0.1:1'];
+  const read = async () => {
+    const { stdout } = await linkspan(['config', 'list', '-o', 'json']);
+    const profiles = JSON.parse(stdout) as { name: string }[];
+    return profiles.find(({ name }) => name === 'account');
+  };
+  await linkspan([...init, '--publicKey', 'abcdefgh'], { input: '01234567-89ab-cdef\n' });
+  const made = await linkspan([...init, '--clientId', account], { input: `${secret}\n` });
+  expect(made).toMatchObject({ code: 0, stderr: '' });
+  expect(await read()).toEqual({
+    name: 'account',
+    baseUrl: 'http://127.0.0.1:1',
+    clientId: account,
+    clientSecret: `mdb_sa_sk_${'*'.repeat(36)}ssss`,
+  });
+  const call = await linkspan(['orgs', 'list', '-P', 'account']);
+  expect(call).toMatchObject({ code: 1, stdout: '' });
+  expect(call.stderr).toContain('http://127.0.0.1:1/api/oauth/token: no answer');
+  const env = { LINKSPAN_CLIENT_ID: account, LINKSPAN_CLIENT_SECRET: secret };
+  const [both, clear, typed] = await Promise.all([
+    linkspan(['orgs', 'list'], { env: { ...NOBODY, ...env } }),
+    linkspan(['orgs', 'list', '--baseUrl', 'http://linkspan.example.com'], { env }),
+    linkspan(['config', 'set', 'clientSecret', secret]),
+  ]);
+  expect(both.stderr).toContain('are both set: unset one of them');
+  expect(clear.stderr).toContain('would carry the client secret in the clear: use https');
+  expect(typed.stderr).toContain('give it on standard input');
+  for (const { code, stderr } of [both, clear, typed]) {
+    expect(code).toBe(2);
+    expect(stderr).not.toContain(secret);
+  }
+});
+
 test('a private key is refused as an argument', async () => {
   const result = await linkspan(['config', 'set', 'privateKey', 'secret']);
   expect(result).toMatchObject({ code: 2, stdout: '' });

@@ -103,6 +103,40 @@ describe('organizations and their keys', () => {
     expect(await linkspan('orgs list', asMember)).toMatchObject({ code: 1 });
   });
 
+  test('create, use, list and describe a service account, change its secret, delete it', async () => {
+    const account = await json<{ clientId: string; secrets: { id: string; secret: string }[] }>(
+      'serviceAccounts create Robot --desc test --role ORG_READ_ONLY --secretExpiresAfterHours 8',
+    );
+    const { clientId, secrets } = account;
+    const [first] = secrets;
+    const as = (secret = '') => ({
+      env: {
+        LINKSPAN_PUBLIC_KEY: '',
+        LINKSPAN_CLIENT_ID: clientId,
+        LINKSPAN_CLIENT_SECRET: secret,
+      },
+    });
+    const listed = await linkspan('serviceAccounts list', as(first?.secret));
+    expect(listed).toMatchObject({ code: 0, stderr: '' });
+    expect(listed.stdout).toContain(`${clientId}  Robot  ORG_READ_ONLY  1`);
+    const refused = await linkspan('serviceAccounts delete x --force', as(first?.secret));
+    expect(refused.stderr).toMatch(/HTTP 401 .*USER_UNAUTHORIZED/);
+
+    const second = await json<{ secret: string }>(
+      `serviceAccounts secrets create --clientId ${clientId}`,
+    );
+    const removal = `serviceAccounts secrets delete ${first?.id} --clientId ${clientId} --force`;
+    expect(await linkspan(removal)).toMatchObject({ code: 0 });
+    expect((await linkspan('orgs list', as(first?.secret))).stderr).toContain('invalid_client');
+    expect(await linkspan('orgs list', as(second.secret))).toMatchObject({ code: 0 });
+    const { stdout } = await linkspan(`serviceAccounts describe ${clientId}`);
+    expect(stdout).toContain(`${'*'.repeat(36)}${second.secret.slice(-4)}`);
+    expect(stdout).not.toContain(second.secret);
+    expect(await linkspan(`serviceAccounts delete ${clientId}`)).toMatchObject({ code: 2 });
+    expect(await linkspan(`serviceAccounts rm ${clientId} --force`)).toMatchObject({ code: 0 });
+    expect(await linkspan('orgs list', as(second.secret))).toMatchObject({ code: 1 });
+  });
+
   test('another organization comes with a key of its own', async () => {
     const made = await json<{
       organization: { id: string };

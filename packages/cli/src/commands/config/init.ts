@@ -3,15 +3,25 @@ import process from 'node:process';
 import type { Command } from 'commander';
 
 import { UsageError } from '../../exitCodes.ts';
-import { PROFILE_VARIABLES, profilesPath, updateProfile, type Profile } from '../../profiles.ts';
+import {
+  PROFILE_VARIABLES,
+  profilesPath,
+  SECRET_KEYS,
+  updateProfile,
+  type Profile,
+} from '../../profiles.ts';
 import { checkBaseUrl } from '../../session.ts';
 import { ask, readSecret } from '../../terminal.ts';
+
+const CLIENT_ID_PREFIX = 'mdb_sa_id_';
 
 interface InitOptions {
   readonly profile: string;
   readonly baseUrl?: string;
   readonly publicKey?: string;
   readonly privateKeyFile?: string;
+  readonly clientId?: string;
+  readonly clientSecretFile?: string;
   readonly orgId?: string;
   readonly projectId?: string;
 }
@@ -20,23 +30,19 @@ interface InitOptions {
 export function addConfigInit(parent: Command): void {
   parent
     .command('init')
-    .description('Set up a profile: server, API key, organization and project.')
+    .description('Set up a profile: server, API key or service account, organization and project.')
     .option('-P, --profile <name>', 'profile to set up', 'default')
     .option('--baseUrl <url>', 'URL of the server')
     .option('--publicKey <key>', 'public key of the API key')
     .option('--privateKeyFile <path>', 'file with the private key, - for standard input')
+    .option('--clientId <id>', 'client ID of the service account, instead of an API key')
+    .option('--clientSecretFile <path>', 'file with its client secret, - for standard input')
     .option('--orgId <id>', 'organization to use')
     .option('--projectId <id>', 'project to use')
     .action(async (options: InitOptions) => {
       const baseUrl = await value('baseUrl', options.baseUrl, 'URL of the server: ');
       checkBaseUrl(baseUrl);
-      const publicKey = await value('publicKey', options.publicKey, 'Public API key: ');
-      const privateKey = await readSecret({
-        what: 'private API key',
-        file: options.privateKeyFile,
-        flag: '--privateKeyFile',
-        variable: PROFILE_VARIABLES.privateKey,
-      });
+      const credentials = await credentialsOf(options);
       const orgId = await optional('orgId', options.orgId, 'Organization ID (may be empty): ');
       const projectId = await optional(
         'projectId',
@@ -45,14 +51,48 @@ export function addConfigInit(parent: Command): void {
       );
       const profile: Profile = {
         baseUrl,
-        publicKey,
-        privateKey,
+        ...credentials,
         ...(orgId === '' ? {} : { orgId }),
         ...(projectId === '' ? {} : { projectId }),
       };
-      updateProfile(options.profile, profile);
+      updateProfile(options.profile, profile, [
+        'publicKey',
+        'privateKey',
+        'clientId',
+        'clientSecret',
+      ]);
       console.log(`Profile '${options.profile}' saved in ${profilesPath()}`);
     });
+}
+
+/** Those of an API key or of a service account: its id tells which. */
+async function credentialsOf(options: InitOptions): Promise<Profile> {
+  if (options.clientId?.startsWith(CLIENT_ID_PREFIX) === false) {
+    throw new UsageError(
+      `"${options.clientId}" is no client ID: it begins with ${CLIENT_ID_PREFIX}`,
+    );
+  }
+  const id = await value(
+    'publicKey',
+    options.clientId ?? options.publicKey ?? process.env[PROFILE_VARIABLES.clientId],
+    'Public API key, or client ID of a service account: ',
+  );
+  if (id.startsWith(CLIENT_ID_PREFIX)) {
+    const clientSecret = await readSecret({
+      what: SECRET_KEYS.clientSecret,
+      file: options.clientSecretFile,
+      flag: '--clientSecretFile',
+      variable: PROFILE_VARIABLES.clientSecret,
+    });
+    return { clientId: id, clientSecret };
+  }
+  const privateKey = await readSecret({
+    what: SECRET_KEYS.privateKey,
+    file: options.privateKeyFile,
+    flag: '--privateKeyFile',
+    variable: PROFILE_VARIABLES.privateKey,
+  });
+  return { publicKey: id, privateKey };
 }
 
 type Asked = 'baseUrl' | 'publicKey' | 'orgId' | 'projectId';

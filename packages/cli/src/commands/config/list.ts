@@ -3,7 +3,7 @@ import { Option, type Command } from 'commander';
 import { print, table } from '../../output.ts';
 import { readProfiles } from '../../profiles.ts';
 
-/** `config list`: the profiles, with their private keys masked. */
+/** `config list`: the profiles, with their secrets masked. */
 export function addConfigList(parent: Command): void {
   parent
     .command('list')
@@ -14,15 +14,17 @@ export function addConfigList(parent: Command): void {
       const profiles = Object.entries(readProfiles()).map(([name, profile]) => ({
         name,
         ...profile,
-        privateKey: profile.privateKey === undefined ? undefined : mask(profile.privateKey),
+        privateKey: profile.privateKey === undefined ? undefined : maskKey(profile.privateKey),
+        clientSecret:
+          profile.clientSecret === undefined ? undefined : maskSecret(profile.clientSecret),
       }));
       print(options.output, profiles, () =>
         table(
-          ['NAME', 'BASE URL', 'PUBLIC KEY', 'ORG ID', 'PROJECT ID'],
-          profiles.map(({ name, baseUrl, publicKey, orgId, projectId }) => [
+          ['NAME', 'BASE URL', 'SIGNS IN AS', 'ORG ID', 'PROJECT ID'],
+          profiles.map(({ name, baseUrl, publicKey, clientId, orgId, projectId }) => [
             name,
             baseUrl ?? null,
-            publicKey ?? null,
+            clientId ?? publicKey ?? null,
             orgId ?? null,
             projectId ?? null,
           ]),
@@ -31,6 +33,10 @@ export function addConfigList(parent: Command): void {
     });
 }
 
-function mask(privateKey: string): string {
+function maskKey(privateKey: string): string {
   return `********-****-****-${privateKey.slice(-12)}`;
+}
+
+function maskSecret(clientSecret: string): string {
+  return `mdb_sa_sk_${'*'.repeat(36)}${clientSecret.slice(-4)}`;
 }

@@ -1,7 +1,14 @@
 import { Argument, type Command } from 'commander';
 
 import { UsageError } from '../../exitCodes.ts';
-import { PROFILE_KEYS, PROFILE_VARIABLES, updateProfile, type ProfileKey } from '../../profiles.ts';
+import {
+  isSecretKey,
+  PROFILE_KEYS,
+  PROFILE_VARIABLES,
+  SECRET_KEYS,
+  updateProfile,
+  type ProfileKey,
+} from '../../profiles.ts';
 import { checkBaseUrl } from '../../session.ts';
 import { readSecret } from '../../terminal.ts';
 
@@ -9,9 +16,11 @@ import { readSecret } from '../../terminal.ts';
 export function addConfigSet(parent: Command): void {
   parent
     .command('set')
-    .description('Set one value of a profile. The private key is read from standard input.')
+    .description(
+      'Set one value of a profile. Private keys and client secrets are read from standard input.',
+    )
     .addArgument(new Argument('<key>', 'what to set').choices(PROFILE_KEYS))
-    .argument('[value]', 'its value; none for privateKey')
+    .argument('[value]', 'its value; none for privateKey and clientSecret')
     .option('-P, --profile <name>', 'profile to change', 'default')
     .action(async (key: ProfileKey, given: string | undefined, options: { profile: string }) => {
       updateProfile(options.profile, { [key]: await valueOf(key, given) });
@@ -20,20 +29,20 @@ export function addConfigSet(parent: Command): void {
 }
 
 async function valueOf(key: ProfileKey, given: string | undefined): Promise<string> {
-  if (key !== 'privateKey') {
+  if (!isSecretKey(key)) {
     if (given === undefined) throw new UsageError(`give the value of ${key}`);
     if (key === 'baseUrl') checkBaseUrl(given);
     return given;
   }
   if (given !== undefined) {
     throw new UsageError(
-      'a private key does not belong on a command line, where every user of this machine can read it: give it on standard input',
+      `a ${SECRET_KEYS[key]} does not belong on a command line, where every user of this machine can read it: give it on standard input`,
     );
   }
   return await readSecret({
-    what: 'private API key',
+    what: SECRET_KEYS[key],
     file: undefined,
     flag: null,
-    variable: PROFILE_VARIABLES.privateKey,
+    variable: PROFILE_VARIABLES[key],
   });
 }
