@@ -1,8 +1,10 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import * as events from './store/events.ts';
-import { openStore, type StoreOptions } from './store/open.ts';
+import { openStore, STORE_FILE, type StoreOptions } from './store/open.ts';
 import * as organizations from './store/organizations.ts';
 
-/** The store has no such organization. */
+/** There is no such store, or no such organization in it. */
 export class UnlockError extends Error {
   override readonly name = 'UnlockError';
 }
@@ -17,19 +19,25 @@ export interface UnlockResult {
 /**
  * Lets credentials without an access list into an organization again, in the store, while no server
  * has it open: the way back for an owner who demanded lists of everybody and has none.
- * @throws {UnlockError} if there is no such organization
+ * @throws {UnlockError} if there is no such store or organization
  * @throws {StoreLockedError} while a server runs on the store
  */
 export async function unlockOrganization(
   storeOptions: StoreOptions,
   orgId: string,
 ): Promise<UnlockResult> {
+  const { dataDirectory } = storeOptions;
+  if (!existsSync(join(dataDirectory, STORE_FILE))) {
+    throw new UnlockError(
+      `there is no store in ${dataDirectory}: name the server's data directory with --data-dir`,
+    );
+  }
   await using store = await openStore(storeOptions);
   return await store.transaction(async (tx) => {
     const row = await organizations.find(tx, orgId);
     if (row === undefined) {
       throw new UnlockError(
-        `the store in ${storeOptions.dataDirectory} has no organization with the id "${orgId}": look at the id, and at the data directory`,
+        `the store in ${dataDirectory} has no organization with the id "${orgId}": look at the id, and at the data directory`,
       );
     }
     const settings = JSON.parse(row.settings) as Record<string, unknown>;

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -26,6 +26,11 @@ test('an operator lets credentials without an access list in again, while no ser
   expect(await unlockOrganization(options, id)).toEqual({ ...organization, changed: true });
   expect(await unlockOrganization(options, id)).toEqual({ ...organization, changed: false });
   await expect(unlockOrganization(options, 'nothing')).rejects.toThrow(UnlockError);
+  const elsewhere = join(dataDirectory, 'elsewhere');
+  await expect(
+    unlockOrganization({ dataDirectory: elsewhere, masterKeyFile: null }, id),
+  ).rejects.toThrow(`there is no store in ${elsewhere}`);
+  expect(existsSync(elsewhere)).toBe(false);
   await using store = await openStore(options);
   const row = await organizations.find(store.db, id);
   expect(row === undefined ? null : settingsOf(row)).toMatchObject({

@@ -10,6 +10,9 @@ import { Sealer } from './sealing.ts';
 import { openSqlite } from './sqlite.ts';
 import { type Store, StoreUnavailableError } from './store.ts';
 
+/** The store's file, in its data directory. */
+export const STORE_FILE = 'linkspan.db';
+
 export interface StoreOptions {
   /** Holds `linkspan.db` and, unless another is named, `master.key`. Made if missing, mode 0700. */
   readonly dataDirectory: string;
@@ -25,7 +28,7 @@ export interface StoreOptions {
  * @throws {MasterKeyError} if the key is not there that its secrets are sealed under, or is another
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
-  const database = openSqlite(ownFile(options.dataDirectory, 'linkspan.db'));
+  const database = openSqlite(ownFile(options.dataDirectory, STORE_FILE));
   const db = new Kysely<Schema>({ dialect: new SqliteDialect({ database }) });
   try {
     await migrate(db);
