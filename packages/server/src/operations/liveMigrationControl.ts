@@ -12,7 +12,7 @@ import type { LiveMigrationRow } from '../store/schema.ts';
 import { actorOf, type OperationContext } from './context.ts';
 import { type Flight, Flights } from './flights.ts';
 import { load } from './liveMigrations.ts';
-import { CANCELED_BY, isCanceled, isCuttingOver } from './liveMigrationView.ts';
+import { isCuttingOver } from './liveMigrationView.ts';
 import { clustersOfOpenSessions } from './openClusters.ts';
 
 /**
@@ -86,10 +86,10 @@ export class LiveMigrationControl {
     const { store, work, removalWaitMs } = this.#context;
     const row = await store.transaction(async (tx) => {
       const found = await load(tx, groupId, id);
-      if (isCanceled(found)) return found;
+      if (found.canceled_at !== null) return found;
       refuseEnded(found);
-      const reason = `${CANCELED_BY}${nameOf(principal)}.`;
-      await liveMigrations.setEnded(tx, id, 'FAILED', reason, timestamp());
+      const reason = `Canceled by ${nameOf(principal)}.`;
+      await liveMigrations.setCanceled(tx, id, reason, timestamp());
       await record(tx, principal, found, 'LIVE_MIGRATION_CANCELED', { reason });
       return found;
     });

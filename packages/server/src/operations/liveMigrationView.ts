@@ -16,15 +16,8 @@ import * as clusters from '../store/clusters.ts';
 import type { Executor } from '../store/executor.ts';
 import type { LiveMigrationRow } from '../store/schema.ts';
 
-/** How the failure reason of a canceled migration begins; who did it follows. */
-export const CANCELED_BY = 'Canceled by ';
-
 export function isCuttingOver(row: LiveMigrationRow): boolean {
   return row.cutover_attempt > row.cutover_failed_attempt && row.status === 'WORKING';
-}
-
-export function isCanceled(row: LiveMigrationRow): boolean {
-  return row.status === 'FAILED' && row.failure_reason?.startsWith(CANCELED_BY) === true;
 }
 
 /** Why it cannot be cut over now, for people. */
@@ -96,7 +89,7 @@ export function toDetail(
 }
 
 function stateOf(row: LiveMigrationRow): LiveMigrationState {
-  if (isCanceled(row)) return 'CANCELED';
+  if (row.canceled_at !== null) return 'CANCELED';
   if (!isActive(row)) return row.status;
   if (row.paused_at !== null) return 'PAUSED';
   return isCuttingOver(row) ? 'CUTTING_OVER' : row.status;

@@ -59,6 +59,7 @@ export async function create(
       created_at: timestamp(),
       finished_at: null,
       paused_at: null,
+      canceled_at: null,
     };
     await liveMigrations.insert(tx, created);
     await events.record(tx, {

@@ -227,6 +227,21 @@ export async function setEnded(
 }
 
 /**
+ * Ends an active migration because somebody wants it to.
+ * @returns false if it has ended already
+ */
+export async function setCanceled(
+  ex: Executor,
+  id: string,
+  reason: string,
+  at: string,
+): Promise<boolean> {
+  if (!(await setEnded(ex, id, 'FAILED', reason, at))) return false;
+  await ex.updateTable('live_migrations').set({ canceled_at: at }).where('id', '=', id).execute();
+  return true;
+}
+
+/**
  * Pauses an active migration that is not cutting over.
  * @returns false if it has ended, is cutting over, or is paused already
  */

@@ -235,6 +235,8 @@ export interface LiveMigrationRow {
   finished_at: string | null;
   /** When it was paused; null while it is not. */
   paused_at: string | null;
+  /** When it was canceled, which made it FAILED; null if it was not. */
+  canceled_at: string | null;
 }
 
 /** What the migration created at the destination, written before the command is sent (D11, C2). */

@@ -270,6 +270,7 @@ export async function startPush(): Promise<TestPush> {
         created_at: timestamp(),
         finished_at: null,
         paused_at: null,
+        canceled_at: null,
         ...change,
       });
       return id;

@@ -84,6 +84,7 @@ export function registerStoreTests(kind: string, open: () => Promise<Store>): vo
         created_at: timestamp(),
         finished_at: null,
         paused_at: null,
+        canceled_at: null,
         ...change,
       });
       return id;

@@ -79,6 +79,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn('tags', 'text', (c) => c.notNull().defaultTo('[]'))
     .execute();
   await db.schema.alterTable('live_migrations').addColumn('paused_at', 'text').execute();
+  await db.schema.alterTable('live_migrations').addColumn('canceled_at', 'text').execute();
   await db.schema.alterTable('migration_hosts').addColumn('unlinked_at', 'text').execute();
   await db.schema.alterTable('events').addColumn('client_id', 'text').execute();
   await db.schema.alterTable('events').addColumn('cluster_name', 'text').execute();
