@@ -6,6 +6,7 @@ export const TOKEN_NAMES = [
   'orgId',
   'groupId',
   'groupName',
+  'otherGroupId',
   'apiUserId',
   'clientId',
   'secretId',
@@ -17,6 +18,7 @@ export const TOKEN_NAMES = [
   'hostname',
   'sourceProjectId',
   'sourceClusterName',
+  'accessToken',
   'victimOrgId',
   'victimGroupId',
 ] as const;

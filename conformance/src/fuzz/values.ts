@@ -23,31 +23,41 @@ const ADDRESSES = ['192.0.2.1', '198.51.100.0/24', '2001:db8::1', '2001:db8::/32
  */
 const MEANINGFUL: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   orgId: known('orgId'),
-  groupId: known('groupId', 'sourceProjectId'),
-  clusterName: known('clusterName', 'sourceClusterName'),
+  groupId: known('groupId'),
+  clusterName: known('clusterName'),
+  'source.groupId': known('sourceProjectId'),
+  'source.clusterName': known('sourceClusterName'),
+  'source.managedAuthentication': fc.constant(true),
+  'source.username': fc.constantFrom(null, ''),
+  'source.password': fc.constantFrom(null, ''),
+  sharding: fc.constant(null),
   migrationHosts: known('hostname').map((name) => [name]),
   connectionString: fc.constantFrom(...URIS),
   ipAddress: fc.constantFrom(...ADDRESSES),
   cidrBlock: fc.constantFrom(...ADDRESSES),
   accessListIps: fc.subarray(ADDRESSES.slice(0, 4)),
   userId: known('apiUserId'),
-  password: fc.constant(PLANTED_SECRETS[1]),
+  token: known('accessToken'),
+  token_type_hint: fc.constant('access_token'),
   secretExpiresAfterHours: fc.integer({ min: 8, max: 8760 }),
   roles: fc.constantFrom(['ORG_OWNER'], ['ORG_MEMBER'], ['GROUP_OWNER'], ['GROUP_READ_ONLY']),
   name: fc.stringMatching(/^[A-Za-z][A-Za-z0-9-]{0,20}$/),
 };
 
-/** Values of a schema, those of known attributes most often meaningful ones. */
-export function valueOf(document: ApiDocument, schema: Json, depth = 0): fc.Arbitrary<unknown> {
+/**
+ * Values of a schema, those of known attributes most often meaningful ones.
+ * @param within the attribute that the value is one of, or empty
+ */
+export function valueOf(document: ApiDocument, schema: Json, within = ''): fc.Arbitrary<unknown> {
   const resolved = document.resolve(schema);
-  const inner = (one: Json): fc.Arbitrary<unknown> => valueOf(document, one, depth + 1);
+  const inner = (one: Json, name = within): fc.Arbitrary<unknown> => valueOf(document, one, name);
   if ('const' in resolved) return fc.constant(resolved['const']);
   if (Array.isArray(resolved['enum'])) return fc.constantFrom(...(resolved['enum'] as unknown[]));
   const choices = resolved['anyOf'] ?? resolved['oneOf'];
-  if (Array.isArray(choices)) return fc.oneof(...(choices as Json[]).map(inner));
+  if (Array.isArray(choices)) return fc.oneof(...(choices as Json[]).map((one) => inner(one)));
   switch (resolved['type']) {
     case 'object':
-      return objectOf(resolved, inner);
+      return objectOf(resolved, within, inner);
     case 'array':
       return fc.array(inner((resolved['items'] as Json | undefined) ?? {}), {
         minLength: Number(resolved['minItems'] ?? 0),
@@ -71,13 +81,17 @@ export function valueOf(document: ApiDocument, schema: Json, depth = 0): fc.Arbi
   }
 }
 
-function objectOf(schema: Json, inner: (schema: Json) => fc.Arbitrary<unknown>) {
+function objectOf(
+  schema: Json,
+  within: string,
+  inner: (schema: Json, name: string) => fc.Arbitrary<unknown>,
+): fc.Arbitrary<unknown> {
   const properties = (schema['properties'] ?? {}) as Readonly<Record<string, Json>>;
   const required = (schema['required'] ?? []) as string[];
   const values = Object.fromEntries(
     Object.entries(properties).map(([name, property]) => {
-      const meaningful = Object.hasOwn(MEANINGFUL, name) ? MEANINGFUL[name] : undefined;
-      const any = inner(property);
+      const meaningful = meaningfulOf(`${within}.${name}`) ?? meaningfulOf(name);
+      const any = inner(property, name);
       return [
         name,
         meaningful === undefined
@@ -87,6 +101,10 @@ function objectOf(schema: Json, inner: (schema: Json) => fc.Arbitrary<unknown>) 
     }),
   );
   return fc.record(values, { requiredKeys: required });
+}
+
+function meaningfulOf(name: string): fc.Arbitrary<unknown> | undefined {
+  return Object.hasOwn(MEANINGFUL, name) ? MEANINGFUL[name] : undefined;
 }
 
 function textOf(schema: Json): fc.Arbitrary<string> {

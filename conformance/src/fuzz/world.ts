@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { PUSH_BASE, PUSH_VERSION, VERSION_HEADER } from '@linkspan/contract/push/version.ts';
 import { type LinkspanProcess, runLinkspan, startServer } from '@linkspan/testkit/processes.ts';
 import { type Credential, HttpClient } from '../client.ts';
-import { makeOrganization, makeServiceAccount } from '../credentials.ts';
-import { Setup, textAt, uniqueName } from '../setup.ts';
+import { makeOrganization } from '../credentials.ts';
+import { listAt, Setup, textAt, uniqueName } from '../setup.ts';
 import type { TokenName } from './tokens.ts';
 import { PLANTED_SECRETS } from './values.ts';
 
@@ -21,7 +21,8 @@ export interface Tenant {
   readonly groupId: string;
   readonly groupName: string;
   readonly owner: Extract<Credential, { kind: 'digest' }>;
-  /** Of a service account that owns the organization. */
+  /** A service account that owns the organization, and an access token of it. */
+  readonly client: { readonly id: string; readonly secret: string };
   readonly bearer: Extract<Credential, { kind: 'bearer' }>;
   readonly values: ReadonlyMap<TokenName, string>;
 }
@@ -31,6 +32,8 @@ export class FuzzWorld implements AsyncDisposable {
   readonly url: string;
   readonly host: string;
   readonly port: number;
+  /** Where the store is. */
+  readonly directory: string;
   /** Everything that no answer and no log line may ever hold. */
   readonly secrets: ReadonlySet<string>;
   readonly #server: LinkspanProcess;
@@ -48,9 +51,11 @@ export class FuzzWorld implements AsyncDisposable {
     keeper: Setup,
     tenants: { readonly subject: Tenant; readonly victim: Tenant; readonly stranger: Tenant },
     secrets: Set<string>,
+    directory: string,
     resources: AsyncDisposableStack,
   ) {
     this.#server = server;
+    this.directory = directory;
     this.url = (server.ready as { url: string }).url;
     const { hostname, port } = new URL(this.url);
     this.host = hostname;
@@ -88,7 +93,7 @@ export class FuzzWorld implements AsyncDisposable {
       victim: await makeTenant(keeper, url, secrets),
       stranger: await makeTenant(keeper, url, secrets),
     };
-    return new FuzzWorld(server, keeper, tenants, secrets, resources.move());
+    return new FuzzWorld(server, keeper, tenants, secrets, directory, resources.move());
   }
 
   /** The organization that requests are aimed at now. */
@@ -108,19 +113,27 @@ export class FuzzWorld implements AsyncDisposable {
     return Promise.race([this.#server.exited.then(() => false), Promise.resolve(true)]);
   }
 
-  /** Makes another organization under test where requests have ended, or locked, the last one. */
-  async renew(): Promise<void> {
+  /**
+   * Makes another organization under test where requests have ended, or locked, the last one.
+   * @param asLinked whether it must have an active live migration
+   */
+  async renew(asLinked: boolean): Promise<void> {
+    if (await this.#isUsable(asLinked)) return;
+    this.#subject = await makeTenant(this.#keeper, this.url, this.#secrets);
+  }
+
+  async #isUsable(asLinked: boolean): Promise<boolean> {
     const { orgId, groupId, owner, bearer } = this.#subject;
-    for (const credential of [owner, bearer]) {
-      const answers = await Promise.all(
-        [`/orgs/${orgId}/apiKeys`, `/groups/${groupId}`].map((path) =>
-          this.#client.send(credential, { method: 'GET', path: `/api/atlas/v1.0${path}` }),
-        ),
-      );
-      if (answers.every(({ status }) => status === 200)) continue;
-      this.#subject = await makeTenant(this.#keeper, this.url, this.#secrets);
-      return;
-    }
+    const get = (credential: Credential, path: string) =>
+      this.#client.send(credential, { method: 'GET', path });
+    const answers = [
+      await get(owner, `/api/atlas/v1.0/orgs/${orgId}/apiKeys`),
+      await get(bearer, `/api/atlas/v1.0/groups/${groupId}`),
+    ];
+    if (answers.some(({ status }) => status !== 200)) return false;
+    if (!asLinked) return true;
+    const migrations = await get(owner, `/api/linkspan/v1/groups/${groupId}/liveMigrations`);
+    return /"status":"(NEW|WORKING)"/.test(migrations.text);
   }
 
   /** All that the organization can see of itself. */
@@ -174,8 +187,7 @@ async function makeTenant(keeper: Setup, url: string, secrets: Set<string>): Pro
     connectionString: `mongodb://writer:${password}@127.0.0.1:9/?serverSelectionTimeoutMS=200`,
   });
   const { linkToken, hostSecret } = await linkHost(owner, orgId, url);
-  const account = await makeServiceAccount(owner, orgId, 'ORG_OWNER');
-  if (account.credential.kind !== 'bearer') throw new Error('an access token was expected');
+  const { client, token } = await signIn(owner, orgId, url);
   const key = await owner.call('POST', `/orgs/${orgId}/apiKeys`, {
     desc: 'another',
     roles: ['ORG_MEMBER'],
@@ -192,22 +204,21 @@ async function makeTenant(keeper: Setup, url: string, secrets: Set<string>): Pro
       password: PLANTED_SECRETS[1],
     },
   });
-  for (const secret of [holder.credential.privateKey, account.credential.token, linkToken]) {
-    secrets.add(secret);
-  }
-  for (const secret of [hostSecret, password, textAt(key, 'privateKey')]) secrets.add(secret);
+  const told = [linkToken, hostSecret, password, token, client.secret, textAt(key, 'privateKey')];
+  for (const secret of [holder.credential.privateKey, ...told]) secrets.add(secret);
   return {
     orgId,
     groupId,
     groupName,
     owner: holder.credential,
-    bearer: account.credential,
+    client,
+    bearer: { kind: 'bearer', token },
     values: new Map<TokenName, string>([
       ['orgId', orgId],
       ['groupId', groupId],
       ['groupName', groupName],
       ['apiUserId', textAt(key, 'id')],
-      ['clientId', account.id],
+      ['clientId', client.id],
       ['clusterName', CLUSTER],
       ['liveMigrationId', textAt(migration, '_id')],
       ['hostname', HOSTNAME],
@@ -216,6 +227,29 @@ async function makeTenant(keeper: Setup, url: string, secrets: Set<string>): Pro
       ['ipAddress', '192.0.2.1'],
     ]),
   };
+}
+
+/** Makes a service account that owns the organization, and an access token of it. */
+async function signIn(owner: Setup, orgId: string, url: string) {
+  const made = await owner.call('POST', `/orgs/${orgId}/serviceAccounts`, {
+    name: uniqueName('account'),
+    description: 'fuzzes',
+    roles: ['ORG_OWNER'],
+    secretExpiresAfterHours: 8,
+  });
+  const id = textAt(made, 'clientId');
+  const secret = textAt(listAt(made, 'secrets')[0] ?? {}, 'secret');
+  const answer = await fetch(`${url}/api/oauth/token`, {
+    method: 'POST',
+    headers: {
+      authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`,
+      'content-type': 'application/x-www-form-urlencoded',
+    },
+    body: 'grant_type=client_credentials',
+  });
+  if (answer.status !== 200) throw new Error(`no access token: ${await answer.text()}`);
+  const { access_token: token } = (await answer.json()) as { readonly access_token: string };
+  return { client: { id, secret }, token };
 }
 
 /** Links a migration host that is heard of once, as an agent would. */
