@@ -3,6 +3,7 @@ import { timestamp } from '../../src/domain/time.ts';
 import * as events from '../../src/store/events.ts';
 import { type Api, apiClient, type Credentials, type Json, textOf } from '../support/api.ts';
 import { linkHost, makeDestination, migrationBody } from '../support/link.ts';
+import { askToken, bearerClient, makeClient, newToken } from '../support/oauth.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
 let server: TestServer;
@@ -117,6 +118,35 @@ test('events of an API key name the key and the entry of its list', async () => 
       whitelistEntry: '192.0.2.1/32',
     },
     { eventTypeName: 'API_KEY_CREATED', targetPublicKey },
+  ]);
+});
+
+test('what a service account does names the account in raw; its system status has no key', async () => {
+  const account = await makeClient(server);
+  const bearer = bearerClient(server.url, await newToken(server.url, account));
+  await bearer.call('PATCH', `/api/atlas/v2/orgs/${server.orgId}`, { body: { name: 'Renamed' } });
+  const [event] = await list(`${org}?includeRaw=true&itemsPerPage=1`, bearer);
+  expect(event).toMatchObject({
+    eventTypeName: 'ORG_RENAMED',
+    raw: { clientId: account.clientId },
+    remoteAddress: '127.0.0.1',
+  });
+  expect(event).not.toHaveProperty('apiKeyId');
+  const status = await bearer.call('GET', '/api/atlas/v2');
+  expect(status.json).toMatchObject({ apiKey: null, appName: 'MongoDB Atlas' });
+});
+
+test('C11: a wrong client secret and a refused access token are events of the account', async () => {
+  const account = await makeClient(server);
+  await askToken(server.url, { ...account, secret: `mdb_sa_sk_${'x'.repeat(40)}` });
+  const token = await newToken(server.url, account);
+  await server.store.db.deleteFrom('access_tokens').execute();
+  expect((await bearerClient(server.url, token).call('GET', org)).status).toBe(401);
+  const failed = await list(`${org}?eventType=SERVICE_ACCOUNT_SIGN_IN_FAILED&includeRaw=true`);
+  const own = failed.filter((event) => event['resourceId'] === account.clientId);
+  expect(own.toReversed()).toMatchObject([
+    { raw: { detail: { failure: 'WRONG_SECRET' } } },
+    { raw: { detail: { failure: 'INVALID_ACCESS_TOKEN' } } },
   ]);
 });
 
