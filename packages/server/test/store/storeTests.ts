@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { newId } from '../../src/domain/ids.ts';
+import { newClientId } from '../../src/domain/serviceAccount.ts';
 import { timestamp } from '../../src/domain/time.ts';
+import * as accessTokens from '../../src/store/accessTokens.ts';
 import * as apiKeys from '../../src/store/apiKeys.ts';
 import * as clusters from '../../src/store/clusters.ts';
 import * as events from '../../src/store/events.ts';
@@ -12,6 +14,9 @@ import * as organizations from '../../src/store/organizations.ts';
 import * as projects from '../../src/store/projects.ts';
 import * as pushSessions from '../../src/store/pushSessions.ts';
 import type { LiveMigrationRow } from '../../src/store/schema.ts';
+import * as serviceAccountAccessList from '../../src/store/serviceAccountAccessList.ts';
+import * as serviceAccounts from '../../src/store/serviceAccounts.ts';
+import * as serviceAccountSecrets from '../../src/store/serviceAccountSecrets.ts';
 import type { Store } from '../../src/store/store.ts';
 
 /** What every kind of store has to do, whatever keeps its tables. */
@@ -264,6 +269,58 @@ export function registerStoreTests(kind: string, open: () => Promise<Store>): vo
         await projects.remove(tx, projectId);
       });
       expect(await liveMigrations.find(db, id)).toBeUndefined();
+    });
+
+    test('a removed service account takes roles, secrets, access list and tokens along', async () => {
+      const { db } = store;
+      const clientId = newClientId();
+      const created_at = '2026-01-01T00:00:00.000Z';
+      const expires_at = '2026-02-01T00:00:00.000Z';
+      await serviceAccounts.insert(db, {
+        client_id: clientId,
+        org_id: orgId,
+        name: 'Client',
+        description: 'A test',
+        created_at,
+      });
+      await serviceAccounts.setOrganizationRoles(db, clientId, orgId, ['ORG_OWNER', 'ORG_OWNER']);
+      await serviceAccounts.setProjectRoles(db, clientId, projectId, ['GROUP_OWNER']);
+      await serviceAccountAccessList.add(db, { client_id: clientId, cidr: '::1/128', created_at });
+      const [first, second] = [newId(), newId()];
+      for (const id of [first, second]) {
+        await serviceAccountSecrets.insert(db, {
+          id,
+          client_id: clientId,
+          secret_hash: Buffer.alloc(32),
+          secret_suffix: 'abcd',
+          created_at,
+          expires_at,
+          last_used_at: null,
+        });
+        await accessTokens.insert(db, {
+          id: `token of ${id}`,
+          client_id: clientId,
+          secret_id: id,
+          issued_at: created_at,
+          expires_at,
+        });
+      }
+      const usable = (at: string) => serviceAccounts.listUsableWithRole(db, orgId, 'ORG_OWNER', at);
+      expect(await usable(created_at)).toEqual([clientId]);
+      expect(await usable(expires_at)).toEqual([]);
+      expect(await accessTokens.countLive(db, clientId, created_at)).toBe(2);
+      expect(await accessTokens.countLive(db, clientId, expires_at)).toBe(0);
+      expect(await serviceAccountSecrets.remove(db, newClientId(), first)).toBe(false);
+      expect(await serviceAccountSecrets.remove(db, clientId, first)).toBe(true);
+      const left = await accessTokens.findLive(db, `token of ${second}`, created_at);
+      expect(left).toMatchObject({ client_id: clientId });
+      expect(await accessTokens.findLive(db, `token of ${first}`, created_at)).toBeUndefined();
+      expect(await serviceAccounts.remove(db, clientId)).toBe(true);
+      expect(await serviceAccounts.remove(db, clientId)).toBe(false);
+      expect(await serviceAccounts.roles(db, clientId)).toEqual([]);
+      expect(await serviceAccountSecrets.list(db, clientId)).toEqual([]);
+      expect(await serviceAccountAccessList.list(db, clientId)).toEqual([]);
+      expect(await accessTokens.findLive(db, `token of ${second}`, created_at)).toBeUndefined();
     });
 
     test('a removed key takes its roles and access list along', async () => {
