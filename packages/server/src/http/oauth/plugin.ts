@@ -6,7 +6,7 @@ import type {
   FastifyRequest,
 } from 'fastify';
 import { SECURITY_HEADERS } from '@linkspan/contract/serving/presentation.ts';
-import { plainAddress } from '../../domain/addresses.ts';
+import { networkOf, plainAddress } from '../../domain/addresses.ts';
 import { invalidClient, invalidRequest, OAuthError } from '../../domain/oauthError.ts';
 import {
   ACCESS_TOKEN_SECONDS,
@@ -125,7 +125,7 @@ async function limit(
 ): Promise<void> {
   // What is no client id shares one bucket: names that callers make up cost nothing.
   const client = /^mdb_sa_id_[0-9a-f]{24}$/.test(clientId) ? clientId : '';
-  const taken = await rateLimiter.take(limits, `${plainAddress(request.ip)} ${client}`);
+  const taken = await rateLimiter.take(limits, `${networkOf(request.ip)} ${client}`);
   if (taken.allowed) return;
   throw rateLimited(
     `Resource ${request.url.split('?')[0]} is limited to ${limits.capacity} requests every 1 minutes.`,
