@@ -125,7 +125,7 @@ async function limit(
 ): Promise<void> {
   // What is no client id shares one bucket: names that callers make up cost nothing.
   const client = /^mdb_sa_id_[0-9a-f]{24}$/.test(clientId) ? clientId : '';
-  const taken = await rateLimiter.take(limits, `${networkOf(request.ip)} ${client}`);
+  const taken = await rateLimiter.take(limits, `${networkOf(plainAddress(request.ip))} ${client}`);
   if (taken.allowed) return;
   throw rateLimited(
     `Resource ${request.url.split('?')[0]} is limited to ${limits.capacity} requests every 1 minutes.`,
