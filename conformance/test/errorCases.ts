@@ -55,7 +55,7 @@ const ACCESS: readonly ErrorCase[] = [
   }),
   of('TOO_MANY_FAILED_SIGN_INS', 429, async (lab) => {
     const as = { kind: 'digest', publicKey: 'guessing', privateKey: 'nothing' } as const;
-    for (let count = 0; count < 10; count += 1) await lab.call('GET', '/orgs', { as });
+    for (let count = 0; count < 100; count += 1) await lab.call('GET', '/orgs', { as });
     return lab.call('GET', '/orgs', { as });
   }),
   of('RATE_LIMITED_TOKEN_BUCKET', 429, async (lab) => {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { answerTo, apiClient, type Credentials, send, textOf } from '../support/api.ts';
+import { FREE_FAILURES } from '../../src/operations/signInBackoff.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
 let server: TestServer;
@@ -66,7 +67,7 @@ test('C11: an address that is not on the access list is one, without slowing the
 test('C11: whoever keeps failing waits, whether the key exists or not; the right key elsewhere does not', async () => {
   for (const publicKey of [server.owner.publicKey, 'nobodyxx']) {
     const guessing = apiClient(server.url, { publicKey, privateKey: 'a guess' });
-    for (let index = 0; index < 10; index += 1) {
+    for (let index = 0; index < FREE_FAILURES; index += 1) {
       expect((await guessing.call('GET', target)).status).toBe(401);
     }
     const slowed = await guessing.call('GET', target);
