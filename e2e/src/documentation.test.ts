@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findBrowser, NO_BROWSER, startBrowser } from '@linkspan/testkit/browser.ts';
+import { api } from '@linkspan/testkit/digestClient.ts';
 import { runLinkspan, startServer } from '@linkspan/testkit/processes.ts';
 import type { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
@@ -28,12 +29,59 @@ async function startOwned(resources: AsyncDisposableStack) {
   return { url: (server.ready as { url: string }).url, organization, apiKey };
 }
 
-/** Calls the operation as a reader of the page does. @returns the answer's body */
-async function execute(page: Page): Promise<string> {
+/** Of a service account that is made for it. */
+async function accessToken(
+  url: string,
+  orgId: string,
+  key: { readonly publicKey: string; readonly privateKey: string },
+): Promise<string> {
+  await using owner = api(url, key);
+  const { body: account } = await owner.post<{
+    readonly clientId: string;
+    readonly secrets: readonly { readonly secret: string }[];
+  }>(`/api/atlas/v2/orgs/${orgId}/serviceAccounts`, {
+    version: '2024-08-05',
+    body: {
+      name: 'reader',
+      description: 'reads the documentation',
+      roles: ['ORG_MEMBER'],
+      secretExpiresAfterHours: 8,
+    },
+  });
+  const client = `${account.clientId}:${account.secrets[0]?.secret ?? ''}`;
+  const answer = await fetch(`${url}/api/oauth/token`, {
+    method: 'POST',
+    headers: { authorization: `Basic ${Buffer.from(client).toString('base64')}` },
+    body: new URLSearchParams({ grant_type: 'client_credentials' }),
+  });
+  return ((await answer.json()) as { readonly access_token: string }).access_token;
+}
+
+/** Enters a token as a reader of the page does. */
+async function authorize(page: Page, token: string): Promise<void> {
+  await page.locator('.scheme-container').getByRole('button', { name: 'Authorize' }).click();
+  const form = page.locator('.auth-container', { hasText: 'bearer (http, Bearer)' });
+  await form.locator('input').fill(token);
+  await form.getByRole('button', { name: 'Apply credentials' }).click();
+  await page.locator('.modal-ux .close-modal').click();
+}
+
+/**
+ * Calls the operation as a reader of the page does.
+ * @returns what the page shows of the answer, and the scheme of the credentials that it sent itself
+ */
+async function execute(page: Page): Promise<{ readonly shown: string; readonly scheme: string }> {
   const operation = page.locator(OPERATION);
+  const succeeded = page.waitForResponse(
+    (answer) => new URL(answer.url()).pathname.endsWith('/orgs') && answer.status() === 200,
+  );
   await operation.getByRole('button', { name: 'Execute', exact: true }).click();
+  const { authorization = '' } = await (await succeeded).request().allHeaders();
   const answer = operation.locator('.live-responses-table .highlight-code').first();
-  return (await answer.textContent()) ?? '';
+  return {
+    shown: (await answer.textContent()) ?? '',
+    scheme: authorization.split(' ')[0] ?? '',
+  };
 }
 
 it('reads the API, and tries it with Digest and with Bearer', async (context) => {
@@ -60,7 +108,15 @@ it('reads the API, and tries it with Digest and with Bearer', async (context) =>
   await page.locator(OPERATION).click();
   await page.locator(OPERATION).getByRole('button', { name: 'Try it out' }).click();
   // The browser itself answers the challenge, as it does for everybody who types the keys in.
-  expect(await execute(page)).toContain(organization.id);
+  const byDigest = await execute(page);
+  expect(byDigest.shown).toContain(organization.id);
+  expect(byDigest.scheme).toBe('');
+
+  await keyed.setHTTPCredentials(null);
+  await authorize(page, await accessToken(url, organization.id, apiKey));
+  const byBearer = await execute(page);
+  expect(byBearer.shown).toContain(organization.id);
+  expect(byBearer.scheme).toBe('Bearer');
 
   expect(failures).toEqual([]);
   expect(elsewhere.filter((other) => !other.startsWith('data:'))).toEqual([]);

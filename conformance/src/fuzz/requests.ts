@@ -245,5 +245,10 @@ function writerOf(bodies: Bodies): (value: unknown) => string {
 }
 
 function asForm(value: unknown): string {
-  return new URLSearchParams(value as Record<string, string>).toString();
+  if (typeof value !== 'object' || value === null) return encodeURIComponent(JSON.stringify(value));
+  const form = new URLSearchParams();
+  for (const [name, one] of Object.entries(value)) {
+    form.append(name, typeof one === 'string' ? one : (JSON.stringify(one) ?? ''));
+  }
+  return form.toString();
 }
