@@ -114,7 +114,7 @@ async function enter(
   });
   if (migration.status === 'NEW') {
     await events.record(tx, {
-      type: 'LIVE_MIGRATION_STARTED',
+      type: 'CLUSTER_IMPORT_STARTED',
       orgId: link.org_id,
       projectId: migration.project_id,
       actor: { hostId: host.id, remoteAddress },

@@ -28,7 +28,7 @@ export async function unlinkHost(context: GatewayContext, principal: HostPrincip
       const at = timestamp();
       const result = { status: 'FAILED', findings: '[]', errorMessage: REASON, at } as const;
       await validations.settle(tx, row.id, result);
-      await record(tx, principal, 'LIVE_MIGRATION_VALIDATION_FAILED', row.id, row.project_id);
+      await record(tx, principal, 'CLUSTER_IMPORT_VALIDATION_FAIL', row.id, row.project_id);
     }
     for (const row of await liveMigrations.listActive(tx, { host_id: host.id })) {
       await standStill(tx, principal, row);

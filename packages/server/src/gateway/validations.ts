@@ -66,7 +66,7 @@ export async function reportValidation(
     });
     if (!settled) return;
     await events.record(tx, {
-      type: failed ? 'LIVE_MIGRATION_VALIDATION_FAILED' : 'LIVE_MIGRATION_VALIDATION_SUCCEEDED',
+      type: failed ? 'CLUSTER_IMPORT_VALIDATION_FAIL' : 'CLUSTER_IMPORT_VALIDATION_SUCCESS',
       orgId: link.org_id,
       projectId: row.project_id,
       actor: { hostId: host.id, remoteAddress },

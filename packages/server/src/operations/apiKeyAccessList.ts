@@ -55,12 +55,13 @@ export async function add(
   base: string,
 ): Promise<AccessListEntry[]> {
   const cidrs = requestedCidrs(body);
+  const now = timestamp();
   await context.store.transaction(async (tx) => {
     await loadChangeable(tx, orgId, id);
     const there = new Set((await apiKeys.accessList(tx, id)).map((row) => row.cidr));
     for (const cidr of cidrs) {
       if (there.has(cidr)) throw apiError('ADDRESS_ALREADY_IN_WHITELIST', cidr);
-      await apiKeys.addAccessListEntry(tx, { api_key_id: id, cidr, created_at: timestamp() });
+      await apiKeys.addAccessListEntry(tx, { api_key_id: id, cidr, created_at: now });
       await events.record(tx, {
         type: 'API_KEY_ACCESS_LIST_ENTRY_ADDED',
         orgId,

@@ -8,6 +8,7 @@ import type {
 } from '@linkspan/contract/api/apiKeys.ts';
 import { isGroupRole, isOrgRole } from '@linkspan/contract/api/roles.ts';
 import type { Principal } from '../domain/access.ts';
+import type { EventType } from '../domain/eventTypes.ts';
 import { apiError, attributeError } from '@linkspan/contract/serving/apiError.ts';
 import * as apiKeys from '../store/apiKeys.ts';
 import * as events from '../store/events.ts';
@@ -151,7 +152,8 @@ export async function addToProject(
     const before = (await apiKeys.roles(tx, id)).filter((role) => role.project_id === groupId);
     const roles = [...new Set([...before.map((role) => role.role), ...added])];
     await apiKeys.setProjectRoles(tx, id, groupId, roles);
-    await recordRoles(tx, principal, project.org_id, groupId, id, roles);
+    const type = before.length === 0 ? 'API_KEY_ADDED_TO_GROUP' : 'API_KEY_ROLES_CHANGED';
+    await recordRoles(tx, principal, project.org_id, groupId, id, roles, type);
   });
 }
 
@@ -167,7 +169,7 @@ export async function removeFromProject(
     if (project === undefined) throw apiError('GROUP_NOT_FOUND', groupId);
     await loadChangeable(tx, project.org_id, id);
     await apiKeys.setProjectRoles(tx, id, groupId, []);
-    await recordRoles(tx, principal, project.org_id, groupId, id, []);
+    await recordRoles(tx, principal, project.org_id, groupId, id, [], 'API_KEY_REMOVED_FROM_GROUP');
   });
 }
 
@@ -281,9 +283,10 @@ async function recordRoles(
   projectId: string | null,
   id: string,
   roles: readonly string[],
+  type: EventType = 'API_KEY_ROLES_CHANGED',
 ): Promise<void> {
   await events.record(tx, {
-    type: 'API_KEY_ROLES_CHANGED',
+    type,
     orgId,
     projectId,
     actor: actorOf(principal),

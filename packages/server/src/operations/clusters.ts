@@ -84,7 +84,7 @@ export async function setConnectionString(
     await refuseWhileUsed(tx, row);
     const sealed = store.sealer.seal(clusters.uriIdentity(row.id), connectionString);
     await clusters.setUri(tx, row.id, { uri_sealed: sealed, facts: null });
-    await record(tx, principal, 'CLUSTER_UPDATED', row);
+    await record(tx, principal, 'CLUSTER_UPDATE_COMPLETED', row);
   });
   return get(context, groupId, name, base);
 }
@@ -154,7 +154,11 @@ function checkUri(context: OperationContext, uri: string): void {
 async function record(
   tx: Executor,
   principal: Principal,
-  type: 'CLUSTER_CREATED' | 'CLUSTER_UPDATED' | 'CLUSTER_CONNECTION_TESTED' | 'CLUSTER_DELETED',
+  type:
+    | 'CLUSTER_CREATED'
+    | 'CLUSTER_UPDATE_COMPLETED'
+    | 'CLUSTER_CONNECTION_TESTED'
+    | 'CLUSTER_DELETED',
   row: ClusterRow,
   detail: Readonly<Record<string, unknown>> = {},
 ): Promise<void> {

@@ -93,7 +93,7 @@ export class LinkRemoval {
       const result = { status: 'FAILED', findings: '[]', errorMessage: REASON, at: now } as const;
       await validations.settle(tx, id, result);
       await events.record(tx, {
-        type: 'LIVE_MIGRATION_VALIDATION_FAILED',
+        type: 'CLUSTER_IMPORT_VALIDATION_FAIL',
         orgId,
         projectId: validation.project_id,
         actor,

@@ -90,7 +90,7 @@ export class LiveMigrationControl {
       refuseEnded(found);
       const reason = `Canceled by ${nameOf(principal)}.`;
       await liveMigrations.setCanceled(tx, id, reason, timestamp());
-      await record(tx, principal, found, 'LIVE_MIGRATION_CANCELED', { reason });
+      await record(tx, principal, found, 'CLUSTER_IMPORT_CANCELLED', { reason });
       return found;
     });
     const flight = this.#settle(id);

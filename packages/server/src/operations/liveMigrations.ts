@@ -133,7 +133,7 @@ export async function cutOver(
     const attempt = await liveMigrations.requestCutover(tx, id);
     const project = await projects.find(tx, groupId);
     await events.record(tx, {
-      type: 'LIVE_MIGRATION_CUTOVER_REQUESTED',
+      type: 'CLUSTER_IMPORT_CUTOVER',
       orgId: project?.org_id ?? principal.orgId,
       projectId: groupId,
       actor: actorOf(principal),

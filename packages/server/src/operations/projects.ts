@@ -134,14 +134,16 @@ export async function update(
     const changed = { name: name ?? row.name, tags: tags ? JSON.stringify(tags) : row.tags };
     if (changed.name === row.name && changed.tags === row.tags) return;
     await projects.update(tx, groupId, changed);
-    await events.record(tx, {
-      type: 'GROUP_UPDATED',
-      orgId: row.org_id,
-      projectId: groupId,
-      actor: actorOf(principal),
-      targetId: groupId,
-      detail: { name: changed.name, tags: JSON.parse(changed.tags) as Tag[] },
-    });
+    const about = { orgId: row.org_id, projectId: groupId, targetId: groupId };
+    const actor = actorOf(principal);
+    if (changed.name !== row.name) {
+      const detail = { name: changed.name, was: row.name };
+      await events.record(tx, { type: 'GROUP_NAME_CHANGED', ...about, actor, detail });
+    }
+    if (changed.tags !== row.tags) {
+      const detail = { tags: JSON.parse(changed.tags) as Tag[] };
+      await events.record(tx, { type: 'GROUP_TAGS_CHANGED', ...about, actor, detail });
+    }
   });
   return get(context, groupId, base);
 }

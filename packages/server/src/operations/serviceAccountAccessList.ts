@@ -31,10 +31,11 @@ export async function add(
   body: AddServiceAccountAccessListEntries,
 ): Promise<ServiceAccountAccessListEntry[]> {
   const cidrs = requestedCidrs(body);
+  const now = timestamp();
   await context.store.transaction(async (tx) => {
     await load(tx, orgId, clientId);
     for (const cidr of cidrs) {
-      const entry = { client_id: clientId, cidr, created_at: timestamp() };
+      const entry = { client_id: clientId, cidr, created_at: now };
       if (!(await accessList.add(tx, entry))) continue;
       await events.record(tx, {
         type: 'SERVICE_ACCOUNT_ACCESS_LIST_ENTRY_ADDED',

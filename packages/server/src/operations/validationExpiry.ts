@@ -45,7 +45,7 @@ export class ValidationExpiry {
         await validations.settle(tx, id, result);
         const project = await projects.find(tx, project_id);
         await events.record(tx, {
-          type: 'LIVE_MIGRATION_VALIDATION_FAILED',
+          type: 'CLUSTER_IMPORT_VALIDATION_FAIL',
           orgId: project?.org_id ?? '',
           projectId: project_id,
           actor: null,

@@ -254,7 +254,7 @@ test('progress, a failed cutover and COMPLETE follow the attempt that is under w
     .filter(({ target_id: target }) => target === migrationId)
     .map(({ event_type: type }) => type);
   expect(types).toEqual([
-    'LIVE_MIGRATION_STARTED',
+    'CLUSTER_IMPORT_STARTED',
     'LIVE_MIGRATION_CUTOVER_FAILED',
     'LIVE_MIGRATION_COMPLETED',
   ]);

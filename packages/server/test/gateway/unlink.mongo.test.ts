@@ -112,9 +112,9 @@ test('C6: an unlinked host is refused from then on, and nothing is removed', asy
     .map(({ event_type }) => event_type);
   expect(recorded).toEqual([
     'LIVE_MIGRATION_HOST_REGISTERED',
-    'LIVE_MIGRATION_STARTED',
+    'CLUSTER_IMPORT_STARTED',
     'LIVE_MIGRATION_HOST_UNLINKED',
-    'LIVE_MIGRATION_VALIDATION_FAILED',
+    'CLUSTER_IMPORT_VALIDATION_FAIL',
     'LIVE_MIGRATION_CUTOVER_FAILED',
   ]);
 });

@@ -104,7 +104,9 @@ test('each change of organization, project and keys is an event with who and wha
   await change('updateOrgSettings', org, settings, [['ORG_SETTINGS_UPDATED', orgId]]);
   const project = await change('createGroup', {}, { name: 'Project', orgId }, [['GROUP_CREATED']]);
   const groupId = String(project['id']);
-  await change('updateGroup', { groupId }, { name: 'Other' }, [['GROUP_UPDATED', groupId]]);
+  await change('updateGroup', { groupId }, { name: 'Other' }, [['GROUP_NAME_CHANGED', groupId]]);
+  const tags = [{ key: 'a', value: 'b' }];
+  await change('updateGroup', { groupId }, { tags }, [['GROUP_TAGS_CHANGED', groupId]]);
 
   const made = await change('createOrgApiKey', org, { desc: 'key', roles: ['ORG_MEMBER'] }, [
     ['API_KEY_CREATED'],
@@ -116,10 +118,10 @@ test('each change of organization, project and keys is an event with who and wha
   const described = [['API_KEY_DESCRIPTION_CHANGED', apiUserId]] as const;
   await change('updateOrgApiKey', own, { desc: 'described' }, described);
   const group = { roles: ['GROUP_OWNER'] };
-  await change('addGroupApiKey', own, [group], [['API_KEY_ROLES_CHANGED', apiUserId]]);
+  await change('addGroupApiKey', own, [group], [['API_KEY_ADDED_TO_GROUP', apiUserId]]);
   const reader = { roles: ['GROUP_READ_ONLY'] };
   await change('updateGroupApiKeyRoles', own, reader, [['API_KEY_ROLES_CHANGED', apiUserId]]);
-  await change('removeGroupApiKey', own, undefined, [['API_KEY_ROLES_CHANGED', apiUserId]]);
+  await change('removeGroupApiKey', own, undefined, [['API_KEY_REMOVED_FROM_GROUP', apiUserId]]);
   await change('createGroupApiKey', own, { desc: 'of it', ...group }, [['API_KEY_CREATED']]);
   await change(
     'createOrgApiKeyAccessListEntry',
@@ -186,7 +188,7 @@ test('each change of clusters, link and migrations is an event with who and what
   await change('testDestinationClusterConnection', named, undefined, [
     ['CLUSTER_CONNECTION_TESTED', clusterId],
   ]);
-  const updated = [['CLUSTER_UPDATED', clusterId]] as const;
+  const updated = [['CLUSTER_UPDATE_COMPLETED', clusterId]] as const;
   await change('updateDestinationCluster', named, { connectionString }, updated);
 
   const token = [['API_KEY_CREATED'], ['LIVE_MIGRATION_LINK_TOKEN_CREATED']] as const;
@@ -214,15 +216,15 @@ test('each change of clusters, link and migrations is an event with who and what
   await report(id);
   await change('pauseLiveMigration', one, undefined, [['LIVE_MIGRATION_PAUSED', id]]);
   await change('resumeLiveMigration', one, undefined, [['LIVE_MIGRATION_RESUMED', id]]);
-  await change('cancelLiveMigration', one, undefined, [['LIVE_MIGRATION_CANCELED', id]]);
+  await change('cancelLiveMigration', one, undefined, [['CLUSTER_IMPORT_CANCELLED', id]]);
   const two = await create();
   await report(two.liveMigrationId);
-  const cutover = [['LIVE_MIGRATION_CUTOVER_REQUESTED', two.liveMigrationId]] as const;
+  const cutover = [['CLUSTER_IMPORT_CUTOVER', two.liveMigrationId]] as const;
   await change('cutoverGroupLiveMigration', two, undefined, cutover);
   await change('deleteOrgLiveMigrationLinkTokens', { orgId }, undefined, [
     ...removed.slice(0, 2),
     ['LIVE_MIGRATION_FAILED', two.liveMigrationId],
-    ['LIVE_MIGRATION_VALIDATION_FAILED'],
+    ['CLUSTER_IMPORT_VALIDATION_FAIL'],
     ...removed.slice(2),
   ]);
   await change('deleteDestinationCluster', named, undefined, [['CLUSTER_DELETED', clusterId]]);

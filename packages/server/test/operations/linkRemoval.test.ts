@@ -79,7 +79,7 @@ test('C1: removal ends key, migrations and validations in one step, and erases p
     'API_KEY_DELETED',
     'LIVE_MIGRATION_LINK_TOKEN_DELETED',
     'LIVE_MIGRATION_FAILED',
-    'LIVE_MIGRATION_VALIDATION_FAILED',
+    'CLUSTER_IMPORT_VALIDATION_FAIL',
     'LIVE_MIGRATION_LINK_REMOVED',
   ]);
   const again = await server.api.call('DELETE', tokens(server));

@@ -157,7 +157,7 @@ test('a canceled migration is FAILED, says who did it, and leaves room for anoth
       parameters: [id, 'FAILED'],
     });
   }
-  expect((await migration.types()).filter((type) => type.includes('CANCELED'))).toHaveLength(1);
+  expect((await migration.types()).filter((type) => type.includes('CANCELLED'))).toHaveLength(1);
   const again = await server.api.call('POST', `/api/atlas/v2/groups/${groupId}/liveMigrations`, {
     body: migrationBody(groupId),
   });
