@@ -92,8 +92,10 @@ class FuzzRun {
       await this.#malformed(seed + round, until);
       await this.#checkServer('HTTP');
     }
-    if ((await this.#world.stateOf(this.#world.victim)) !== before) {
-      this.#found('another organization', 'its state has changed', null, '', seed);
+    const after = await this.#world.stateOf(this.#world.victim);
+    if (after !== before) {
+      const lines = after.split('\n').filter((line) => !before.includes(line));
+      this.#found('another organization', 'its state has changed', null, lines.join('\n'), seed);
     }
     return {
       seed,

@@ -158,8 +158,11 @@ export class FuzzWorld implements AsyncDisposable {
       const { status, text } = await this.#client.send(owner, { method: 'GET', path, headers });
       texts.push(`${path} ${status} ${text}`);
     }
-    // A sign-in is told where a service account is shown; nothing else of it changes by itself.
-    return texts.join('\n').replaceAll(/"lastUsedAt":"[^"]*"/g, '');
+    // What time alone changes: when an account signed in, and that a host is silent.
+    return texts
+      .join('\n')
+      .replaceAll(/"lastUsedAt":"[^"]*"/g, '')
+      .replaceAll('"state":"STALE"', '"state":"LINKED"');
   }
 
   /** What the server has logged since this was last asked. */
