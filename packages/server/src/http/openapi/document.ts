@@ -13,7 +13,9 @@ const DESCRIPTION = `The live-migration part of the Atlas Administration API, an
 - \`/api/atlas/v1.0\`: the same operations as they were first, in plain JSON.
 - \`/api/linkspan/v1\`: what Atlas has no operation for, with the same conventions.
 
-Every GET answers HEAD as well, and every path answers OPTIONS. Bodies may also be sent as \`application/json\`. A success with \`envelope=true\` has its body in \`content\`.`;
+Every GET answers HEAD as well, and every path answers OPTIONS. Bodies may also be sent as \`application/json\`. A query parameter without a value counts as absent. A success with \`envelope=true\` has its body in \`content\`.
+
+To try an operation here, enter an access token under *Authorize* (bearer). With an API key enter nothing: your browser answers the Digest challenge and asks for the public and the private key.`;
 
 const SECURITY_SCHEMES: Json = {
   digest: {
