@@ -18,13 +18,20 @@ export function parseJson(raw: Buffer, contentType: string | undefined): unknown
     throw apiError('UNSUPPORTED_MEDIA_TYPE', type);
   }
   try {
-    return JSON.parse(raw.toString('utf8'), dropPrototype) as unknown;
+    return JSON.parse(UTF8.decode(raw), revive) as unknown;
   } catch {
     throw apiError('MALFORMED_JSON');
   }
 }
 
-function dropPrototype(key: string, value: unknown): unknown {
+/** Refuses what is not UTF-8; a byte order mark is no JSON (RFC 8259, section 8.1). */
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** Texts that no store can keep are malformed: PostgreSQL has no U+0000, UTF-8 no lone surrogates. */
+function revive(key: string, value: unknown): unknown {
+  if (typeof value === 'string' && (value.includes('\0') || !value.isWellFormed())) {
+    throw new SyntaxError('a text that is not Unicode, or holds U+0000');
+  }
   return key === '__proto__' ? undefined : value;
 }
 

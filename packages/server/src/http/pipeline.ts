@@ -72,6 +72,9 @@ export class Pipeline {
     if (base.versioned) checkGone(resolved, goneVersions, pathOf(request));
     const query = queryOf(request.raw.url ?? '');
     checkPresentation(query);
+    for (const [name, value] of Object.entries(request.params as Params)) {
+      if (value.includes('\0')) throw apiError('INVALID_PATH_PARAMETER', name);
+    }
     const page = pageRequestOf(query);
     const parameters = readQuery(query, endpoint.query ?? {});
     this.#admitted.set(request, { principal, resolved, query, parameters, page });

@@ -23,6 +23,8 @@ export function readQuery(
   const values: Record<string, unknown> = {};
   for (const [name, parameter] of Object.entries(declared)) {
     const texts = query.getAll(name).filter((text) => text !== '');
+    // No store can keep it, nor look for it.
+    if (texts.some((text) => text.includes('\0'))) throw apiError('INVALID_QUERY_PARAMETER', name);
     if (texts.length > 0) values[name] = readParameter(name, parameter, texts);
   }
   return values;

@@ -118,3 +118,16 @@ test('any text is an address or not, and a connection string or not', () => {
     }),
   );
 });
+
+test('texts that no store can keep are malformed JSON', () => {
+  const bodies = [
+    Buffer.from(String.raw`{"name":"a\u0000b"}`),
+    Buffer.from(String.raw`["\ud800"]`),
+    Buffer.from([0x22, 0xff, 0x22]),
+    Buffer.from('\ufeff{}'),
+  ];
+  for (const body of bodies) {
+    expect(() => parseJson(body, undefined)).toThrow('Received JSON is malformed.');
+  }
+  expect(parseJson(Buffer.from('{"name":"\u{1F600}"}'), undefined)).toEqual({ name: '\u{1F600}' });
+});

@@ -154,3 +154,14 @@ test('C9: nothing of another organization is reached by its id', async () => {
   });
   expect(mismatch.json).toMatchObject({ errorCode: 'GROUP_MISMATCH', parameters: [groupId] });
 });
+
+test('what no store can look for is refused by name', async () => {
+  const path = await server.api.call('GET', '/api/atlas/v1.0/groups/byName/a%00b');
+  expect([path.status, path.json['errorCode'], path.json['parameters']]).toEqual([
+    400,
+    'INVALID_PATH_PARAMETER',
+    ['groupName'],
+  ]);
+  const query = await server.api.call('GET', '/api/atlas/v1.0/orgs?name=%00');
+  expect([query.status, query.json['errorCode']]).toEqual([400, 'INVALID_QUERY_PARAMETER']);
+});
