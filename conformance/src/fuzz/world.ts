@@ -14,6 +14,8 @@ const SOURCE_PROJECT = '5f0000000000000000000001';
 const HOSTNAME = 'fuzz-host.example.net';
 const SOURCE_CLUSTER = 'orders';
 const CLUSTER = 'target';
+/** The one that no migration writes to. */
+const SPARE_CLUSTER = 'spare';
 
 /** An organization with something of everything in it. */
 export interface Tenant {
@@ -185,10 +187,12 @@ async function makeTenant(keeper: Setup, url: string, secrets: Set<string>): Pro
   const groupName = uniqueName('Project').replace(' ', '-');
   const groupId = textAt(await owner.call('POST', '/groups', { name: groupName, orgId }), 'id');
   const password = randomBytes(12).toString('hex');
-  await owner.call('POST', `/api/linkspan/v1/groups/${groupId}/clusters`, {
-    name: CLUSTER,
-    connectionString: `mongodb://writer:${password}@127.0.0.1:9/?serverSelectionTimeoutMS=200`,
-  });
+  for (const name of [CLUSTER, SPARE_CLUSTER]) {
+    await owner.call('POST', `/api/linkspan/v1/groups/${groupId}/clusters`, {
+      name,
+      connectionString: `mongodb://writer:${password}@127.0.0.1:9/?serverSelectionTimeoutMS=200`,
+    });
+  }
   const { linkToken, hostSecret } = await linkHost(owner, orgId, url);
   const { client, token } = await signIn(owner, orgId, url);
   const key = await owner.call('POST', `/orgs/${orgId}/apiKeys`, {
@@ -222,7 +226,7 @@ async function makeTenant(keeper: Setup, url: string, secrets: Set<string>): Pro
       ['groupName', groupName],
       ['apiUserId', textAt(key, 'id')],
       ['clientId', client.id],
-      ['clusterName', CLUSTER],
+      ['clusterName', SPARE_CLUSTER],
       ['liveMigrationId', textAt(migration, '_id')],
       ['hostname', HOSTNAME],
       ['sourceProjectId', SOURCE_PROJECT],

@@ -26,6 +26,8 @@ const COMMON_ERRORS: readonly ApiErrorCode[] = [
   'INVALID_QUERY_PARAMETER',
   'VALIDATION_ERROR',
   'IP_ADDRESS_NOT_ON_ACCESS_LIST',
+  'ORG_REQUIRES_ACCESS_LIST',
+  'TOO_MANY_FAILED_SIGN_INS',
   'RATE_LIMITED_TOKEN_BUCKET',
   'UNEXPECTED_ERROR',
   'SERVICE_UNAVAILABLE',
@@ -57,7 +59,7 @@ function ownStatuses({ method, path }: Endpoint): number[] {
   return [...(names ? [400, 404] : [400]), ...(method === 'GET' ? [] : [409])];
 }
 
-/** `components.responses` has nothing: an operation's errors are its own. */
+/** What an operation can answer in place of a success, by status. */
 export function errorResponses(endpoint: Endpoint, base: ApiBase): Json {
   const codes = Map.groupBy(errorsOf(endpoint, base), (code) => API_ERRORS[code].status);
   const statuses = new Set([...codes.keys(), 401, ...ownStatuses(endpoint)]);
