@@ -29,7 +29,7 @@ export async function reportProgress(
   if (await liveMigrations.setProgress(store.db, migrationId, epoch, json, timestamp())) return;
   const row = await liveMigrations.find(store.db, migrationId);
   checkCurrent(row, epoch);
-  // A runner that has nothing to push learns of it here.
+  // A runner that has nothing to push learns of it here; an unlinked host is told by all else.
   if (row.paused_at !== null) throw PAUSED;
 }
 

@@ -53,8 +53,8 @@ async function standStill(
   principal: HostPrincipal,
   row: LiveMigrationRow,
 ): Promise<void> {
-  const { id, epoch, cutover_attempt: attempt } = row;
-  if (row.progress !== null && row.progress_at !== null) {
+  const { id, cutover_attempt: attempt } = row;
+  if (row.progress !== null) {
     const progress = JSON.parse(row.progress) as Progress;
     const still: Progress = {
       ...progress,
@@ -64,7 +64,7 @@ async function standStill(
       etaSeconds: null,
       holdingBack: 'WAITING',
     };
-    await liveMigrations.setProgress(tx, id, epoch, JSON.stringify(still), row.progress_at);
+    await liveMigrations.amendProgress(tx, id, JSON.stringify(still));
   }
   if (attempt > row.cutover_failed_attempt) {
     await liveMigrations.setCutoverFailed(tx, id, attempt, REASON);

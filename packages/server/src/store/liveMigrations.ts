@@ -118,10 +118,16 @@ export async function setPrepared(ex: Executor, id: string): Promise<void> {
     .execute();
 }
 
+/** Hosts whose reports are too late, even one that was sent before its host was unlinked. */
+function unlinkedHosts(ex: Executor) {
+  return ex.selectFrom('migration_hosts').select('id').where('unlinked_at', 'is not', null);
+}
+
 /**
  * Keeps the last report of the session with this epoch.
  * @param progress JSON of the wire's `Progress`
- * @returns false if the migration has ended or is paused, or a newer session was opened
+ * @returns false if the migration has ended or is paused, a newer session was opened, or its host was
+ *   unlinked
  */
 export async function setProgress(
   ex: Executor,
@@ -137,6 +143,7 @@ export async function setProgress(
     .where('epoch', '=', epoch)
     .where('status', '=', 'WORKING')
     .where('paused_at', 'is', null)
+    .where('host_id', 'not in', unlinkedHosts(ex))
     .executeTakeFirst();
   return result.numUpdatedRows > 0n;
 }
@@ -272,7 +279,7 @@ export async function setResumed(ex: Executor, id: string): Promise<boolean> {
 /**
  * Keeps the last report of a paused migration from its host; such a one has no session.
  * @param progress JSON of the wire's `Progress`
- * @returns false if it has ended, is not paused, or is not that host's
+ * @returns false if it has ended, is not paused, or is not that host's, or the host was unlinked
  */
 export async function setPausedProgress(
   ex: Executor,
@@ -286,8 +293,23 @@ export async function setPausedProgress(
     .set({ progress, progress_at: at })
     .where('id', '=', id)
     .where('host_id', '=', hostId)
+    .where('host_id', 'not in', unlinkedHosts(ex))
     .where('status', 'in', ACTIVE)
     .where('paused_at', 'is not', null)
     .executeTakeFirst();
   return result.numUpdatedRows > 0n;
+}
+
+/**
+ * Changes what the last report says, of an active migration whose host cannot any more. The time of
+ * the report stays.
+ * @param progress JSON of the wire's `Progress`
+ */
+export async function amendProgress(ex: Executor, id: string, progress: string): Promise<void> {
+  await ex
+    .updateTable('live_migrations')
+    .set({ progress })
+    .where('id', '=', id)
+    .where('status', 'in', ACTIVE)
+    .execute();
 }

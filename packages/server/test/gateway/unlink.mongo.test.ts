@@ -1,6 +1,8 @@
 import type { Progress, WorkReply } from '@linkspan/contract/push/messages.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
+import type { GatewayContext } from '../../src/gateway/context.ts';
+import { reportPaused, reportProgress } from '../../src/gateway/reports.ts';
 import { newId } from '../../src/domain/ids.ts';
 import { timestamp } from '../../src/domain/time.ts';
 import * as events from '../../src/store/events.ts';
@@ -117,4 +119,33 @@ test('C6: an unlinked host is refused from then on, and nothing is removed', asy
     'CLUSTER_IMPORT_VALIDATION_FAIL',
     'LIVE_MIGRATION_CUTOVER_FAILED',
   ]);
+});
+
+test('I8: a paused migration of an unlinked host is not ready once resumed, whatever arrives late', async () => {
+  await using other = await startPush();
+  const source = new TestHost(other.url);
+  expect((await source.register(other.token)).status).toBe(200);
+  const { db } = other.store;
+  const migrationId = await other.makeMigration(source);
+  const session = await source.session(migrationId);
+  expect((await session.post('report', READY)).status).toBe(204);
+  await liveMigrations.setPaused(db, migrationId, timestamp());
+  expect((await source.post('/unlink', {})).status).toBe(204);
+
+  // Authenticated before the host was unlinked, carried out after.
+  const context = { store: other.store } as GatewayContext;
+  const row = await migrationHosts.find(db, source.hostId);
+  const link = await links.find(db, other.linkId);
+  const principal = { host: row!, link: link!, remoteAddress: '127.0.0.1' };
+  await reportPaused(context, principal, migrationId, { ...READY, warnings: ['late'] });
+  await liveMigrations.setResumed(db, migrationId);
+  const claim = { sessionId: 'x', migrationId, epoch: session.opened.epoch };
+  await reportProgress(context, { principal, claim }, { ...READY, warnings: ['late'] });
+
+  const migration = await liveMigrations.find(db, migrationId);
+  expect(JSON.parse(migration?.progress ?? '')).toMatchObject({
+    readyForCutover: false,
+    waitingFor: 'The migration host was unlinked from the source side.',
+    warnings: [],
+  });
 });
