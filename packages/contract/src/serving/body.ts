@@ -63,7 +63,7 @@ export function checkBody(schema: TSchema, body: unknown): void {
 function problemsOf(schema: TSchema, body: object): Problem[] {
   const problems = new Map<string, Problem>();
   for (const error of Value.Errors(schema, body)) {
-    const at = error.instancePath.split('/').slice(1);
+    const at = error.instancePath.split('/').slice(1).map(unescapePointer);
     for (const problem of describe(error, at, body)) {
       if (!problems.has(problem.field)) problems.set(problem.field, problem);
     }
@@ -72,6 +72,11 @@ function problemsOf(schema: TSchema, body: object): Problem[] {
   return [...problems.values()].filter(
     ({ field }) => ![...problems.keys()].some((other) => other.startsWith(`${field}.`)),
   );
+}
+
+/** A name of a JSON pointer (RFC 6901, section 3). */
+function unescapePointer(name: string): string {
+  return name.replaceAll('~1', '/').replaceAll('~0', '~');
 }
 
 function describe(
@@ -91,16 +96,17 @@ function describe(
           description: 'is required',
         };
       });
-    case 'additionalProperties':
-      return error.params.additionalProperties.map((name) => {
-        const unknown = [...at, name].join('.');
-        return {
+    // Each unknown attribute comes by itself, before the error that names all of them: so some are
+    // told of where there are more than typebox gathers errors.
+    case 'boolean':
+      return [
+        {
           code: 'INVALID_ATTRIBUTE',
-          field: unknown,
-          parameter: unknown,
+          field,
+          parameter: field,
           description: 'is not an attribute of this request',
-        };
-      });
+        },
+      ];
     case 'type':
       if (field === '') return [];
       return [
@@ -125,7 +131,7 @@ function describe(
         },
       ];
     }
-    case 'boolean':
+    case 'additionalProperties':
     case 'anyOf':
       return [];
     default:
