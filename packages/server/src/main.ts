@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { ServerConfig } from './config/config.ts';
 import { addressList } from './domain/addresses.ts';
 import { createGateway, type Gateway, type GatewayDependencies } from './gateway/gateway.ts';
+import { cutConnections } from '@linkspan/contract/serving/closing.ts';
 import { Nonces } from '@linkspan/contract/serving/nonces.ts';
 import { InProcessRateLimiter, scaled, UNLIMITED } from './http/rateLimit.ts';
 import { createHttpServer } from './http/server.ts';
@@ -22,18 +23,22 @@ import { openStore } from './store/open.ts';
 
 const DAY_MS = 24 * 60 * 60_000;
 
+/** How long a stopping server goes on answering what is under way, in milliseconds. */
+const CLOSE_GRACE_MS = 10_000;
+
 export interface ServerStart {
   readonly config: ServerConfig;
   readonly log: Logger;
   /** For tests of the control plane alone. */
   readonly createGateway?: (dependencies: GatewayDependencies) => Gateway;
+  readonly closeGraceMs?: number;
 }
 
 /** A server that listens. */
 export interface RunningServer extends AsyncDisposable {
   /** What it listens on, without a slash at its end. */
   readonly url: string;
-  /** Answers what is under way, then stops. */
+  /** Answers what is under way, cuts what sends nothing, then stops. */
   close(): Promise<void>;
 }
 
@@ -45,6 +50,7 @@ export async function startServer({
   config,
   log,
   createGateway: makeGateway = createGateway,
+  closeGraceMs = CLOSE_GRACE_MS,
 }: ServerStart): Promise<RunningServer> {
   const { options } = config;
   await using resources = new AsyncDisposableStack();
@@ -95,6 +101,7 @@ export async function startServer({
   app.addHook('preClose', async () => {
     await Promise.all([removal.close(), control.close(), expiry.close()]);
     await gateway.close();
+    cutConnections(app.server, closeGraceMs);
   });
   await gateway.start();
   await removal.start();

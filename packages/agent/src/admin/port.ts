@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { ConfigurationError, flagOf } from '@linkspan/contract/options/declare.ts';
 import { apiError } from '@linkspan/contract/serving/apiError.ts';
 import { checkBody, MAX_API_BODY_BYTES, parseJson } from '@linkspan/contract/serving/body.ts';
+import { cutConnections } from '@linkspan/contract/serving/closing.ts';
 import { ChallengeError, verifyDigest } from '@linkspan/contract/serving/digest.ts';
 import { answerMalformed } from '@linkspan/contract/serving/malformed.ts';
 import { Nonces } from '@linkspan/contract/serving/nonces.ts';
@@ -43,11 +44,15 @@ const METHODS: readonly HTTPMethods[] = [
 /** The longest that a request may take to arrive whole, in milliseconds. */
 const REQUEST_TIMEOUT_MS = 30_000;
 
+/** How long a closing port goes on answering what is under way, in milliseconds. */
+const CLOSE_GRACE_MS = 3000;
+
 export interface AdminPortOptions extends LiveExport {
   readonly log: Logger;
+  readonly closeGraceMs?: number;
 }
 
-/** The port, listening. Closing it answers what is under way first. */
+/** The port, listening. Closing it answers what is under way first, and cuts what sends nothing. */
 export interface AdminPort extends AsyncDisposable {
   /** Without a slash at its end. */
   readonly url: string;
@@ -60,7 +65,7 @@ export interface AdminPort extends AsyncDisposable {
  * @throws {ConfigurationError} if it cannot listen
  */
 export async function startAdminPort(options: AdminPortOptions): Promise<AdminPort> {
-  const { admin, log } = options;
+  const { admin, log, closeGraceMs = CLOSE_GRACE_MS } = options;
   const nonces = new Nonces(randomBytes(32));
   const app: FastifyInstance = Fastify({
     loggerInstance: log as FastifyBaseLogger,
@@ -82,6 +87,7 @@ export async function startAdminPort(options: AdminPortOptions): Promise<AdminPo
     // A connection that a client keeps open would keep the agent from stopping.
     reply.headers({ Server: 'linkspan', Connection: 'close' });
   });
+  app.addHook('preClose', async () => cutConnections(app.server, closeGraceMs));
   addRoutes(app, admin, nonces, liveExportOperations(options));
   try {
     await app.listen({ host: admin.host, port: admin.port });

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 
@@ -235,4 +236,19 @@ test('whatever comes with good credentials, the answer is none of 5xx, and in sh
     ),
     { numRuns: 200 },
   );
+});
+
+test('clients that send nothing, or half a request, do not keep a host from stopping', async () => {
+  const stopping = await startAdminHost({ closeGraceMs: 50 });
+  const open = await Promise.all(
+    ['', 'GET / HTTP/1.1\r\nHost'].map(async (sent) => {
+      const socket = connect(Number(new URL(stopping.url).port), '127.0.0.1');
+      socket.on('error', () => undefined).resume();
+      await once(socket, 'connect');
+      socket.write(sent);
+      return socket;
+    }),
+  );
+  await stopping[Symbol.asyncDispose]();
+  for (const socket of open) socket.destroy();
 });

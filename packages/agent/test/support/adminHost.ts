@@ -146,6 +146,7 @@ export interface AdminHostOptions extends Partial<HostLinkOptions> {
   readonly linkToken?: string;
   /** The state directory of an earlier one. */
   readonly path?: string;
+  readonly closeGraceMs?: number;
 }
 
 export async function startAdminHost(options: AdminHostOptions = {}): Promise<AdminHost> {
@@ -177,7 +178,8 @@ export async function startAdminHost(options: AdminHostOptions = {}): Promise<Ad
   const ha1 = digestHa1(KEY.publicKey, REALM, KEY.privateKey);
   const { publicKey } = KEY;
   const admin = { host: '127.0.0.1', port: 0, orgId: ORG, publicKey, ha1 };
-  const port = await startAdminPort({ admin, hostname: 'host-1', link, log });
+  const { closeGraceMs = 3000 } = options;
+  const port = await startAdminPort({ admin, hostname: 'host-1', link, log, closeGraceMs });
   const ended = link.run(options.linkToken ?? null).then(
     () => null,
     (error: Error) => error,
