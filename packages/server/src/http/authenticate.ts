@@ -25,6 +25,8 @@ export interface Caller {
   readonly accessList: readonly string[];
   /** Whether its organization demands a list of every credential. */
   readonly accessListRequired: boolean;
+  /** The same caller as it is now: the credential is looked up again. Throws as `authenticate` does. */
+  readonly again: () => Promise<Caller>;
 }
 
 /** A Bearer token was sent and is not valid. */
@@ -77,7 +79,14 @@ async function authenticateDigest(
   const { key } = asked;
   if (key === null) throw new Error('a key was verified that does not exist');
   signIns.succeeded(publicKey, remoteAddress);
-  return callerOf({ kind: 'apiKey', apiKeyId: key.apiKeyId, publicKey }, key, remoteAddress);
+  const { apiKeyId } = key;
+  // Only now: to look up more of a key that exists would tell by the time it takes that it does.
+  const caller = async (): Promise<Caller> => {
+    const rights = await lookUp(request, () => directory.findKeyRights(publicKey));
+    if (rights === null) throw new ChallengeError(false);
+    return callerOf({ kind: 'apiKey', apiKeyId, publicKey }, rights, remoteAddress, caller);
+  };
+  return caller();
 }
 
 /** A token has to be one that this server signed, and one that the store has (rule C6). */
@@ -88,54 +97,56 @@ async function authenticateBearer(
 ): Promise<Caller> {
   const remoteAddress = plainAddress(request.ip);
   const token = await lookUp(request, () => accessTokens.read(text));
-  const account =
-    token === null
-      ? null
-      : await lookUp(request, () => directory.findAccount(token.clientId, token.tokenId));
-  if (token === null || account === null || token.expired || !account.tokenIsLive) {
-    request.log.warn({ remoteAddress }, 'an access token was refused');
-    if (account !== null) {
-      const { clientId: id, orgId } = account;
-      signIns.refused({ kind: 'serviceAccount', id, orgId }, remoteAddress, 'INVALID_ACCESS_TOKEN');
+  const caller = async (): Promise<Caller> => {
+    const account =
+      token === null
+        ? null
+        : await lookUp(request, () => directory.findAccount(token.clientId, token.tokenId));
+    if (token === null || account === null || token.expired || !account.tokenIsLive) {
+      request.log.warn({ remoteAddress }, 'an access token was refused');
+      if (account !== null) {
+        const { clientId: id, orgId } = account;
+        const owner = { kind: 'serviceAccount', id, orgId } as const;
+        signIns.refused(owner, remoteAddress, 'INVALID_ACCESS_TOKEN');
+      }
+      throw new BearerRefusedError('the access token is not valid');
     }
-    throw new BearerRefusedError('the access token is not valid');
-  }
-  return callerOf({ kind: 'serviceAccount', clientId: token.clientId }, account, remoteAddress);
+    const { clientId } = token;
+    return callerOf({ kind: 'serviceAccount', clientId }, account, remoteAddress, caller);
+  };
+  return caller();
 }
 
 function callerOf(
   credential: Credential,
   { orgId, orgRoles, projectRoles, accessList, accessListRequired }: CredentialRecord,
   remoteAddress: string,
+  again: () => Promise<Caller>,
 ): Caller {
   return {
     principal: { credential, orgId, orgRoles, projectRoles, remoteAddress },
     accessList,
     accessListRequired,
+    again,
   };
 }
 
 /**
+ * @returns the entry of the access list that lets the caller in; null where it needs none
  * @throws {ApiError} ORG_REQUIRES_ACCESS_LIST without a list where the organization demands one;
  *   IP_ADDRESS_NOT_ON_ACCESS_LIST if there is a list and the caller is not on it
  */
-export function checkAccessList(
-  caller: Caller,
-  { signIns, accessListUse }: AuthenticationDependencies,
-): void {
+export function checkAccessList(caller: Caller, signIns: SignIns): string | null {
   const { principal, accessList, accessListRequired } = caller;
   const { credential, orgId, remoteAddress } = principal;
   const account = { kind: credential.kind, id: credentialId(credential), orgId };
   if (accessList.length === 0) {
-    if (!accessListRequired) return;
+    if (!accessListRequired) return null;
     signIns.refused(account, remoteAddress, 'NO_ACCESS_LIST');
     throw apiError('ORG_REQUIRES_ACCESS_LIST', remoteAddress);
   }
   const admitting = accessList.find((cidr) => addressList([cidr]).contains(remoteAddress));
-  if (admitting !== undefined) {
-    accessListUse.used(credential, admitting, remoteAddress);
-    return;
-  }
+  if (admitting !== undefined) return admitting;
   signIns.refused(account, remoteAddress, 'ADDRESS_NOT_ON_ACCESS_LIST');
   throw apiError('IP_ADDRESS_NOT_ON_ACCESS_LIST', remoteAddress);
 }

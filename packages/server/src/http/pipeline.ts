@@ -1,7 +1,12 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Principal } from '../domain/access.ts';
 import { apiError } from '@linkspan/contract/serving/apiError.ts';
-import { authenticate, type AuthenticationDependencies, checkAccessList } from './authenticate.ts';
+import {
+  authenticate,
+  type AuthenticationDependencies,
+  type Caller,
+  checkAccessList,
+} from './authenticate.ts';
 import { authorize } from './authorize.ts';
 import { checkBody, parseJson } from '@linkspan/contract/serving/body.ts';
 import type { Answer, Endpoint, PageRequest } from './endpoint.ts';
@@ -27,7 +32,7 @@ export interface PipelineDependencies extends AuthenticationDependencies {
 
 /** What the checks before the body have found. */
 interface Admitted {
-  readonly principal: Principal;
+  readonly caller: Caller;
   readonly resolved: Resolved;
   readonly query: URLSearchParams;
   readonly parameters: Readonly<Record<string, unknown>>;
@@ -56,7 +61,7 @@ export class Pipeline {
     request: FastifyRequest,
     reply: FastifyReply,
   ): Promise<void> {
-    const { directory, goneVersions } = this.#dependencies;
+    const { accessListUse, directory, goneVersions, signIns } = this.#dependencies;
     const caller = await authenticate(request, this.#dependencies);
     const { principal } = caller;
     reply.headers({
@@ -64,7 +69,10 @@ export class Pipeline {
       'RateLimit-Limit': endpoint.limits.capacity,
       'RateLimit-Remaining': endpoint.limits.capacity,
     });
-    checkAccessList(caller, this.#dependencies);
+    const admitting = checkAccessList(caller, signIns);
+    if (admitting !== null) {
+      accessListUse.used(principal.credential, admitting, principal.remoteAddress);
+    }
     const owner = await authorize(endpoint, request.params as Params, principal, directory);
     await this.#limit(endpoint, owner, request, reply);
     const resolved = chooseVersion(endpoint, base, request.headers.accept);
@@ -77,7 +85,7 @@ export class Pipeline {
     }
     const page = pageRequestOf(query);
     const parameters = readQuery(query, endpoint.query ?? {});
-    this.#admitted.set(request, { principal, resolved, query, parameters, page });
+    this.#admitted.set(request, { caller, resolved, query, parameters, page });
   }
 
   async run(
@@ -88,7 +96,8 @@ export class Pipeline {
   ): Promise<FastifyReply> {
     const admitted = this.#admitted.get(request);
     if (admitted === undefined) throw new Error('a request was not admitted');
-    const { principal, resolved, parameters, page } = admitted;
+    const { caller, resolved, parameters, page } = admitted;
+    const principal = await this.#stillAllowed(endpoint, caller, request);
     const answer = await endpoint.handle({
       principal,
       params: request.params,
@@ -99,6 +108,20 @@ export class Pipeline {
       base: this.#dependencies.publicUrl() + base.path,
     });
     return this.#respond(endpoint, answer, admitted, request, reply);
+  }
+
+  /** A body may take minutes to come: what was true before may not be any more (rule C6). */
+  async #stillAllowed(
+    endpoint: Endpoint,
+    caller: Caller,
+    request: FastifyRequest,
+  ): Promise<Principal> {
+    if (request.body === undefined) return caller.principal;
+    const { directory, signIns } = this.#dependencies;
+    const now = await caller.again();
+    checkAccessList(now, signIns);
+    await authorize(endpoint, request.params as Params, now.principal, directory);
+    return now.principal;
   }
 
   async #limit(

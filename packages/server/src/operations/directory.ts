@@ -4,6 +4,7 @@ import * as apiKeys from '../store/apiKeys.ts';
 import type { Executor } from '../store/executor.ts';
 import * as organizations from '../store/organizations.ts';
 import * as projects from '../store/projects.ts';
+import type { ApiKeyRow } from '../store/schema.ts';
 import * as serviceAccountAccessList from '../store/serviceAccountAccessList.ts';
 import * as serviceAccounts from '../store/serviceAccounts.ts';
 import type { Store } from '../store/store.ts';
@@ -20,9 +21,10 @@ export interface CredentialRecord {
   readonly accessListRequired: boolean;
 }
 
-/** An API key as authentication needs it. */
-export interface KeyRecord extends CredentialRecord {
+/** An API key as Digest needs it. */
+export interface KeyRecord {
   readonly apiKeyId: string;
+  readonly orgId: string;
   /** HA1 of Digest, in hex. */
   readonly ha1: string;
 }
@@ -41,6 +43,8 @@ export interface AccountRecord extends CredentialRecord {
 export interface Directory {
   /** null if there is no such key, or if it is the key of a link, which opens nothing here (C5). */
   findKey(publicKey: string): Promise<KeyRecord | null>;
+  /** The same for what the key may do. */
+  findKeyRights(publicKey: string): Promise<CredentialRecord | null>;
   /** null if there is no such service account. */
   findAccount(clientId: string, tokenId: string): Promise<AccountRecord | null>;
   organizationExists(orgId: string): Promise<boolean>;
@@ -52,13 +56,16 @@ export interface Directory {
 export function createDirectory(store: Store, now: () => number = Date.now): Directory {
   return {
     findKey: async (publicKey) => {
-      const { db, sealer } = store;
-      const key = await apiKeys.findByPublicKey(db, publicKey);
-      if (key === undefined || key.link_id !== null) return null;
+      const key = await ordinaryKey(store.db, publicKey);
+      if (key === null) return null;
+      return { apiKeyId: key.id, orgId: key.org_id, ha1: apiKeys.openHa1(store.sealer, key) };
+    },
+    findKeyRights: async (publicKey) => {
+      const { db } = store;
+      const key = await ordinaryKey(db, publicKey);
+      if (key === null) return null;
       const entries = await apiKeys.accessList(db, key.id);
-      const roles = await apiKeys.roles(db, key.id);
-      const record = await toRecord(db, key.org_id, roles, entries);
-      return { ...record, apiKeyId: key.id, ha1: apiKeys.openHa1(sealer, key) };
+      return toRecord(db, key.org_id, await apiKeys.roles(db, key.id), entries);
     },
     findAccount: async (clientId, tokenId) => {
       const { db } = store;
@@ -73,6 +80,12 @@ export function createDirectory(store: Store, now: () => number = Date.now): Dir
     organizationExists: async (orgId) => (await organizations.find(store.db, orgId)) !== undefined,
     organizationOf: async (projectId) => (await projects.find(store.db, projectId))?.org_id ?? null,
   };
+}
+
+/** A key that opens something here: not that of a link. */
+async function ordinaryKey(db: Executor, publicKey: string): Promise<ApiKeyRow | null> {
+  const key = await apiKeys.findByPublicKey(db, publicKey);
+  return key === undefined || key.link_id !== null ? null : key;
 }
 
 async function toRecord(
