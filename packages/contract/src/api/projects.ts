@@ -15,7 +15,7 @@ export const Project = Type.Object(
     links: Links,
     name: Type.String(),
     orgId: Id,
-    /** Left out where there are none, as recorded. */
+    /** An empty list where there are none; left out in the answer to the creation (recorded). */
     tags: Type.Optional(Tags),
     withDefaultAlertsSettings: Type.Boolean(),
   },

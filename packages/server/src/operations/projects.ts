@@ -110,7 +110,9 @@ export async function create(
       detail: { name: row.name },
     });
   });
-  return toProject(row, 0, base, true);
+  const { tags, ...created } = toProject(row, 0, base, true);
+  // This answer alone leaves out an empty list (recorded).
+  return row.tags === '[]' ? created : { ...created, tags };
 }
 
 /** Changes a project's name, its tags or both. */
@@ -204,9 +206,13 @@ async function whole(context: OperationContext, row: ProjectRow, base: string): 
   return toProject(row, count, base, true);
 }
 
-function toProject(row: ProjectRow, clusterCount: number, base: string, isWhole: boolean): Project {
+function toProject(
+  row: ProjectRow,
+  clusterCount: number,
+  base: string,
+  isWhole: boolean,
+): Project & { tags: Tag[] } {
   const self = `${base}/groups/${row.id}`;
-  const tags = JSON.parse(row.tags) as Tag[];
   return {
     clusterCount,
     created: apiTime(row.created_at),
@@ -217,7 +223,7 @@ function toProject(row: ProjectRow, clusterCount: number, base: string, isWhole:
     ],
     name: row.name,
     orgId: row.org_id,
-    ...(tags.length === 0 ? {} : { tags }),
+    tags: JSON.parse(row.tags) as Tag[],
     withDefaultAlertsSettings: true,
   };
 }

@@ -76,8 +76,11 @@ test('projects are made, found by name, and removed with the record of their mig
   expect(again.status).toBe(409);
   expect(again.json).toMatchObject({ errorCode: 'GROUP_ALREADY_EXISTS', parameters: ['Shop'] });
   const found = await server.api.call('GET', '/api/atlas/v2/groups/byName/Shop');
-  expect(found.json).toEqual(made.json);
-  expect((await server.api.call('GET', `/api/atlas/v2/groups/${id}`)).json).toEqual(made.json);
+  // The creation alone leaves out an empty list of tags, as recorded.
+  expect(found.json).toEqual({ ...made.json, tags: [] });
+  const got = await server.api.call('GET', `/api/atlas/v2/groups/${id}`);
+  expect(got.json).toEqual({ ...made.json, tags: [] });
+  expect((await server.api.call('GET', '/api/atlas/v2/groups')).text).toContain('"tags":[]');
   const missing = await server.api.call('GET', '/api/atlas/v2/groups/byName/None');
   expect(missing.json).toMatchObject({ error: 404, errorCode: 'GROUP_NAME_NOT_FOUND' });
   const removed = await server.api.call('DELETE', `/api/atlas/v2/groups/${id}`);
