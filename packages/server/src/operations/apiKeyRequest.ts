@@ -18,6 +18,9 @@ export function checkKeyRequest(body: unknown): unknown {
       throw attributeError('INVALID_API_KEY_DESC', 'desc', description, [`${MAX_DESCRIPTION + 1}`]);
     }
   }
-  if (Array.isArray(roles) && roles.length === 0) throw apiError('MISSING_API_KEY_ROLES');
-  return body;
+  if (!Array.isArray(roles)) return body;
+  // A null among them says nothing: specified.
+  const given: unknown[] = roles.filter((role) => role !== null);
+  if (given.length === 0) throw apiError('MISSING_API_KEY_ROLES');
+  return { ...body, roles: given };
 }

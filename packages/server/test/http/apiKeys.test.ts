@@ -53,6 +53,15 @@ test('a key is shown whole once, then redacted; changed; removed', async () => {
   expect(gone.json).toMatchObject({ errorCode: 'API_KEY_NOT_FOUND', parameters: [id] });
 });
 
+test('a null among the roles says nothing', async () => {
+  const made = await server.api.call('POST', keys, {
+    body: { desc: 'x', roles: ['ORG_MEMBER', null] },
+  });
+  expect(made.json['roles']).toEqual([{ orgId: server.orgId, roleName: 'ORG_MEMBER' }]);
+  const none = await server.api.call('POST', keys, { body: { desc: 'x', roles: [null] } });
+  expect(none.json).toMatchObject({ error: 400, errorCode: 'MISSING_API_KEY_ROLES' });
+});
+
 test('roles that are not granted, and the last owner, are refused', async () => {
   const unknown = await server.api.call('POST', keys, { body: { desc: 'x', roles: ['KING'] } });
   expect(unknown.json).toMatchObject({ errorCode: 'INVALID_ENUM_VALUE', parameters: ['KING'] });
