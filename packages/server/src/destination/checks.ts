@@ -6,6 +6,7 @@ import {
 } from '@linkspan/contract/push/namespaces.ts';
 import type { Document } from 'mongodb';
 
+import type { ConnectionTest } from '../domain/ports.ts';
 import { isEmpty } from './catalog.ts';
 import type { AddressCheck } from './connect.ts';
 import { Destination } from './destination.ts';
@@ -40,6 +41,13 @@ export interface DestinationChecks {
   readonly dropDestinationData: boolean;
 }
 
+/** What a validation learns of the destination. */
+export interface DestinationCheck {
+  readonly findings: readonly Finding[];
+  /** What the cluster is, or why it could not be asked. */
+  readonly test: ConnectionTest;
+}
+
 /**
  * What a validation finds at the destination: reachable, logged in, a replica set or sharded
  * cluster, writable by this user, and no collection in the way. Nothing is written: whether a user
@@ -48,11 +56,12 @@ export interface DestinationChecks {
 export async function checkDestination(
   checks: DestinationChecks,
   signal: AbortSignal,
-): Promise<Finding[]> {
+): Promise<DestinationCheck> {
   const { cluster, uri, mayConnect } = checks;
   const test = await testConnection(uri, mayConnect, signal);
   if (!test.ok) {
-    return [error(`DESTINATION_${test.code}`, `Destination cluster ${cluster}: ${test.message}.`)];
+    const text = `Destination cluster ${cluster}: ${test.message}.`;
+    return { findings: [error(`DESTINATION_${test.code}`, text)], test };
   }
   const destination = new Destination({
     cluster,
@@ -64,13 +73,15 @@ export async function checkDestination(
   const cut = (): void => void destination.close();
   signal.addEventListener('abort', cut, { once: true });
   try {
-    return [
+    const findings = [
       ...(await findMissingPrivileges(destination)),
       ...(await findCollisions(destination, checks)),
     ];
+    return { findings, test };
   } catch (reason) {
-    const text = signal.aborted ? 'no answer in time' : reasonOf(reason);
-    return [error('DESTINATION_CHECK_FAILED', `Destination cluster ${cluster}: ${text}.`)];
+    const why = signal.aborted ? 'no answer in time' : reasonOf(reason);
+    const text = `Destination cluster ${cluster}: ${why}.`;
+    return { findings: [error('DESTINATION_CHECK_FAILED', text)], test };
   } finally {
     signal.removeEventListener('abort', cut);
     await destination.close();

@@ -9,6 +9,12 @@ import type { HostPrincipal } from './authenticate.ts';
 import type { GatewayContext } from './context.ts';
 import { PushError } from './errors.ts';
 
+const GONE: Finding = {
+  code: 'DESTINATION_GONE',
+  severity: 'error',
+  message: 'The destination cluster is gone.',
+};
+
 /** The agent waits 30 s for the answer. */
 const CHECKS_MS = 25_000;
 
@@ -32,15 +38,9 @@ export async function reportValidation(
   }
   if (row.status !== 'PENDING') return;
   const cluster = await clusters.find(store.db, row.cluster_id);
-  const destination: Finding[] =
+  const destination =
     cluster === undefined
-      ? [
-          {
-            code: 'DESTINATION_GONE',
-            severity: 'error',
-            message: 'The destination cluster is gone.',
-          },
-        ]
+      ? { findings: [GONE], test: null }
       : await checkDestination(
           {
             cluster: cluster.name,
@@ -53,11 +53,14 @@ export async function reportValidation(
         );
   // A stop of the server is no finding: the report comes again.
   stopping.throwIfAborted();
-  const findings = [...report.findings, ...destination];
+  const findings = [...report.findings, ...destination.findings];
   const errors = findings.filter(({ severity }) => severity === 'error');
   const failed = errors.length > 0;
   const errorMessage = failed ? errors.map(({ message }) => message).join('\n') : null;
   await store.transaction(async (tx) => {
+    if (cluster !== undefined && destination.test?.ok === true) {
+      await clusters.keepFacts(tx, cluster, destination.test);
+    }
     const settled = await validations.settle(tx, id, {
       status: failed ? 'FAILED' : 'SUCCESS',
       findings: JSON.stringify(findings),

@@ -116,10 +116,7 @@ export async function testConnection(
   const uri = clusters.openUri(store.sealer, row);
   const result = await probe.test(uri, AbortSignal.timeout(CONNECTION_TEST_MS));
   await store.transaction(async (tx) => {
-    if (result.ok) {
-      const { mongoDBVersion, topology } = result;
-      await clusters.setFacts(tx, row, JSON.stringify({ mongoDBVersion, topology }));
-    }
+    if (result.ok) await clusters.keepFacts(tx, row, result);
     const detail = result.ok ? { ok: true } : { ok: false, code: result.code };
     await record(tx, principal, 'CLUSTER_CONNECTION_TESTED', row, detail);
   });
@@ -173,9 +170,9 @@ async function record(
   });
 }
 
-/** What the last connection test that went well has found. */
-export function factsOf(row: ClusterRow): { mongoDBVersion?: string; topology?: string } {
-  return JSON.parse(row.facts ?? '{}') as { mongoDBVersion?: string; topology?: string };
+/** What the cluster said of itself when it was last connected to. */
+export function factsOf(row: ClusterRow): Partial<clusters.ClusterFacts> {
+  return JSON.parse(row.facts ?? '{}') as Partial<clusters.ClusterFacts>;
 }
 
 function toCluster(context: OperationContext, row: ClusterRow, base: string): Cluster {

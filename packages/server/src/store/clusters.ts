@@ -52,16 +52,24 @@ export async function setUri(
   await ex.updateTable('clusters').set(change).where('id', '=', id).execute();
 }
 
-/**
- * Keeps what the last connection test found, unless the connection string has changed meanwhile.
- * @param facts JSON
- */
-export async function setFacts(ex: Executor, tested: ClusterRow, facts: string): Promise<void> {
+/** What a cluster has said of itself. */
+export interface ClusterFacts {
+  readonly mongoDBVersion: string;
+  readonly topology: string;
+}
+
+/** Keeps what was last found, unless the connection string has changed meanwhile. */
+export async function keepFacts(
+  ex: Executor,
+  asked: ClusterRow,
+  { mongoDBVersion, topology }: ClusterFacts,
+): Promise<void> {
+  const facts = JSON.stringify({ mongoDBVersion, topology });
   await ex
     .updateTable('clusters')
     .set({ facts })
-    .where('id', '=', tested.id)
-    .where('uri_sealed', '=', tested.uri_sealed)
+    .where('id', '=', asked.id)
+    .where('uri_sealed', '=', asked.uri_sealed)
     .execute();
 }
 

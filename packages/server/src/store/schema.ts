@@ -142,7 +142,7 @@ export interface ClusterRow {
   name: string;
   /** The connection string of the destination cluster, sealed. */
   uri_sealed: Uint8Array;
-  /** JSON of what the connection test found (version, topology), or null before the first. */
+  /** JSON of what a connection test or validation found (version, topology), or null before the first. */
   facts: string | null;
   created_at: string;
 }

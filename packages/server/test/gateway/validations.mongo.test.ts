@@ -64,6 +64,19 @@ test('a validation succeeds where nothing is in the way, and its password is era
   expect(await validate({ namespaces }, 1)).toMatchObject({ status: 'SUCCESS' });
 });
 
+test('a validation keeps what the destination says of itself', async () => {
+  await push.store.db.updateTable('clusters').set({ facts: null }).execute();
+  await validate({ namespaces });
+  const { facts } = await push.store.db
+    .selectFrom('clusters')
+    .selectAll()
+    .executeTakeFirstOrThrow();
+  expect(JSON.parse(facts ?? '{}')).toEqual({
+    mongoDBVersion: expect.stringMatching(/^\d+\.\d+\.\d+/),
+    topology: 'ReplicaSet',
+  });
+});
+
 test('a collection in the way fails it by name, beside what the source found', async () => {
   const findings = [
     {
