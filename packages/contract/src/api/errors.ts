@@ -151,6 +151,18 @@ export const API_ERRORS = {
     'linkspan',
     'The request body is larger than %s bytes.',
   ),
+  REQUEST_TIMEOUT: entry(
+    'REQUEST_TIMEOUT',
+    408,
+    'linkspan',
+    'The request did not arrive whole in time.',
+  ),
+  REQUEST_HEADERS_TOO_LARGE: entry(
+    'REQUEST_HEADERS_TOO_LARGE',
+    431,
+    'linkspan',
+    'The request line and headers are larger than 16384 bytes.',
+  ),
   UNSUPPORTED_MEDIA_TYPE: entry(
     'UNSUPPORTED_MEDIA_TYPE',
     415,

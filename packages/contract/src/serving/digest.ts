@@ -25,6 +25,11 @@ export function challengeHeader(nonce: string, stale: boolean): string {
 /** A key that does not exist has this HA1, so that both cases take the same time. */
 const NO_HA1 = digestHa1('nobody', REALM, 'nothing');
 
+/** A request target as a path: some clients, and clients of proxies, name the whole URL. */
+export function originForm(target: string): string {
+  return target.replace(/^https?:\/\/[^/?#]*(?=\/)/i, '');
+}
+
 export interface DigestRequest {
   readonly authorization: string | undefined;
   readonly method: string;
@@ -50,18 +55,20 @@ export async function verifyDigest(
   const response = parameters?.get('response');
   const clientNonce = parameters?.get('cnonce');
   const nonceCount = parameters?.get('nc');
+  const uri = parameters?.get('uri');
   if (
     publicKey === undefined ||
     nonce === undefined ||
     clientNonce === undefined ||
     nonceCount === undefined ||
     response === undefined ||
+    uri === undefined ||
     !/^[0-9a-f]{8}$/i.test(nonceCount) ||
     !/^[0-9a-f]{32}$/i.test(response) ||
     parameters?.get('realm') !== REALM ||
     parameters.get('qop') !== 'auth' ||
     (parameters.get('algorithm') ?? 'MD5').toUpperCase() !== 'MD5' ||
-    parameters.get('uri') !== request.target
+    originForm(uri) !== originForm(request.target)
   ) {
     throw new ChallengeError(false);
   }
@@ -74,7 +81,7 @@ export async function verifyDigest(
     nonceCount,
     clientNonce,
     method: request.method,
-    uri: request.target,
+    uri,
   });
   const equal = timingSafeEqual(Buffer.from(expected, 'hex'), Buffer.from(response, 'hex'));
   if (!equal || ha1 === null) throw new ChallengeError(false);

@@ -1,15 +1,29 @@
+import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import { apiError } from './apiError.ts';
+import { type ApiError, apiError } from './apiError.ts';
 import { writeError } from './presentation.ts';
 
-/** Bytes that are no HTTP request. There is no request to answer, only the socket. */
-export function answerMalformed(socket: Socket): void {
+/**
+ * Bytes that are no HTTP request, or one that does not come to an end. There is no request to answer,
+ * only the socket.
+ * @param code of Node's error
+ */
+export function answerMalformed(socket: Socket, code?: string): void {
   if (!socket.writable) return;
-  const body = writeError(apiError('VALIDATION_ERROR', 'the HTTP request is malformed'), {
-    envelope: false,
-    pretty: false,
-  });
+  const answer = toApiError(code);
+  const body = writeError(answer, { envelope: false, pretty: false });
   socket.end(
-    `HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\nX-Error-Code: VALIDATION_ERROR\r\n\r\n${body.toString()}`,
+    `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status]}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\nX-Error-Code: ${answer.code}\r\n\r\n${body.toString()}`,
   );
+}
+
+function toApiError(code: string | undefined): ApiError {
+  switch (code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return apiError('REQUEST_HEADERS_TOO_LARGE');
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return apiError('REQUEST_TIMEOUT');
+    default:
+      return apiError('VALIDATION_ERROR', 'the HTTP request is malformed');
+  }
 }

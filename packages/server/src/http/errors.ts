@@ -32,6 +32,7 @@ export function answerError(
   return reply
     .code(answer.status)
     .header('X-Error-Code', answer.code)
+    .header('Vary', 'Accept-Encoding')
     .header('Content-Type', 'application/json')
     .send(writeError(answer, presentation));
 }

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { apiError } from '@linkspan/contract/serving/apiError.ts';
+import { SECURITY_HEADERS } from '@linkspan/contract/serving/presentation.ts';
 import { pathOf } from './pipeline.ts';
 
 /**
@@ -13,17 +14,17 @@ export function answerOtherMethods(
 ): void {
   let position = 0;
   const url = shape.replaceAll(':', () => `:p${position++}`);
-  const allow = [...known].toSorted().join(', ');
+  const headers = { ...SECURITY_HEADERS, Allow: [...known].toSorted().join(', ') };
   app.route({
     method: 'OPTIONS',
     url,
-    handler: async (_request, reply) => reply.code(204).header('Allow', allow).send(),
+    handler: async (_request, reply) => reply.code(204).headers(headers).send(),
   });
   app.route({
     method: app.supportedMethods.filter((method) => !known.has(method)),
     url,
     onRequest: async (request, reply) => {
-      reply.header('Allow', allow);
+      reply.headers(headers);
       throw apiError('METHOD_NOT_ALLOWED', request.method, pathOf(request));
     },
     handler: () => undefined,

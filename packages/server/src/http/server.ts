@@ -1,3 +1,4 @@
+import { METHODS } from 'node:http';
 import Fastify, {
   LogController,
   type FastifyBaseLogger,
@@ -7,7 +8,9 @@ import Fastify, {
 import { PUSH_BASE } from '@linkspan/contract/push/version.ts';
 import { apiError } from '@linkspan/contract/serving/apiError.ts';
 import { MAX_API_BODY_BYTES } from '@linkspan/contract/serving/body.ts';
+import { originForm } from '@linkspan/contract/serving/digest.ts';
 import { answerMalformed } from '@linkspan/contract/serving/malformed.ts';
+import { SECURITY_HEADERS } from '@linkspan/contract/serving/presentation.ts';
 import type { Endpoint } from './endpoint.ts';
 import { answerError, MAX_PATH_PARAMETER } from './errors.ts';
 import { answerOtherMethods } from './methods.ts';
@@ -38,15 +41,21 @@ export async function createHttpServer(dependencies: HttpDependencies): Promise<
     // Clients of Atlas are known to write /orgs/ for /orgs.
     routerOptions: { maxParamLength: MAX_PATH_PARAMETER, ignoreTrailingSlash: true },
     exposeHeadRoutes: false,
+    rewriteUrl: ({ url = '/' }) => originForm(url),
     requestTimeout: REQUEST_TIMEOUT_MS,
     trustProxy: dependencies.trustedProxies.length > 0 && [...dependencies.trustedProxies],
-    clientErrorHandler: (_error, socket) => answerMalformed(socket),
+    clientErrorHandler: (error, socket) => answerMalformed(socket, error.code),
     frameworkErrors: (error, request, reply) => {
       void answerError(error, request, reply, nonces);
     },
   });
   app.setErrorHandler<Error>((error, request, reply) => answerError(error, request, reply, nonces));
-  app.setNotFoundHandler(async (request) => {
+  // Those of WebDAV and others: a method that a path does not know is no unknown path.
+  for (const method of METHODS) {
+    if (!app.supportedMethods.includes(method) && method !== 'CONNECT') app.addHttpMethod(method);
+  }
+  app.setNotFoundHandler(async (request, reply) => {
+    reply.headers(SECURITY_HEADERS);
     throw apiError('RESOURCE_NOT_FOUND', pathOf(request));
   });
   // Atlas names its server on every answer (recorded); clients log it.

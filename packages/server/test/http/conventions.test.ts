@@ -156,6 +156,21 @@ describe('answers', () => {
       'ratelimit-limit': '500',
     });
     expect(Number(headers['ratelimit-remaining'])).toBeLessThan(500);
+    const refused = await server.api.call('GET', '/api/atlas/v2/groups/zz/clusters');
+    expect(refused.headers).toMatchObject({
+      'content-type': 'application/json',
+      vary: 'Accept-Encoding',
+      'x-error-code': 'INVALID_GROUP_ID',
+      'x-frame-options': 'DENY',
+    });
+    for (const [method, path] of [
+      ['GET', '/api/atlas/v2/nothing'],
+      ['PUT', '/api/atlas/v2/groups'],
+      ['OPTIONS', '/api/atlas/v2/groups'],
+    ] as const) {
+      const answer = await send(server.url + path, method);
+      expect(answer.headers['x-frame-options'], `${method} ${path}`).toBe('DENY');
+    }
   });
 
   test('are compact with sorted keys, indented with pretty', async () => {
@@ -251,6 +266,10 @@ describe('answers', () => {
     const method = await server.api.call('PUT', '/api/atlas/v2/groups');
     expect(method.status).toBe(405);
     expect(method.headers.allow).toBe('GET, HEAD, OPTIONS, POST');
+    for (const name of ['PROPFIND', 'LINK', 'TRACE']) {
+      const other = await send(`${server.url}/api/atlas/v2/groups`, name);
+      expect(other.status, name).toBe(405);
+    }
     const head = await server.api.call('HEAD', `${org}/liveMigrations/linkTokens`);
     expect(head.status).toBe(405);
     expect(head.headers.allow).toBe('DELETE, OPTIONS, POST');
@@ -265,6 +284,9 @@ describe('answers', () => {
       headers: { 'content-length': '0', 'transfer-encoding': 'chunked' },
     });
     expect(twice.json).toMatchObject({ error: 400, errorCode: 'VALIDATION_ERROR' });
+    const large = await send(server.url + org, 'GET', { headers: { x: 'x'.repeat(20_000) } });
+    expect(large.status).toBe(431);
+    expect(large.json).toMatchObject({ error: 431, errorCode: 'REQUEST_HEADERS_TOO_LARGE' });
   });
 });
 

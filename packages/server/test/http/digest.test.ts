@@ -40,6 +40,19 @@ describe('C7: Digest', () => {
     expect(await outcome(nonces, answer(nonces))).toBe('abcdefgh');
   });
 
+  test('takes a target that is named as a whole URL', async () => {
+    const nonces = new Nonces(KEY);
+    const targets = ['/a?b=c', 'http://linkspan.example.com/a?b=c'];
+    for (const target of targets) {
+      for (const uri of targets) {
+        const challenge = challengeHeader(nonces.issue(), false);
+        const authorization = answerTo(challenge, CREDENTIALS, 'GET', uri);
+        const request = { authorization, method: 'GET', target };
+        expect(await verifyDigest(request, nonces, async () => HA1)).toBe('abcdefgh');
+      }
+    }
+  });
+
   test('refuses what is missing, malformed or about something else', async () => {
     const nonces = new Nonces(KEY);
     const right = answer(nonces);
@@ -50,6 +63,7 @@ describe('C7: Digest', () => {
       right.replace('algorithm=MD5', 'algorithm=SHA-256'),
       right.replace('realm="MMS Public API"', 'realm="Other"'),
       right.replace('uri="/a?b=c"', 'uri="/a?b=d"'),
+      right.replace('uri="/a?b=c"', 'uri="http://linkspan.example.com/a?b=c"'),
       right.replace('nc=00000001', 'nc=1'),
       right.replace('nc=00000001', 'nc=00000002'),
       right.replace(/nonce="[^"]+"/, `nonce="${'A'.repeat(32)}"`),
