@@ -30,11 +30,13 @@ describe('Meter', () => {
     expect(meter.sample(NONE)).toBeNull();
     now = 2000;
     expect(meter.sample(NONE), 'too short to tell').toBeNull();
-    const push = meter.pushing(500, async () => ({ destinationMs: 700 }));
+    const refused = { index: 1, code: 121, message: 'refused' };
+    const reply = { written: 1, duplicates: 0, failures: [refused], destinationMs: 700 };
+    const push = meter.pushing([Buffer.alloc(500), Buffer.alloc(9000)], async () => reply);
     now = 3000;
     await push;
     await expect(
-      meter.pushing(900, async () => Promise.reject(new Error('refused'))),
+      meter.pushing([Buffer.alloc(900)], async () => Promise.reject(new Error('refused'))),
     ).rejects.toThrow('refused');
     now = 40_000;
     const first = meter.sample({ ...NONE, documentsCopied: 80 });

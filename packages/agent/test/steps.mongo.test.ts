@@ -208,6 +208,18 @@ describe('the copy', () => {
     await vi.waitFor(() => expect(journal.incarnations.get(id)?.state).toBe('COPIED'), 3000);
     expect(pushed).toEqual([{ op: 'insert', ids: [1, 2] }]);
   });
+
+  it('I8: a document that the destination refuses does not count as copied', async () => {
+    await collection('a').insertMany([{ _id: 1 }, { _id: 2 }, { _id: 3 }]);
+    const { id } = known('a', 'PENDING');
+    const failures = [{ index: 1, code: 121, message: 'refused' }];
+    onPush = async () => ({ written: 2, duplicates: 0, failures });
+    seeAll();
+    running(new Copier(context));
+    await vi.waitFor(() => expect(journal.incarnations.get(id)?.state).toBe('COPIED'), 3000);
+    expect(journal.incarnations.get(id)).toMatchObject({ documentsCopied: 2, documentsTotal: 2 });
+    expect(journal.dirty.count(), 'it is pending').toBe(1);
+  });
 });
 
 describe('the flush', () => {

@@ -4,6 +4,7 @@ import { formatNamespace } from '@linkspan/contract/push/namespaces.ts';
 import type { CopyRange } from '../journal/copyRanges.ts';
 import { FLUSH_LANES } from '../journal/dirtyKeys.ts';
 import type { Incarnation } from '../journal/incarnations.ts';
+import { acceptedOf } from '../push/pusher.ts';
 import { readRange } from '../source/reader.ts';
 import { NumberPool } from './budget.ts';
 import type { MigrationContext } from './context.ts';
@@ -26,7 +27,7 @@ const SLOW_START_MS = 250;
  */
 type Outcome = 'whole' | 'changed' | 'split';
 
-/** A batch that was acknowledged. */
+/** A batch that was acknowledged, and what the destination took of it. */
 interface Acknowledged {
   /** Key of its last document. */
   readonly position: Buffer;
@@ -234,16 +235,15 @@ export class Copier {
           if (incarnation === undefined || incarnation.state !== 'COPYING') return;
           if (incarnation.destination === null) return;
           const batch = { op: 'insert', ...incarnation.destination, lane, documents } as const;
-          const { failures } = await meter.pushing(bytes, () =>
-            pusher.pushDocuments(batch, signal),
-          );
+          const reply = await meter.pushing(documents, () => pusher.pushDocuments(batch, signal));
+          const accepted = acceptedOf(documents, reply);
           journal.transaction(() => {
             // What was refused is left to the flush, which tries again and says why if it cannot.
-            for (const { index } of failures) this.#markDirty(incarnation, documents[index]);
+            for (const { index } of reply.failures) this.#markDirty(incarnation, documents[index]);
             acknowledged({
               position: keyOf(documents.at(-1) as Buffer),
-              documents: documents.length,
-              bytes,
+              documents: accepted.length,
+              bytes: sizeOf(accepted),
             });
           });
         });

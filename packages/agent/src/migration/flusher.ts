@@ -7,6 +7,7 @@ import { MAX_BATCH_BYTES } from '@linkspan/contract/push/version.ts';
 import type { ClusterTime } from '../journal/clusterTime.ts';
 import { type DirtyKey, FLUSH_LANES } from '../journal/dirtyKeys.ts';
 import type { Incarnation } from '../journal/incarnations.ts';
+import { acceptedOf } from '../push/pusher.ts';
 import { readBack } from '../source/reader.ts';
 import { type MigrationContext, MigrationFailedError } from './context.ts';
 import { cutBySize, sizeOf } from './copier.ts';
@@ -229,20 +230,19 @@ export class Flusher {
       await meter.waiting('push', () => inFlight.acquire(bytes, signal));
       try {
         const batch = { op, ...destination, lane, documents } as const;
-        const { failures } = await meter.waiting('push', () =>
-          meter.pushing(bytes, () => pusher.pushDocuments(batch, signal)),
+        const reply = await meter.waiting('push', () =>
+          meter.pushing(documents, () => pusher.pushDocuments(batch, signal)),
         );
-        const refused = new Set(failures.map(({ index }) => index));
-        const accepted = keys.filter((_, index) => !refused.has(index));
+        const accepted = acceptedOf(keys, reply);
         journal.transaction(() => {
           journal.dirty.evict(id, accepted, readAt);
           journal.addFlushed(accepted.length);
         });
         for (const key of accepted) this.#refusals.delete(refusalKey(id, key));
-        for (const { index, message } of failures) {
+        for (const { index, message } of reply.failures) {
           this.#noteRefusal(id, destination, keys[index], message);
         }
-        if (failures.length > 0) await sleep(REFUSED_PAUSE_MS, undefined, { signal });
+        if (reply.failures.length > 0) await sleep(REFUSED_PAUSE_MS, undefined, { signal });
       } finally {
         inFlight.release(bytes);
       }

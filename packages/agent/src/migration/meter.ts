@@ -1,3 +1,6 @@
+import type { DocumentsReply } from '@linkspan/contract/push/messages.ts';
+import { acceptedOf } from '../push/pusher.ts';
+
 /** Rates and what holds a migration back are taken over so long, in milliseconds. */
 const WINDOW_MS = 60_000;
 
@@ -89,19 +92,16 @@ export class Meter {
     }
   }
 
-  /**
-   * Runs a push; what it acknowledged counts once it has.
-   * @param bytes of its documents
-   */
-  async pushing<R extends { readonly destinationMs?: number }>(
-    bytes: number,
-    push: () => Promise<R>,
-  ): Promise<R> {
+  /** Runs a push of documents; what was acknowledged of them counts once it has been. */
+  async pushing(
+    documents: readonly Uint8Array[],
+    push: () => Promise<DocumentsReply>,
+  ): Promise<DocumentsReply> {
     const started = this.#now();
     const reply = await push();
     const took = this.#now() - started;
     const destination = Math.min(reply.destinationMs ?? 0, took);
-    this.#total.bytesPushed += bytes;
+    for (const { length } of acceptedOf(documents, reply)) this.#total.bytesPushed += length;
     this.#total.destinationMs += destination;
     this.#total.networkMs += took - destination;
     return reply;

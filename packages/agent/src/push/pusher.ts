@@ -48,3 +48,10 @@ export interface Pusher {
   /** Bytes sent on the wire, after compression. */
   readonly bytesSent: number;
 }
+
+/** Those of a batch that the destination has taken; the items stand in the order of its documents. */
+export function acceptedOf<T>(items: readonly T[], { failures }: DocumentsReply): T[] {
+  if (failures.length === 0) return [...items];
+  const refused = new Set(failures.map(({ index }) => index));
+  return items.filter((_, index) => !refused.has(index));
+}
