@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { networkOf } from '../domain/addresses.ts';
 import type { EventType } from '../domain/eventTypes.ts';
 import { timestamp } from '../domain/time.ts';
@@ -123,6 +124,8 @@ export class SignInAudit {
     if (count === 0) return;
     pair.count = 0;
     pair.writtenAt = this.#now();
+    // The store works on this thread: the answer has to be on its way before.
+    await setImmediate();
     try {
       await this.#store.transaction((tx) =>
         events.record(tx, {
