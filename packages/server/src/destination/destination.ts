@@ -64,12 +64,15 @@ export class Destination {
   /**
    * The same for what takes as long as it takes: builds of indexes. A limit in time would abort the
    * build again and again.
+   * @throws what the guard throws, also where the build has ended well after {@link abortBuilds}
    */
   async writeUnhurried(db: string, doing: string, command: Document): Promise<Document> {
     const build = { db, command };
     this.#builds.add(build);
     try {
-      return await this.#send(this.#unhurried, db, doing, command);
+      const reply = await this.#send(this.#unhurried, db, doing, command);
+      // A drop that was to abort it may come after its end, and take away what was built.
+      return await this.#guard(async () => reply);
     } finally {
       this.#builds.delete(build);
     }

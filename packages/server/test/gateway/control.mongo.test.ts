@@ -77,29 +77,34 @@ function control(waitMs = 20_000): LiveMigrationControl {
   });
 }
 
-/** The destination holds the next insert back, without a sleep of the test's own. */
-async function holdInsertBack(blockTimeMS: number): Promise<void> {
+/** The destination holds the next of each of the commands back, without a sleep of the test's own. */
+async function holdBack(failCommands: readonly string[], blockTimeMS: number): Promise<void> {
   await push.mongo
     .client()
     .db('admin')
     .command({
       configureFailPoint: 'failCommand',
-      mode: { times: 1 },
-      data: { failCommands: ['insert'], blockConnection: true, blockTimeMS },
+      mode: { times: failCommands.length },
+      data: { failCommands, blockConnection: true, blockTimeMS },
     });
 }
 
-async function untilInserting({ opened }: TestSession): Promise<void> {
+const holdInsertBack = (blockTimeMS: number) => holdBack(['insert'], blockTimeMS);
+
+async function untilRunning({ opened }: TestSession, op: string): Promise<void> {
   const row = await pushSessions.find(push.store.db, opened.sessionId);
   for (;;) {
     const { inprog } = await push.mongo.client().db('admin').command({ currentOp: 1 });
     const running = (inprog as Document[]).some(
       (one) =>
-        one['op'] === 'insert' && one['clientMetadata']?.application?.name === row?.connection_name,
+        (one['op'] === op || one['command']?.[op] !== undefined) &&
+        one['clientMetadata']?.application?.name === row?.connection_name,
     );
     if (running) return;
   }
 }
+
+const untilInserting = (session: TestSession) => untilRunning(session, 'insert');
 
 const isPausedInWork = async (): Promise<unknown> => {
   const answer = await host.post('/work', { knownRevision: null, waitSeconds: 0 });
@@ -148,6 +153,28 @@ test('a pause lets what was under way land before it is answered', async (contex
   await paused;
   expect(await stored()).toEqual([{ _id: 1 }]);
   expect((await write).status).toBe(200);
+});
+
+test('I4: an index whose build a pause ends too late is not taken for built', async (context) => {
+  if (!push.mongo.capabilities.failCommand) context.skip('needs failCommand');
+  const session = await host.session(id);
+  const wanted = {
+    action: 'collection' as const,
+    db: 'app',
+    coll: 'c',
+    options: {},
+    indexes: [{ name: 'a_1', key: { a: new Int32(1) } }],
+  };
+  await session.collection('app', 'c');
+  await holdBack(['createIndexes', 'dropIndexes'], 500);
+  const build = session.structure(wanted);
+  await untilRunning(session, 'createIndexes');
+  await control().pause(principal(), groupId, id);
+  expect((await build).code, 'the drop that was to end it came after it').toBe('MIGRATION_PAUSED');
+  await control().resume(principal(), groupId, id);
+  expect((await (await host.session(id)).structure(wanted)).status).toBe(200);
+  const indexes = await push.mongo.client().db('app').collection('c').indexes();
+  expect(indexes.map(({ name }) => name)).toEqual(['_id_', 'a_1']);
 });
 
 test('one that goes on before that waits for it too, and its own session is left alone (I5)', async (context) => {
