@@ -53,10 +53,22 @@ async function look(client: MongoClient): Promise<ConnectionTest> {
       'a standalone server: a destination is a replica set or a sharded cluster',
     );
   }
-  const { version } = await admin.command({ buildInfo: 1 });
+  const facts = await describe(client);
   // Needs a user that is logged in, where the server asks for one.
   await admin.command({ listDatabases: 1, nameOnly: true });
-  return { ok: true, mongoDBVersion: String(version), topology: topologyOf(hello) };
+  return { ok: true, ...facts };
+}
+
+/** What a cluster says of itself, to any user. */
+export async function describe(
+  client: MongoClient,
+): Promise<{ readonly mongoDBVersion: string; readonly topology: string }> {
+  const admin = client.db('admin');
+  const { version } = await admin.command({ buildInfo: 1 });
+  return {
+    mongoDBVersion: String(version),
+    topology: topologyOf(await admin.command({ hello: 1 })),
+  };
 }
 
 /**

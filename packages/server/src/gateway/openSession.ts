@@ -3,7 +3,9 @@ import { randomBytes } from 'node:crypto';
 import type { OpenSessionReply } from '@linkspan/contract/push/messages.ts';
 
 import { DestinationUnavailableError } from '../destination/errors.ts';
+import type { Destination } from '../destination/destination.ts';
 import { dropUserData } from '../destination/prepare.ts';
+import { describe } from '../destination/probe.ts';
 import { newId } from '../domain/ids.ts';
 import { timestamp } from '../domain/time.ts';
 import * as clusters from '../store/clusters.ts';
@@ -13,7 +15,7 @@ import * as links from '../store/links.ts';
 import * as liveMigrations from '../store/liveMigrations.ts';
 import * as migrationHosts from '../store/migrationHosts.ts';
 import * as pushSessions from '../store/pushSessions.ts';
-import type { LiveMigrationRow, PushSessionRow } from '../store/schema.ts';
+import type { ClusterRow, LiveMigrationRow, PushSessionRow } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
 import { hashOf, UNLINKED, type HostPrincipal } from './authenticate.ts';
 import type { GatewayContext } from './context.ts';
@@ -72,6 +74,7 @@ export async function openSession(
     await fenceOlder(context, session, signal);
     session.check();
     await session.destination.ping();
+    await keepFacts(context, cluster, session.destination);
     await session.loadOwned();
     await prepare(context, session, migration);
     session.check();
@@ -166,6 +169,20 @@ async function fenceOlder(
 async function isOver({ db }: Store, { migration_id: id }: PushSessionRow): Promise<boolean> {
   const migration = await liveMigrations.find(db, id);
   return migration === undefined || !liveMigrations.ACTIVE.includes(migration.status);
+}
+
+/** For whoever looks at the cluster. It does not keep a session from opening. */
+async function keepFacts(
+  { store, log }: GatewayContext,
+  cluster: ClusterRow,
+  destination: Destination,
+): Promise<void> {
+  if (cluster.facts !== null) return;
+  try {
+    await clusters.keepFacts(store.db, cluster, await describe(destination.client));
+  } catch (error) {
+    log.warn({ err: error, cluster: cluster.name }, 'the cluster did not say what it is');
+  }
 }
 
 /** For the first session: what the destination holds is dropped where the request asked for it. */

@@ -142,7 +142,7 @@ export interface ClusterRow {
   name: string;
   /** The connection string of the destination cluster, sealed. */
   uri_sealed: Uint8Array;
-  /** JSON of what a connection test or validation found (version, topology), or null before the first. */
+  /** JSON of what the cluster said of itself (version, topology), or null before it was connected to. */
   facts: string | null;
   created_at: string;
 }

@@ -204,6 +204,16 @@ test('a broken connection ends the session: nothing overtakes what may be under 
   expect((await next.documents({}, numbered(1))).json).toMatchObject({ written: 1 });
 });
 
+test('a session keeps what the destination says of itself, where that is not known', async () => {
+  await push.store.db.updateTable('clusters').set({ facts: null }).execute();
+  await host.open(migrationId);
+  const { facts } = await push.store.db
+    .selectFrom('clusters')
+    .selectAll()
+    .executeTakeFirstOrThrow();
+  expect(JSON.parse(facts ?? '{}')).toMatchObject({ topology: 'ReplicaSet' });
+});
+
 test('the first session drops what the destination holds, where that was asked for', async () => {
   const target = push.mongo.client().db('app');
   await target.collection('old').insertOne({});
