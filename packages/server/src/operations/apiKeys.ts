@@ -7,7 +7,7 @@ import type {
   UpdateOrgApiKey,
 } from '@linkspan/contract/api/apiKeys.ts';
 import { isGroupRole, isOrgRole } from '@linkspan/contract/api/roles.ts';
-import type { Principal } from '../domain/access.ts';
+import { isAllowed, type Principal } from '../domain/access.ts';
 import type { EventType } from '../domain/eventTypes.ts';
 import { apiError, attributeError } from '@linkspan/contract/serving/apiError.ts';
 import * as apiKeys from '../store/apiKeys.ts';
@@ -79,6 +79,7 @@ export async function createInProject(
   base: string,
 ): Promise<ApiKey> {
   checkGroupRoles(body.roles, groupId);
+  requireOwnership(principal, groupId, body.roles);
   const project = await projects.find(context.store.db, groupId);
   if (project === undefined) throw apiError('GROUP_NOT_FOUND', groupId);
   const orgId = project.org_id;
@@ -109,7 +110,10 @@ export async function updateInOrganization(
   return get(context, orgId, id, base);
 }
 
-/** Gives a key of the organization these roles in the project. */
+/**
+ * Gives a key of the organization these roles in the project.
+ * @throws {ApiError} API_KEY_NOT_FOUND for a change of the text alone of a key that has no role there
+ */
 export async function updateInProject(
   context: OperationContext,
   principal: Principal,
@@ -120,18 +124,21 @@ export async function updateInProject(
 ): Promise<ApiKey> {
   const { roles } = body;
   if (roles !== undefined) checkGroupRoles(roles, groupId);
-  const orgId = await context.store.transaction(async (tx) => {
+  return context.store.transaction(async (tx) => {
     const project = await projects.find(tx, groupId);
     if (project === undefined) throw apiError('GROUP_NOT_FOUND', groupId);
     const row = await loadChangeable(tx, project.org_id, id);
+    const before = await rolesInProject(tx, groupId, id);
+    if (roles === undefined && before.length === 0) throw apiError('API_KEY_NOT_FOUND', id);
     await describe(tx, principal, row, body.desc);
     if (roles !== undefined) {
+      requireOwnership(principal, groupId, [...before, ...roles]);
       await apiKeys.setProjectRoles(tx, id, groupId, roles);
       await recordRoles(tx, principal, project.org_id, groupId, id, roles);
     }
-    return project.org_id;
+    const shown = (await apiKeys.roles(tx, id)).filter(isOrgRoleOr(groupId));
+    return toApiKey(await load(tx, project.org_id, id), shown, base);
   });
-  return get(context, orgId, id, base);
 }
 
 /** Gives a key of the organization roles in the project beside those that it has there. */
@@ -149,15 +156,18 @@ export async function addToProject(
     const project = await projects.find(tx, groupId);
     if (project === undefined) throw apiError('GROUP_NOT_FOUND', groupId);
     await loadChangeable(tx, project.org_id, id);
-    const before = (await apiKeys.roles(tx, id)).filter((role) => role.project_id === groupId);
-    const roles = [...new Set([...before.map((role) => role.role), ...added])];
+    const before = await rolesInProject(tx, groupId, id);
+    const roles = [...new Set([...before, ...added])];
     await apiKeys.setProjectRoles(tx, id, groupId, roles);
     const type = before.length === 0 ? 'API_KEY_ADDED_TO_GROUP' : 'API_KEY_ROLES_CHANGED';
     await recordRoles(tx, principal, project.org_id, groupId, id, roles, type);
   });
 }
 
-/** Takes a key out of a project; the key stays in the organization. */
+/**
+ * Takes a key out of a project; the key stays in the organization.
+ * @throws {ApiError} API_KEY_NOT_FOUND for a key that has no role there
+ */
 export async function removeFromProject(
   context: OperationContext,
   principal: Principal,
@@ -168,6 +178,9 @@ export async function removeFromProject(
     const project = await projects.find(tx, groupId);
     if (project === undefined) throw apiError('GROUP_NOT_FOUND', groupId);
     await loadChangeable(tx, project.org_id, id);
+    const before = await rolesInProject(tx, groupId, id);
+    if (before.length === 0) throw apiError('API_KEY_NOT_FOUND', id);
+    requireOwnership(principal, groupId, before);
     await apiKeys.setProjectRoles(tx, id, groupId, []);
     await recordRoles(tx, principal, project.org_id, groupId, id, [], 'API_KEY_REMOVED_FROM_GROUP');
   });
@@ -233,6 +246,22 @@ function checkGroupRoles(roles: readonly string[], groupId: string): void {
       groupId,
     ]);
   }
+}
+
+/**
+ * Whoever manages access to a project must not make itself its owner, nor take a project from one.
+ * @param roles that are given or taken
+ * @throws {ApiError} USER_UNAUTHORIZED if ownership is among them and the caller has none
+ */
+function requireOwnership(principal: Principal, groupId: string, roles: readonly string[]): void {
+  if (roles.includes('GROUP_OWNER') && !isAllowed(principal, 'GROUP_OWNER', groupId)) {
+    throw apiError('USER_UNAUTHORIZED');
+  }
+}
+
+async function rolesInProject(tx: Executor, groupId: string, id: string): Promise<string[]> {
+  const roles = await apiKeys.roles(tx, id);
+  return roles.filter(({ project_id }) => project_id === groupId).map(({ role }) => role);
 }
 
 async function create(

@@ -192,6 +192,61 @@ describe('roles', () => {
     expect((await client.call('GET', group())).status).toBe(200);
   });
 
+  test('whoever manages access to a project cannot make itself its owner, nor take it from one', async () => {
+    const inProject = (roles: string[]) =>
+      server.api.call('POST', `${group()}/apiKeys`, { body: { desc: 'k', roles } });
+    const manager = await inProject(['GROUP_ACCESS_MANAGER']);
+    const [owner, reader] = [
+      await inProject(['GROUP_OWNER']),
+      await inProject(['GROUP_READ_ONLY']),
+    ];
+    const client = clientOf(manager);
+    const one = (key: Response) => `${group()}/apiKeys/${textOf(key, 'id')}`;
+    const ownership = { roles: ['GROUP_READ_ONLY', 'GROUP_OWNER'] };
+    for (const refused of [
+      await client.call('PATCH', one(manager), { body: ownership }),
+      await client.call('PATCH', one(reader), { body: ownership }),
+      await client.call('POST', `${group()}/apiKeys`, { body: { desc: 'k', ...ownership } }),
+      await client.call('PATCH', one(owner), { body: { roles: ['GROUP_READ_ONLY'] } }),
+      await client.call('DELETE', one(owner)),
+    ]) {
+      expect(refused.json).toMatchObject({ error: 401, errorCode: 'USER_UNAUTHORIZED' });
+    }
+    const others = { desc: 'k', roles: ['GROUP_ACCESS_MANAGER', 'GROUP_READ_ONLY'] };
+    const allowed = [
+      await client.call('POST', `${group()}/apiKeys`, { body: others }),
+      await client.call('PATCH', one(reader), { body: others }),
+      await client.call('PATCH', one(owner), { body: { desc: 'an owner' } }),
+      await client.call('DELETE', one(reader)),
+      await clientOf(owner).call('PATCH', one(manager), { body: ownership }),
+    ];
+    expect(allowed.map(({ status }) => status)).toEqual([200, 200, 200, 204, 200]);
+  });
+
+  test('C9: a key that has no role in a project is changed or taken out only where it has one', async () => {
+    const elsewhere = await server.api.call('POST', '/api/atlas/v1.0/groups', {
+      body: { name: 'Elsewhere', orgId: server.orgId },
+    });
+    const there = `/api/atlas/v1.0/groups/${textOf(elsewhere, 'id')}/apiKeys`;
+    const key = await server.api.call('POST', there, {
+      body: { desc: 'k', roles: ['GROUP_OWNER'] },
+    });
+    const id = textOf(key, 'id');
+    const here = `${group()}/apiKeys/${id}`;
+    for (const refused of [
+      await server.api.call('PATCH', here, { body: { desc: 'mine' } }),
+      await server.api.call('DELETE', here),
+    ]) {
+      expect(refused.json).toMatchObject({ errorCode: 'API_KEY_NOT_FOUND', parameters: [id] });
+    }
+    const given = await server.api.call('PATCH', here, { body: { roles: ['GROUP_READ_ONLY'] } });
+    // Of its other projects the answer says nothing.
+    expect(given.json['roles']).toEqual([
+      { orgId: server.orgId, roleName: 'ORG_MEMBER' },
+      { groupId, roleName: 'GROUP_READ_ONLY' },
+    ]);
+  });
+
   test('a role too low is told as 401 with the recorded text', async () => {
     const made = await server.api.call('POST', keys, {
       body: { desc: 'low', roles: ['ORG_READ_ONLY'] },
