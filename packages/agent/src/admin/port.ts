@@ -74,7 +74,7 @@ export async function startAdminPort(options: AdminPortOptions): Promise<AdminPo
     routerOptions: { maxParamLength: MAX_PATH_PARAMETER },
     exposeHeadRoutes: false,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    clientErrorHandler: (_error, socket) => answerMalformed(socket),
+    clientErrorHandler: (error, socket) => answerMalformed(socket, error.code),
     frameworkErrors: (error, request, reply) => {
       void answerError(error, request, reply, nonces);
     },
