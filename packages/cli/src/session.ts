@@ -5,6 +5,7 @@ import { Option, type Command } from 'commander';
 import { ApiClient, type ApiCredentials, type ApiRequest } from './api/client.ts';
 import { UsageError } from './exitCodes.ts';
 import { PROFILE_VARIABLES, readProfiles, type Profile, type ProfileKey } from './profiles.ts';
+import { beforeSignals } from './signals.ts';
 
 /** Options of every command that talks to a server. */
 export interface ClientOptions {
@@ -48,6 +49,7 @@ export class Session implements AsyncDisposable {
   readonly #options: ClientOptions;
   readonly #profile: Profile;
   readonly #client: ApiClient;
+  readonly #release: () => void;
 
   /** @throws {UsageError} | {ConfigurationError} if it is not known how to reach a server */
   constructor(options: ClientOptions) {
@@ -57,8 +59,11 @@ export class Session implements AsyncDisposable {
     const baseUrl = this.#need('baseUrl', '--baseUrl');
     checkBaseUrl(baseUrl);
     const credentials = this.#credentials();
-    if ('clientId' in credentials) checkPrivacy(baseUrl);
+    const isAccount = 'clientId' in credentials;
+    if (isAccount) checkPrivacy(baseUrl);
     this.#client = new ApiClient(baseUrl, credentials);
+    // An account has a limited number of tokens: one that Ctrl-C left would count for an hour.
+    this.#release = isAccount ? beforeSignals(() => this.#client.signOut()) : () => undefined;
   }
 
   /** @throws {UsageError} if it is not known, or is none */
@@ -76,8 +81,9 @@ export class Session implements AsyncDisposable {
     return this.#client.call<T>(method, path, request);
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#client[Symbol.asyncDispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#client[Symbol.asyncDispose]();
+    this.#release();
   }
 
   /** Of the environment if it names any, else of the profile. */

@@ -16,3 +16,22 @@ export function untilStopped(): AbortSignal {
   process.on('SIGTERM', stop);
   return controller.signal;
 }
+
+/**
+ * Runs `end` at the first SIGINT or SIGTERM, and only then lets the signal end the process. A second one
+ * does so at once.
+ * @returns what takes that back
+ */
+export function beforeSignals(end: () => Promise<void>): () => void {
+  const release = (): void => {
+    process.off('SIGINT', onSignal);
+    process.off('SIGTERM', onSignal);
+  };
+  const onSignal = (name: NodeJS.Signals): void => {
+    release();
+    void end().finally(() => process.kill(process.pid, name));
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  return release;
+}

@@ -25,6 +25,6 @@ export interface Authentication {
   header(method: string, target: string, signal?: AbortSignal): Promise<string | null>;
   /** Reads a 401. True if the same request may go well with another header. */
   refused(response: ApiResponse): boolean;
-  /** Gives back what the server holds for this client. */
+  /** Gives back what the server holds for this client. Never rejects. */
   end(): Promise<void>;
 }

@@ -69,8 +69,13 @@ export class ApiClient implements AsyncDisposable {
     return response.body as T;
   }
 
+  /** Gives back what the server holds for this client. Never rejects. */
+  signOut(): Promise<void> {
+    return this.#authentication.end();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#authentication.end();
+    await this.signOut();
     await this.#agent.destroy();
   }
 
