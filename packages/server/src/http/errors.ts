@@ -57,6 +57,9 @@ function toApiError(error: FastifyError | Error, request: FastifyRequest): ApiEr
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
     return apiError('PAYLOAD_TOO_LARGE', `${MAX_API_BODY_BYTES}`);
   }
+  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
+    return apiError('UNSUPPORTED_MEDIA_TYPE', request.headers['content-type'] ?? '');
+  }
   if (code === 'FST_ERR_MAX_PARAM_LENGTH') {
     return apiError('INVALID_PATH_PARAMETER', `(longer than ${MAX_PATH_PARAMETER} characters)`);
   }

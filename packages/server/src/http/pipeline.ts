@@ -85,6 +85,7 @@ export class Pipeline {
     }
     const page = pageRequestOf(query);
     const parameters = readQuery(query, endpoint.query ?? {});
+    ignoreContentType(resolved, request);
     this.#admitted.set(request, { caller, resolved, query, parameters, page });
   }
 
@@ -170,6 +171,16 @@ export class Pipeline {
 /** The path of the request target, without its query. */
 export function pathOf(request: FastifyRequest): string {
   return (request.raw.url ?? '').split('?')[0] ?? '';
+}
+
+/**
+ * What a request says of a body that is not read does not matter, nor does it where it says nothing:
+ * Fastify would refuse both.
+ */
+function ignoreContentType({ version }: Resolved, { raw: { headers } }: FastifyRequest): void {
+  if (version.body === undefined || headers['content-type']?.trim() === '') {
+    delete headers['content-type'];
+  }
 }
 
 function bodyOf(endpoint: Endpoint, resolved: Resolved, request: FastifyRequest): unknown {

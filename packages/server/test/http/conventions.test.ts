@@ -370,11 +370,24 @@ describe('bodies', () => {
       headers: { 'content-type': 'application/vnd.atlas.2023-01-01+json' },
     });
     expect(versioned.status).toBe(201);
-    const form = await server.api.call('POST', path, {
-      body,
-      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    for (const type of [
+      'application/x-www-form-urlencoded',
+      'text',
+      'a b',
+      'application/json, x',
+    ]) {
+      const other = await server.api.call('POST', path, {
+        body,
+        headers: { 'content-type': type },
+      });
+      expect(other.status, type).toBe(415);
+      expect(other.json, type).toMatchObject({ errorCode: 'UNSUPPORTED_MEDIA_TYPE' });
+    }
+    const empty = await server.api.call('POST', path, {
+      body: { ...body, name: 'no media type' },
+      headers: { 'content-type': '' },
     });
-    expect(form.status).toBe(415);
+    expect(empty.status).toBe(201);
   });
 
   test('a body over the limit is refused', async () => {
@@ -383,13 +396,18 @@ describe('bodies', () => {
     expect(answer.json).toMatchObject({ errorCode: 'PAYLOAD_TOO_LARGE' });
   });
 
-  test('the Content-Type of an empty DELETE does not matter', async () => {
-    const answer = await server.api.call('DELETE', `${org}/liveMigrations/linkTokens`, {
-      headers: { 'content-type': 'application/vnd.atlas.2023-01-01+json' },
-    });
-    expect(answer.headers['x-error-code']).toBe('UNEXPECTED_ERROR');
-    expect(answer.status).toBe(404);
-  });
+  test.each(['application/vnd.atlas.2023-01-01+json', 'text/plain', '', 'text', 'a b'])(
+    'the Content-Type of a DELETE does not matter: "%s"',
+    async (type) => {
+      const removal = `${org}/liveMigrations/linkTokens`;
+      const headers = { 'content-type': type };
+      for (const options of [{ headers }, { headers, body: 'x' }]) {
+        const answer = await server.api.call('DELETE', removal, options);
+        expect(answer.headers['x-error-code']).toBe('UNEXPECTED_ERROR');
+        expect(answer.status).toBe(404);
+      }
+    },
+  );
 });
 
 test('C10: a caller who does not belong takes nothing out of the bucket; a full one is told when', async () => {
