@@ -16,15 +16,26 @@ export function versionMediaType(date: string): string {
 
 const VERSIONED = /^application\/vnd\.atlas\.(\d{4}-\d{2}-\d{2})\+json$/;
 
-/** The version date that an Accept header asks for, or null if it names none. */
+/**
+ * The version date that an Accept header asks for, or null if it names none: of several the one of
+ * the highest weight, of equal ones the first (RFC 9110, section 12.5.1).
+ */
 export function acceptedVersion(accept: string | undefined): string | null {
+  let best: { readonly date: string; readonly weight: number } | null = null;
   for (const range of (accept ?? '').split(',')) {
-    const date = VERSIONED.exec((range.split(';')[0] ?? '').trim().toLowerCase())?.[1];
-    if (date === undefined) continue;
-    const parsed = new Date(`${date}T00:00:00Z`);
-    if (!Number.isNaN(parsed.getTime()) && parsed.toISOString().startsWith(date)) return date;
+    const [type = '', ...parameters] = range.split(';').map((text) => text.trim().toLowerCase());
+    const date = VERSIONED.exec(type)?.[1];
+    if (date === undefined || !isDate(date)) continue;
+    const quality = parameters.find((parameter) => /^q\s*=/.test(parameter));
+    const weight = quality === undefined ? 1 : Number(quality.split('=')[1]);
+    if (weight > (best?.weight ?? 0)) best = { date, weight };
   }
-  return null;
+  return best?.date ?? null;
+}
+
+function isDate(text: string): boolean {
+  const date = new Date(`${text}T00:00:00Z`);
+  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text);
 }
 
 /**

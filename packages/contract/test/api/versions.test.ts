@@ -4,6 +4,15 @@ import { acceptedVersion, headerDate, resolveVersion } from '../../src/api/versi
 test.each([
   ['application/vnd.atlas.2024-05-30+json', '2024-05-30'],
   ['text/html, application/vnd.atlas.2023-01-01+json;q=0.9', '2023-01-01'],
+  [
+    'application/vnd.atlas.2023-01-01+json;q=0.5, application/vnd.atlas.2024-08-05+json; Q = 0.8',
+    '2024-08-05',
+  ],
+  [
+    'application/vnd.atlas.2023-01-01+json, application/vnd.atlas.2024-08-05+json;charset=utf-8',
+    '2023-01-01',
+  ],
+  ['application/vnd.atlas.2023-01-01+json;q=0', null],
   ['application/vnd.atlas.2023-02-30+json', null],
   ['application/vnd.atlas.2023-1-1+json', null],
   ['application/json', null],
