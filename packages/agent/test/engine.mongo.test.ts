@@ -69,6 +69,12 @@ async function loseHistory(): Promise<void> {
     });
 }
 
+/** `pause` or `resume`. */
+async function control(id: string, verb: string): Promise<void> {
+  const path = `/api/linkspan/v1/groups/${side.projectId}/liveMigrations/${id}/${verb}`;
+  expect((await side.api.post(path)).status).toBe(202);
+}
+
 /** Calls `act` the first time that the engine comes by, and holds the engine meanwhile. */
 function once(act: () => Promise<void>): () => Promise<void> {
   let done = false;
@@ -238,12 +244,37 @@ describe('what breaks', () => {
     await expectEqual();
   });
 
+  it('D1: history that is lost before and in a pause is repaired after it', async ({ skip }) => {
+    if (!source.capabilities.failCommand) skip('the source has no failCommand');
+    for (const name of ['a', 'b', 'c']) await collection(name).insertMany(numbers(0, 500));
+    const id = await side.start();
+    const run = await host.run(id);
+    await side.until(id, 'tailing', ({ progress }) => progress?.phase === 'TAILING');
+    await control(id, 'pause');
+    expect(await run.ended).toBeInstanceOf(MigrationPausedError);
+    await collection('a').updateMany({ _id: { $lt: 10 } }, { $set: { text: 'unseen' } });
+    await collection('a').deleteMany({ _id: { $gte: 490 } });
+    await collection('b').drop();
+    await collection('d').insertMany(numbers(0, 5));
+    await loseHistory();
+    const tracking = await host.track(id);
+    const lost = await side.until(id, 'told', ({ warnings }) => warnings.length > 0);
+    expect(lost).toMatchObject({ state: 'PAUSED', lagTimeSeconds: null, readyForCutover: false });
+    expect(lost.warnings[0]).toContain('3 collections are being compared in full and repaired');
+    await source.client().db('app').renameCollection('c', 'e');
+    await collection('e').insertMany(numbers(600, 620));
+    await collection('f').insertMany(numbers(0, 5));
+    await side.until(id, 'followed', ({ progress }) => (progress?.keysPending ?? 0) >= 25);
+    await tracking.stop();
+    expect(await copied('e').countDocuments(), 'nothing was pushed').toBe(0);
+    await control(id, 'resume');
+    await host.run(id);
+    await side.cutOver(id);
+    await expectEqual();
+  });
+
   it('a pause while an index is built ends the run, and a resume builds it', async ({ skip }) => {
     if (!destination.capabilities.failCommand) skip('the destination has no failCommand');
-    const control = async (id: string, verb: string): Promise<void> => {
-      const path = `/api/linkspan/v1/groups/${side.projectId}/liveMigrations/${id}/${verb}`;
-      expect((await side.api.post(path)).status).toBe(202);
-    };
     await collection('a').insertMany(numbers(0, 100));
     await collection('a').createIndex({ text: 1 });
     await destination

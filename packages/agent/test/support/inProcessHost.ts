@@ -11,6 +11,7 @@ import {
 } from '@linkspan/testkit/linkedPair.ts';
 import { pino } from 'pino';
 import type { EngineHooks, EngineOptions } from '../../src/migration/context.ts';
+import { trackWhilePaused } from '../../src/migration/pausedRunner.ts';
 import { runMigration } from '../../src/migration/runner.ts';
 import { HostClient, registerHost } from '../../src/push/client.ts';
 import { PusherOverHttp } from '../../src/push/pusherOverHttp.ts';
@@ -102,6 +103,34 @@ export class InProcessHost implements AsyncDisposable {
         stop.abort(new Error('stopped by the test'));
         await ended;
         await polling;
+        this.#runs.delete(run);
+      },
+    };
+    this.#runs.add(run);
+    return run;
+  }
+
+  /** Follows the source of a paused migration, as an agent does while it is paused. */
+  async track(id: string): Promise<Run> {
+    const stop = new AbortController();
+    const ended = trackWhilePaused(
+      {
+        migrationId: id,
+        sourceUri: this.#side.source.uri,
+        journalPath: join(this.#journals, `${id}.sqlite`),
+        log: pino({ level: process.env['LINKSPAN_TEST_LOG'] ?? 'silent' }),
+        report: (progress, signal) => this.#client.reportPaused(id, progress, signal),
+      },
+      stop.signal,
+    ).then(
+      () => null,
+      (error: Error) => error,
+    );
+    const run: Run = {
+      ended,
+      stop: async () => {
+        stop.abort(new Error('stopped by the test'));
+        await ended;
         this.#runs.delete(run);
       },
     };
