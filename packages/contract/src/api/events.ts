@@ -11,6 +11,7 @@ const event = {
   isGlobalAdmin: Type.Boolean(),
   links: Links,
   orgId: Id,
+  /** Of the API key that did it, or the client ID of the service account. */
   publicKey: Type.Optional(Type.String()),
   /** With `includeRaw`: everything that is known of it. */
   raw: Type.Optional(Type.Record(Type.String(), Type.Unknown())),

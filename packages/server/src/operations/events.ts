@@ -157,6 +157,8 @@ function toProjectEvent(
 
 function toEvent(row: Selectable<EventRow>, owner: string, includeRaw: boolean): OrganizationEvent {
   const detail = JSON.parse(row.detail) as Record<string, unknown>;
+  // Atlas has no field for a service account: its client ID is what it signs in with, as the key is.
+  const publicKey = row.public_key ?? row.client_id;
   return {
     ...(row.api_key_id === null ? {} : { apiKeyId: row.api_key_id }),
     created: apiTime(row.created_at),
@@ -166,7 +168,7 @@ function toEvent(row: Selectable<EventRow>, owner: string, includeRaw: boolean):
     isGlobalAdmin: false,
     links: [{ href: `${owner}/events/${row.id}`, rel: 'self' }],
     orgId: row.org_id,
-    ...(row.public_key === null ? {} : { publicKey: row.public_key }),
+    ...(publicKey === null ? {} : { publicKey }),
     ...(row.remote_address === null ? {} : { remoteAddress: longAddress(row.remote_address) }),
     ...targetOf(row, detail),
     ...(includeRaw ? { raw: rawOf(row, detail) } : {}),

@@ -121,13 +121,14 @@ test('events of an API key name the key and the entry of its list', async () => 
   ]);
 });
 
-test('what a service account does names the account in raw; its system status has no key', async () => {
+test('what a service account does names it by its client ID; its system status has no key', async () => {
   const account = await makeClient(server);
   const bearer = bearerClient(server.url, await newToken(server.url, account));
   await bearer.call('PATCH', `/api/atlas/v2/orgs/${server.orgId}`, { body: { name: 'Renamed' } });
   const [event] = await list(`${org}?includeRaw=true&itemsPerPage=1`, bearer);
   expect(event).toMatchObject({
     eventTypeName: 'ORG_RENAMED',
+    publicKey: account.clientId,
     raw: { clientId: account.clientId },
     remoteAddress: '127.0.0.1',
   });
