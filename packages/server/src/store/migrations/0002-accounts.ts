@@ -70,6 +70,17 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .on('access_tokens')
     .columns(['client_id', 'expires_at'])
     .execute();
+  // A secret that is removed takes its tokens with it.
+  await db.schema
+    .createIndex('access_tokens_by_secret')
+    .on('access_tokens')
+    .column('secret_id')
+    .execute();
+  await db.schema
+    .createIndex('service_account_secrets_by_client')
+    .on('service_account_secrets')
+    .column('client_id')
+    .execute();
   await db.schema
     .alterTable('organizations')
     .addColumn('settings', 'text', (c) => c.notNull().defaultTo('{}'))
