@@ -160,19 +160,25 @@ export class HostLink {
     this.#life = { stop, done };
   }
 
-  /** The link has ended otherwise than from this side. */
+  /** The link has ended otherwise than from this side. Never throws. */
   #end(error: Error): void {
-    const { directory, log, onUnlinked } = this.#options;
-    if (error instanceof LinkRefusedError) {
-      const known = directory.readLink();
-      if (known !== null && !hasEnded(known)) directory.endLink(known, 'REFUSED');
-      if (onUnlinked !== null) {
-        log.error({ reason: error.message }, 'the link has ended: waiting for another link-token');
-        onUnlinked();
-        return;
-      }
+    const { log, onUnlinked } = this.#options;
+    try {
+      if (!(error instanceof LinkRefusedError)) throw error;
+      this.#forget();
+      if (onUnlinked === null) throw error;
+      log.error({ reason: error.message }, 'the link has ended: waiting for another link-token');
+      onUnlinked();
+    } catch (reason) {
+      // That, or the state directory cannot be written: this host cannot go on.
+      this.#outcome.reject(reason);
     }
-    this.#outcome.reject(error);
+  }
+
+  #forget(): void {
+    const { directory } = this.#options;
+    const known = directory.readLink();
+    if (known !== null && !hasEnded(known)) directory.endLink(known, 'REFUSED');
   }
 
   async #linkInTime(token: string): Promise<Established> {

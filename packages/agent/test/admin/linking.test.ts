@@ -1,3 +1,6 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { LinkRefusedError } from '../../src/push/errors.ts';
@@ -145,6 +148,14 @@ test('killed after the server was told, a host finds its link refused when it st
   });
   await expect.poll(() => host.state()).toContain('"REFUSED"');
   expect(await host.status()).toBe('NOT_SYNCED');
+});
+
+test('a host that cannot note the end of its link ends with the reason', async () => {
+  await using host = await startAdminHost({ linkToken: server.token() });
+  await expect.poll(() => host.works.length).toBe(1);
+  writeFileSync(join(host.path, 'link.json'), 'damaged');
+  host.works[0]?.fail(new LinkRefusedError('The link was removed.'));
+  expect(String(await host.ended)).toContain('link.json is damaged');
 });
 
 test('without an admin port the same host ends: with a refused link, and without a link-token', async () => {
