@@ -60,6 +60,19 @@ export function plainAddress(address: string): string {
   return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(canonical)?.[1] ?? canonical;
 }
 
+/** What is told of a peer whose address is not known. */
+const UNKNOWN_PEER = 'unknown';
+
+/**
+ * A peer's address as a socket or a proxy tells it, plain. Some proxies add its port; whatever else is
+ * no address becomes one short word, which no list contains: it may be as long as a header.
+ */
+export function peerAddress(text: string): string {
+  const [, bracketed, dotted] = /^(?:\[([^\]]+)\]|([\d.]+))(?::\d{1,5})?$/.exec(text) ?? [];
+  const address = plainAddress(bracketed ?? dotted ?? text);
+  return isIP(address) === 0 ? UNKNOWN_PEER : address;
+}
+
 function familyOf(address: string): 'ipv4' | 'ipv6' {
   return isIP(address) === 4 ? 'ipv4' : 'ipv6';
 }

@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 
-import { addressList, plainAddress } from '../domain/addresses.ts';
+import { addressList, peerAddress } from '../domain/addresses.ts';
 import { isId } from '../domain/ids.ts';
 import * as links from '../store/links.ts';
 import * as migrationHosts from '../store/migrationHosts.ts';
@@ -44,7 +44,7 @@ export async function authenticateHost(
   const link = await links.find(store.db, host.link_id);
   if (link === undefined) throw refused;
   const account = { kind: 'migrationHost', id: host.id, orgId: link.org_id } as const;
-  const address = plainAddress(remoteAddress);
+  const address = peerAddress(remoteAddress);
   if (!isRight) {
     audit.failed(account, address, 'WRONG_SECRET');
     throw refused;
@@ -77,7 +77,7 @@ export async function authenticateToken(
       'The link-token is not known, or was removed. Create a new one and try again with it.',
     );
   }
-  const address = plainAddress(remoteAddress);
+  const address = peerAddress(remoteAddress);
   if (!isAllowedFrom(link, address)) {
     const account = { kind: 'linkToken', id: link.id, orgId: link.org_id } as const;
     audit.failed(account, address, 'ADDRESS_NOT_ON_ACCESS_LIST');

@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import { API_ERRORS, formatDetail } from '@linkspan/contract/api/errors.ts';
 import { ApiError, apiError, unavailable } from '@linkspan/contract/serving/apiError.ts';
 import { type Credential, credentialId, type Principal } from '../domain/access.ts';
-import { addressList, plainAddress } from '../domain/addresses.ts';
+import { addressList, peerAddress } from '../domain/addresses.ts';
 import type { AccessListUse } from '../operations/accessListUse.ts';
 import type { AccessTokens } from '../operations/accessTokens.ts';
 import type { CredentialRecord, Directory, KeyRecord } from '../operations/directory.ts';
@@ -56,7 +56,7 @@ async function authenticateDigest(
   { nonces, directory, signIns }: AuthenticationDependencies,
 ): Promise<Caller> {
   const { authorization } = request.headers;
-  const remoteAddress = plainAddress(request.ip);
+  const remoteAddress = peerAddress(request.ip);
   const asked: { name: string | null; key: KeyRecord | null } = { name: null, key: null };
   const publicKey = await verifyDigest(
     { authorization, method: request.method, target: request.raw.url ?? '' },
@@ -95,7 +95,7 @@ async function authenticateBearer(
   text: string,
   { directory, accessTokens, signIns }: AuthenticationDependencies,
 ): Promise<Caller> {
-  const remoteAddress = plainAddress(request.ip);
+  const remoteAddress = peerAddress(request.ip);
   const token = await lookUp(request, () => accessTokens.read(text));
   const caller = async (): Promise<Caller> => {
     const account =

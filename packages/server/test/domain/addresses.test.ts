@@ -3,6 +3,7 @@ import {
   addressList,
   mayConnectTo,
   normaliseCidr,
+  peerAddress,
   plainAddress,
   singleAddress,
 } from '../../src/domain/addresses.ts';
@@ -27,6 +28,21 @@ test.each([
   ['192.0.2.07', null],
 ])('%s is normalised to %s', (text, expected) => {
   expect(normaliseCidr(text)).toBe(expected);
+});
+
+test.each([
+  ['192.0.2.9', '192.0.2.9'],
+  ['192.0.2.9:4711', '192.0.2.9'],
+  ['[2001:DB8::5]', '2001:db8::5'],
+  ['[2001:db8::5]:443', '2001:db8::5'],
+  ['::ffff:192.0.2.9', '192.0.2.9'],
+  ['2001:db8::5:443', '2001:db8::5:443'],
+  ['192.0.2:80', 'unknown'],
+  ['_hidden', 'unknown'],
+  ['', 'unknown'],
+  ['x'.repeat(10_000), 'unknown'],
+])('a peer that is told as %s is %s', (text, address) => {
+  expect(peerAddress(text)).toBe(address);
 });
 
 test('a block of one address is that address', () => {

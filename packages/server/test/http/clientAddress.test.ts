@@ -67,6 +67,10 @@ describe('the address of a client', () => {
     expect(await from('203.0.113.9, 2001:db8:2::1')).toBe('2001:db8:2::1');
     expect(await from('192.0.2.1')).toBe('192.0.2.1');
     expect(await from('203.0.113.9, unknown')).toBe('unknown');
+    expect(await from(`203.0.113.9, ${'x'.repeat(5000)}`)).toBe('unknown');
+    // Some proxies add the port.
+    expect(await from('203.0.113.9:4711')).toBe('admitted');
+    expect(await from('198.51.100.1:4711')).toBe('198.51.100.1');
     expect(await from()).toBe('127.0.0.1');
   });
 

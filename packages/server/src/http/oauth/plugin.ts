@@ -6,7 +6,7 @@ import type {
   FastifyRequest,
 } from 'fastify';
 import { SECURITY_HEADERS } from '@linkspan/contract/serving/presentation.ts';
-import { networkOf, plainAddress } from '../../domain/addresses.ts';
+import { networkOf, peerAddress } from '../../domain/addresses.ts';
 import { invalidClient, invalidRequest, OAuthError } from '../../domain/oauthError.ts';
 import {
   ACCESS_TOKEN_SECONDS,
@@ -92,7 +92,7 @@ function endpoint(
     await limit(enforced, credentials, request, dependencies.rateLimiter);
     check(form);
     const client = await authenticate(credentials, request, dependencies);
-    const answer = await grant(client, form, plainAddress(request.ip));
+    const answer = await grant(client, form, peerAddress(request.ip));
     if (answer === undefined) return reply.code(200).send();
     return reply
       .code(200)
@@ -125,7 +125,7 @@ async function limit(
 ): Promise<void> {
   // What is no client id shares one bucket: names that callers make up cost nothing.
   const client = /^mdb_sa_id_[0-9a-f]{24}$/.test(clientId) ? clientId : '';
-  const taken = await rateLimiter.take(limits, `${networkOf(plainAddress(request.ip))} ${client}`);
+  const taken = await rateLimiter.take(limits, `${networkOf(peerAddress(request.ip))} ${client}`);
   if (taken.allowed) return;
   throw rateLimited(
     `Resource ${request.url.split('?')[0]} is limited to ${limits.capacity} requests every 1 minutes.`,
@@ -139,7 +139,7 @@ async function authenticate(
   { accessTokens, signIns }: OAuthDependencies,
 ): Promise<AuthenticClient> {
   const { clientId } = credentials;
-  const remoteAddress = plainAddress(request.ip);
+  const remoteAddress = peerAddress(request.ip);
   const wait = signIns.waitSeconds(clientId, remoteAddress);
   if (wait > 0) {
     throw rateLimited('Too many requests with wrong credentials. Please retry later.', wait);
