@@ -61,6 +61,8 @@ export const OUT_OF_REACH: Readonly<Record<string, readonly string[]>> = {
 export const OBTAINED_ELSEWHERE: Readonly<Record<string, string>> = {
   LIVE_MIGRATION_CUTOVER_UNDER_WAY: 'a cutover must be held: tests of pauses do',
   MIGRATION_HOST_ALREADY_LINKED: 'the port of a migration host answers with it, not the server',
+  REQUEST_HEADERS_TOO_LARGE: 'there is no request yet, and no header of an answer to one',
+  REQUEST_TIMEOUT: 'it takes minutes: a test of the answer itself does',
 };
 
 /** Pairs of code and status that no request leads to. */
