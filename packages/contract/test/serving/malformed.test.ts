@@ -8,7 +8,7 @@ async function answerOf(code: string | undefined): Promise<string> {
   await using server = createServer((socket) => answerMalformed(socket, code)).listen(0);
   await once(server, 'listening');
   const client = connect((server.address() as AddressInfo).port);
-  return text(client);
+  return await text(client);
 }
 
 test.each([
