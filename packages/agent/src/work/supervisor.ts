@@ -35,7 +35,8 @@ interface Task {
 /**
  * Makes what runs equal to the list of wanted work: starts what is new, stops what is gone, tells the
  * rest. There is never more than one runner of a migration: one that was stopped has ended before it
- * is started again; a pause is the end of one and the start of another. What has ended is not started again while it stays in the list.
+ * is started again; a pause is the end of one and the start of another. What has ended is not started
+ * again while it stays in the list.
  */
 export class Supervisor {
   readonly #options: SupervisorOptions;
