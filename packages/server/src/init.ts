@@ -47,7 +47,13 @@ export async function initOrganization(
       );
     }
     const id = newId();
-    await organizations.insert(tx, { id, name, created_at: timestamp(), settings: '{}' });
+    await organizations.insert(tx, {
+      id,
+      name,
+      created_at: timestamp(),
+      settings: '{}',
+      kept: '{}',
+    });
     const key = await insertKey(tx, store.sealer, {
       orgId: id,
       description: 'First key, made by linkspan init',

@@ -5,6 +5,8 @@ const TagText = Type.String({ minLength: 1, maxLength: 255 });
 export const Tag = Type.Object({ key: TagText, value: TagText }, closed);
 export type Tag = Static<typeof Tag>;
 
+const REGION_USES = ['COMMERCIAL_FEDRAMP_REGIONS_ONLY', 'GOV_REGIONS_ONLY'] as const;
+
 const Tags = Type.Array(Tag, { maxItems: 50 });
 
 export const Project = Type.Object(
@@ -15,6 +17,8 @@ export const Project = Type.Object(
     links: Links,
     name: Type.String(),
     orgId: Id,
+    /** As it was given; it has no effect. */
+    regionUsageRestrictions: Type.Optional(Type.Enum([...REGION_USES])),
     /** An empty list where there are none; left out in the answer to the creation (recorded). */
     tags: Type.Optional(Tags),
     withDefaultAlertsSettings: Type.Boolean(),
@@ -30,9 +34,7 @@ export const CreateProject = Type.Object(
     orgId: Id,
     withDefaultAlertsSettings: Type.Optional(Type.Boolean()),
     /** Not used: there are no regions. NONE comes from clients made for v1.0. */
-    regionUsageRestrictions: Type.Optional(
-      Type.Enum(['COMMERCIAL_FEDRAMP_REGIONS_ONLY', 'GOV_REGIONS_ONLY', 'NONE']),
-    ),
+    regionUsageRestrictions: Type.Optional(Type.Enum([...REGION_USES, 'NONE'])),
     tags: Type.Optional(Tags),
     clusterCount: ReadOnly,
     created: ReadOnly,

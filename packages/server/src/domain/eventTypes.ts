@@ -22,6 +22,7 @@ export const EVENT_TYPES = {
   GROUP_CREATED: 'project',
   GROUP_NAME_CHANGED: 'project',
   GROUP_TAGS_CHANGED: 'project',
+  GROUP_SETTINGS_UPDATED: 'project',
   GROUP_DELETED: 'project',
   API_KEY_CREATED: 'apiKey',
   API_KEY_DELETED: 'apiKey',

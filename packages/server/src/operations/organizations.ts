@@ -4,6 +4,7 @@ import type {
   CreatedOrganization,
   CreateOrganization,
   Organization,
+  UpdateOrganization,
 } from '@linkspan/contract/api/organizations.ts';
 import { apiError, attributeError } from '@linkspan/contract/serving/apiError.ts';
 import type { Principal } from '../domain/access.ts';
@@ -57,6 +58,7 @@ export async function create(
     name: body.name,
     created_at: timestamp(),
     settings: '{}',
+    kept: keptOf(body),
   };
   const { apiKey, serviceAccount } = body;
   if (apiKey === undefined && (serviceAccount === undefined || serviceAccount === null)) {
@@ -84,7 +86,7 @@ export async function create(
       ...(serviceAccount === undefined || serviceAccount === null
         ? {}
         : { serviceAccount: await insertAccount(tx, principal, row.id, serviceAccount) }),
-      skipDefaultAlertsSettings: false,
+      skipDefaultAlertsSettings: body.skipDefaultAlertsSettings ?? false,
     };
   });
 }
@@ -108,23 +110,28 @@ async function firstKey(
   return toApiKey(key.row, await apiKeys.roles(tx, key.row.id), base, key.privateKey);
 }
 
-export async function rename(
+/** Changes an organization's name and what is only kept. */
+export async function update(
   context: OperationContext,
   principal: Principal,
   orgId: string,
-  name: string,
+  { name, skipDefaultAlertsSettings }: UpdateOrganization,
   base: string,
 ): Promise<Organization> {
   checkName(name);
   await context.store.transaction(async (tx) => {
-    await organizations.rename(tx, orgId, name);
-    await events.record(tx, {
-      type: 'ORG_RENAMED',
-      orgId,
-      actor: actorOf(principal),
-      targetId: orgId,
-      detail: { name },
-    });
+    const row = await organizations.find(tx, orgId);
+    if (row === undefined) throw apiError('ORG_NOT_FOUND', orgId);
+    const changes = skipDefaultAlertsSettings === undefined ? {} : { skipDefaultAlertsSettings };
+    const kept = JSON.stringify({ ...readKept(row), ...changes });
+    await organizations.update(tx, orgId, { name, kept });
+    const about = { orgId, actor: actorOf(principal), targetId: orgId };
+    if (name !== row.name) {
+      await events.record(tx, { type: 'ORG_RENAMED', ...about, detail: { name } });
+    }
+    if (kept !== JSON.stringify(readKept(row))) {
+      await events.record(tx, { type: 'ORG_SETTINGS_UPDATED', ...about, detail: { changes } });
+    }
   });
   return get(context, orgId, base);
 }
@@ -179,6 +186,19 @@ function checkName(name: string): void {
   }
 }
 
+/** Read back by clients, which take another value for a change that was not made. */
+interface Kept {
+  readonly skipDefaultAlertsSettings: boolean;
+}
+
+function keptOf({ skipDefaultAlertsSettings = false }: Partial<Kept>): string {
+  return JSON.stringify({ skipDefaultAlertsSettings } satisfies Kept);
+}
+
+function readKept({ kept }: OrganizationRow): Kept {
+  return { skipDefaultAlertsSettings: false, ...(JSON.parse(kept) as Partial<Kept>) };
+}
+
 function toOrganization(row: OrganizationRow, base: string, whole: boolean): Organization {
   const self = `${base}/orgs/${row.id}`;
   return {
@@ -189,6 +209,6 @@ function toOrganization(row: OrganizationRow, base: string, whole: boolean): Org
       ...(whole ? [{ href: `${self}/groups`, rel: 'https://cloud.mongodb.com/groups' }] : []),
     ],
     name: row.name,
-    skipDefaultAlertsSettings: false,
+    ...readKept(row),
   };
 }

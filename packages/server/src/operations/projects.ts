@@ -87,6 +87,7 @@ export async function create(
     name: body.name,
     created_at: timestamp(),
     tags: JSON.stringify(body.tags ?? []),
+    kept: keptOf(body),
   };
   await context.store.transaction(async (tx) => {
     if ((await organizations.find(tx, orgId)) === undefined) throw apiError('ORG_NOT_FOUND', orgId);
@@ -115,7 +116,7 @@ export async function create(
   return row.tags === '[]' ? created : { ...created, tags };
 }
 
-/** Changes a project's name, its tags or both. */
+/** Changes a project's name, its tags and what is only kept. */
 export async function update(
   context: OperationContext,
   principal: Principal,
@@ -123,7 +124,7 @@ export async function update(
   body: UpdateProject,
   base: string,
 ): Promise<Project> {
-  const { name, tags } = body;
+  const { name, tags, withDefaultAlertsSettings } = body;
   if (name !== undefined) checkName(name);
   await context.store.transaction(async (tx) => {
     const row = await projects.find(tx, groupId);
@@ -133,14 +134,26 @@ export async function update(
         throw apiError('GROUP_ALREADY_EXISTS', name);
       }
     }
-    const changed = { name: name ?? row.name, tags: tags ? JSON.stringify(tags) : row.tags };
-    if (changed.name === row.name && changed.tags === row.tags) return;
+    const before = readKept(row);
+    const isKept =
+      withDefaultAlertsSettings === undefined ||
+      withDefaultAlertsSettings === before.withDefaultAlertsSettings;
+    const changed = {
+      name: name ?? row.name,
+      tags: tags ? JSON.stringify(tags) : row.tags,
+      kept: isKept ? row.kept : JSON.stringify({ ...before, withDefaultAlertsSettings }),
+    };
+    if (changed.name === row.name && changed.tags === row.tags && isKept) return;
     await projects.update(tx, groupId, changed);
     const about = { orgId: row.org_id, projectId: groupId, targetId: groupId };
     const actor = actorOf(principal);
     if (changed.name !== row.name) {
       const detail = { name: changed.name, was: row.name };
       await events.record(tx, { type: 'GROUP_NAME_CHANGED', ...about, actor, detail });
+    }
+    if (!isKept) {
+      const detail = { changes: { withDefaultAlertsSettings } };
+      await events.record(tx, { type: 'GROUP_SETTINGS_UPDATED', ...about, actor, detail });
     }
     if (changed.tags !== row.tags) {
       const detail = { tags: JSON.parse(changed.tags) as Tag[] };
@@ -206,6 +219,24 @@ async function whole(context: OperationContext, row: ProjectRow, base: string): 
   return toProject(row, count, base, true);
 }
 
+/** Read back by clients, which take another value for a change that was not made. */
+type Kept = Pick<Project, 'regionUsageRestrictions' | 'withDefaultAlertsSettings'>;
+
+function keptOf({
+  regionUsageRestrictions: uses,
+  withDefaultAlertsSettings = true,
+}: CreateProject): string {
+  const kept: Kept = {
+    ...(uses === undefined || uses === 'NONE' ? {} : { regionUsageRestrictions: uses }),
+    withDefaultAlertsSettings,
+  };
+  return JSON.stringify(kept);
+}
+
+function readKept({ kept }: ProjectRow): Kept {
+  return { withDefaultAlertsSettings: true, ...(JSON.parse(kept) as Partial<Kept>) };
+}
+
 function toProject(
   row: ProjectRow,
   clusterCount: number,
@@ -224,6 +255,6 @@ function toProject(
     name: row.name,
     orgId: row.org_id,
     tags: JSON.parse(row.tags) as Tag[],
-    withDefaultAlertsSettings: true,
+    ...readKept(row),
   };
 }

@@ -72,7 +72,7 @@ export function organizationEndpoints(context: OperationContext): Endpoint[] {
       status: 200,
       versions: [{ date: FIRST_VERSION, body: UpdateOrganization, response: Organization }],
       handle: async ({ principal, params, body, base }) => ({
-        body: await organizations.rename(context, principal, params.orgId, body.name, base),
+        body: await organizations.update(context, principal, params.orgId, body, base),
       }),
     }),
     operation({

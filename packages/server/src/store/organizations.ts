@@ -13,8 +13,12 @@ export async function list(ex: Executor): Promise<OrganizationRow[]> {
   return ex.selectFrom('organizations').selectAll().orderBy('created_at').orderBy('id').execute();
 }
 
-export async function rename(ex: Executor, id: string, name: string): Promise<void> {
-  await ex.updateTable('organizations').set({ name }).where('id', '=', id).execute();
+export async function update(
+  ex: Executor,
+  id: string,
+  changed: Partial<Pick<OrganizationRow, 'name' | 'kept'>>,
+): Promise<void> {
+  await ex.updateTable('organizations').set(changed).where('id', '=', id).execute();
 }
 
 /** Its projects, keys and link have to be gone. */

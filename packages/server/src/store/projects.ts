@@ -35,7 +35,7 @@ export async function listByOrganization(ex: Executor, orgId: string): Promise<P
 export async function update(
   ex: Executor,
   id: string,
-  changed: Pick<ProjectRow, 'name' | 'tags'>,
+  changed: Pick<ProjectRow, 'name' | 'tags' | 'kept'>,
 ): Promise<void> {
   await ex.updateTable('projects').set(changed).where('id', '=', id).execute();
 }

@@ -33,6 +33,8 @@ export interface OrganizationRow {
   created_at: string;
   /** JSON of the settings that were changed; the others have their defaults. */
   settings: string;
+  /** JSON of attributes that have no effect here and are shown as they were given: `{}` if none. */
+  kept: string;
 }
 
 export interface ProjectRow {
@@ -42,6 +44,8 @@ export interface ProjectRow {
   created_at: string;
   /** JSON array of `{key, value}`. */
   tags: string;
+  /** As that of an organization. */
+  kept: string;
 }
 
 export interface ApiKeyRow {

@@ -204,6 +204,7 @@ export async function startPush(): Promise<TestPush> {
       name: 'P',
       created_at: now,
       tags: '[]',
+      kept: '{}',
     });
     await clusters.insert(tx, {
       id: clusterId,

@@ -105,6 +105,8 @@ test('each change of organization, project and keys is an event with who and wha
   const project = await change('createGroup', {}, { name: 'Project', orgId }, [['GROUP_CREATED']]);
   const groupId = String(project['id']);
   await change('updateGroup', { groupId }, { name: 'Other' }, [['GROUP_NAME_CHANGED', groupId]]);
+  const alerts = { withDefaultAlertsSettings: false };
+  await change('updateGroup', { groupId }, alerts, [['GROUP_SETTINGS_UPDATED', groupId]]);
   const tags = [{ key: 'a', value: 'b' }];
   await change('updateGroup', { groupId }, { tags }, [['GROUP_TAGS_CHANGED', groupId]]);
 

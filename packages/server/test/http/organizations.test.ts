@@ -39,7 +39,10 @@ test('organizations are made, shown, renamed and removed', async () => {
     results: [{ id: orgId }],
     totalCount: 1,
   });
+  const kept = { name: 'Second', skipDefaultAlertsSettings: true };
+  expect((await api.call('PATCH', path, { body: kept })).json).toMatchObject(kept);
   const renamed = await api.call('PATCH', path, { body: { name: 'Third' } });
+  expect(renamed.json).toMatchObject({ skipDefaultAlertsSettings: true });
   expect(renamed.json).toMatchObject({ name: 'Third' });
   const bad = await api.call('PATCH', path, { body: { name: 'a<b' } });
   expect(bad.json).toMatchObject({ errorCode: 'INVALID_ORG_NAME', parameters: ['a<b'] });
@@ -88,6 +91,29 @@ test('projects are made, found by name, and removed with the record of their mig
   expect(removed.text).toBe('{}');
   const gone = await server.api.call('GET', `/api/atlas/v2/groups/${id}`);
   expect(gone.json).toMatchObject({ error: 404, errorCode: 'GROUP_NOT_FOUND', parameters: [id] });
+});
+
+test('what has no effect here is read back as it was given', async () => {
+  const kept = {
+    regionUsageRestrictions: 'COMMERCIAL_FEDRAMP_REGIONS_ONLY',
+    withDefaultAlertsSettings: false,
+  };
+  const body = { name: 'Kept', orgId: server.orgId, ...kept };
+  const made = await server.api.call('POST', '/api/atlas/v2/groups', { body });
+  expect(made.json).toMatchObject(kept);
+  const path = `/api/atlas/v2/groups/${textOf(made, 'id')}`;
+  expect((await server.api.call('GET', path)).json).toMatchObject(kept);
+  const changed = { withDefaultAlertsSettings: true };
+  const updated = await server.api.call('PATCH', path, { body: changed });
+  expect(updated.json).toMatchObject({ ...kept, ...changed });
+  expect((await server.api.call('GET', path)).json).toEqual(updated.json);
+  const apiKey = { desc: 'first', roles: ['ORG_OWNER'] };
+  const organization = { name: 'Kept', apiKey, skipDefaultAlertsSettings: true };
+  const other = await server.api.call('POST', '/api/atlas/v2/orgs', { body: organization });
+  expect(other.json).toMatchObject({
+    organization: { skipDefaultAlertsSettings: true },
+    skipDefaultAlertsSettings: true,
+  });
 });
 
 test('ids that are malformed, unknown or of another organization are told apart', async () => {

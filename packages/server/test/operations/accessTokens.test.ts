@@ -39,7 +39,13 @@ beforeEach(async () => {
   const orgId = newId();
   const created_at = timestamp(new Date(now));
   await store.transaction(async (tx) => {
-    await organizations.insert(tx, { id: orgId, name: 'Org', created_at, settings: '{}' });
+    await organizations.insert(tx, {
+      id: orgId,
+      name: 'Org',
+      created_at,
+      settings: '{}',
+      kept: '{}',
+    });
     await serviceAccounts.insert(tx, {
       client_id: clientId,
       org_id: orgId,

@@ -33,13 +33,20 @@ export function registerStoreTests(kind: string, open: () => Promise<Store>): vo
       [orgId, projectId, clusterId, linkId] = [newId(), newId(), newId(), newId()];
       const created_at = timestamp();
       await store.transaction(async (tx) => {
-        await organizations.insert(tx, { id: orgId, name: 'Org', created_at, settings: '{}' });
+        await organizations.insert(tx, {
+          id: orgId,
+          name: 'Org',
+          created_at,
+          settings: '{}',
+          kept: '{}',
+        });
         await projects.insert(tx, {
           id: projectId,
           org_id: orgId,
           name: 'Project',
           created_at,
           tags: '[]',
+          kept: '{}',
         });
         await clusters.insert(tx, {
           id: clusterId,
@@ -97,7 +104,7 @@ export function registerStoreTests(kind: string, open: () => Promise<Store>): vo
 
     test('a transaction that throws leaves nothing, its events included', async () => {
       const failing = store.transaction(async (tx) => {
-        await organizations.rename(tx, orgId, 'Other');
+        await organizations.update(tx, orgId, { name: 'Other' });
         await events.record(tx, { type: 'ORG_RENAMED', orgId, actor: null });
         throw new Error('changed my mind');
       });
@@ -110,14 +117,14 @@ export function registerStoreTests(kind: string, open: () => Promise<Store>): vo
       const inside = Promise.withResolvers<void>();
       const go = Promise.withResolvers<void>();
       const open_ = store.transaction(async (tx) => {
-        await organizations.rename(tx, orgId, 'Uncommitted');
+        await organizations.update(tx, orgId, { name: 'Uncommitted' });
         inside.resolve();
         await go.promise;
         throw new Error('rolled back');
       });
       await inside.promise;
       const read = organizations.find(store.db, orgId);
-      const write = store.transaction((tx) => organizations.rename(tx, orgId, 'Second'));
+      const write = store.transaction((tx) => organizations.update(tx, orgId, { name: 'Second' }));
       go.resolve();
       await expect(open_).rejects.toThrow('rolled back');
       expect((await read)?.name).toBe('Org');
@@ -135,6 +142,7 @@ export function registerStoreTests(kind: string, open: () => Promise<Store>): vo
         id: newId(),
         org_id: orgId,
         tags: '[]',
+        kept: '{}',
         name: 'Project',
         created_at: timestamp(),
       });

@@ -86,6 +86,14 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn('settings', 'text', (c) => c.notNull().defaultTo('{}'))
     .execute();
   await db.schema
+    .alterTable('organizations')
+    .addColumn('kept', 'text', (c) => c.notNull().defaultTo('{}'))
+    .execute();
+  await db.schema
+    .alterTable('projects')
+    .addColumn('kept', 'text', (c) => c.notNull().defaultTo('{}'))
+    .execute();
+  await db.schema
     .alterTable('projects')
     .addColumn('tags', 'text', (c) => c.notNull().defaultTo('[]'))
     .execute();
