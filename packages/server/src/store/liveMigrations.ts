@@ -150,7 +150,8 @@ export async function setProgress(
 
 /**
  * Asks for a cutover: the next attempt, unless one is under way.
- * @returns the number of the attempt, or null if the migration is not WORKING or is cutting over
+ * @returns the number of the attempt, or null if the migration is not WORKING, is paused or is cutting
+ *   over
  */
 export async function requestCutover(ex: Executor, id: string): Promise<number | null> {
   const row = await ex
@@ -158,6 +159,7 @@ export async function requestCutover(ex: Executor, id: string): Promise<number |
     .set((eb) => ({ cutover_attempt: eb('cutover_attempt', '+', 1), cutover_failure: null }))
     .where('id', '=', id)
     .where('status', '=', 'WORKING')
+    .where('paused_at', 'is', null)
     .whereRef('cutover_failed_attempt', '=', 'cutover_attempt')
     .returning('cutover_attempt')
     .executeTakeFirst();

@@ -227,6 +227,19 @@ export function registerStoreTests(kind: string, open: () => Promise<Store>): vo
       expect(await liveMigrations.setComplete(db, id, 2, '{}', timestamp())).toBe(false);
     });
 
+    test('C1: a pause and a cutover shut each other out', async () => {
+      const id = await insertMigration();
+      const { db } = store;
+      await liveMigrations.nextEpoch(db, id);
+      expect(await liveMigrations.setPaused(db, id, timestamp())).toBe(true);
+      expect(await liveMigrations.setPaused(db, id, timestamp())).toBe(false);
+      expect(await liveMigrations.requestCutover(db, id)).toBeNull();
+      expect(await liveMigrations.setResumed(db, id)).toBe(true);
+      expect(await liveMigrations.setResumed(db, id)).toBe(false);
+      expect(await liveMigrations.requestCutover(db, id)).toBe(1);
+      expect(await liveMigrations.setPaused(db, id, timestamp())).toBe(false);
+    });
+
     test('active migrations are found by host, link, cluster, project and organization', async () => {
       const id = await insertMigration();
       await insertMigration({ status: 'COMPLETE' });
