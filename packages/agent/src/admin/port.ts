@@ -87,6 +87,10 @@ export async function startAdminPort(options: AdminPortOptions): Promise<AdminPo
     // A connection that a client keeps open would keep the agent from stopping.
     reply.headers({ Server: 'linkspan', Connection: 'close' });
   });
+  // Node would answer 417 without a body; an expectation may be ignored (RFC 9110, section 10.1.1).
+  app.server.on('checkExpectation', (request, response) => {
+    app.server.emit('request', request, response);
+  });
   app.addHook('preClose', async () => cutConnections(app.server, closeGraceMs));
   addRoutes(app, admin, nonces, liveExportOperations(options));
   try {

@@ -184,6 +184,13 @@ test('bytes that are no HTTP are told so', async () => {
   expect(answer).toContain('"errorCode":"VALIDATION_ERROR"');
 });
 
+test('an expectation that HTTP does not know is ignored, as on the server', async () => {
+  const { status, text: body } = await send(host.url + STATUS, 'GET', {
+    headers: { expect: 'the unexpected' },
+  });
+  expect([status, body]).toEqual([401, UNAUTHORIZED_BODY]);
+});
+
 test('whatever comes with good credentials, the answer is none of 5xx, and in shape', async () => {
   const part = fc.oneof(
     fc.constantFrom(ORG, 'liveExport', 'migrationLink', 'status', '..', ''),
