@@ -180,6 +180,10 @@ const VALUES: readonly ErrorCase[] = [
       body: [{ ipAddress: '192.0.2.1' }, { cidrBlock: '192.0.2.1/32' }],
     }),
   ),
+  of('MAX_ACCESS_LIST_ENTRIES_REACHED', 400, async (lab) => {
+    const body = Array.from({ length: 201 }, (_, index) => ({ ipAddress: `192.0.2.${index}` }));
+    return lab.call('POST', `/orgs/${lab.orgId}/apiKeys/${await anyKey(lab)}/accessList`, { body });
+  }),
   of('CANNOT_REMOVE_CALLER_FROM_WHITELIST', 400, async (lab) => {
     const { orgId, owner } = await lab.organization();
     const keys = listAt(await owner.call('GET', `/orgs/${orgId}/apiKeys`), 'results');

@@ -305,6 +305,12 @@ export const API_ERRORS = {
     'documented',
     'Role %s is invalid for group %s.',
   ),
+  MAX_ACCESS_LIST_ENTRIES_REACHED: entry(
+    'MAX_ACCESS_LIST_ENTRIES_REACHED',
+    400,
+    'linkspan',
+    'The access list of %s can have at most %s entries. Give CIDR blocks, or delete entries first.',
+  ),
   MAX_SERVICE_ACCOUNT_SECRETS_REACHED: entry(
     'MAX_SERVICE_ACCOUNT_SECRETS_REACHED',
     400,

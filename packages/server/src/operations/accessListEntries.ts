@@ -1,6 +1,15 @@
 import { apiError, attributeError } from '@linkspan/contract/serving/apiError.ts';
 import { normaliseCidr } from '../domain/addresses.ts';
 
+/** The most entries of one credential's list: each request is compared with all of them. */
+export const MAX_ENTRIES = 200;
+
+/** @throws {ApiError} MAX_ACCESS_LIST_ENTRIES_REACHED */
+export function checkRoom(owner: string, entries: number): void {
+  if (entries <= MAX_ENTRIES) return;
+  throw apiError('MAX_ACCESS_LIST_ENTRIES_REACHED', owner, `${MAX_ENTRIES}`);
+}
+
 /** An entry of an access list as requests have it: an address or a block. */
 export interface RequestedEntry {
   readonly cidrBlock?: string | null;

@@ -12,7 +12,7 @@ import { apiTime, timestamp } from '../domain/time.ts';
 import * as apiKeys from '../store/apiKeys.ts';
 import * as events from '../store/events.ts';
 import type { Executor } from '../store/executor.ts';
-import { requestedCidrs } from './accessListEntries.ts';
+import { checkRoom, requestedCidrs } from './accessListEntries.ts';
 import { load, loadChangeable } from './apiKeys.ts';
 import { actorOf, type OperationContext } from './context.ts';
 
@@ -59,6 +59,7 @@ export async function add(
   await context.store.transaction(async (tx) => {
     await loadChangeable(tx, orgId, id);
     const there = new Set((await apiKeys.accessList(tx, id)).map((row) => row.cidr));
+    checkRoom(id, there.size + cidrs.length);
     for (const cidr of cidrs) {
       if (there.has(cidr)) throw apiError('ADDRESS_ALREADY_IN_WHITELIST', cidr);
       await apiKeys.addAccessListEntry(tx, { api_key_id: id, cidr, created_at: now });

@@ -16,7 +16,7 @@ import * as links from '../store/links.ts';
 import * as liveMigrations from '../store/liveMigrations.ts';
 import * as migrationHosts from '../store/migrationHosts.ts';
 import * as projects from '../store/projects.ts';
-import { checkedCidr } from './accessListEntries.ts';
+import { checkRoom, checkedCidr } from './accessListEntries.ts';
 import { actorOf, type OperationContext } from './context.ts';
 import { insertKey } from './keys.ts';
 
@@ -42,6 +42,7 @@ export async function create(
       (body.accessListIps ?? []).map((ip, index) => checkedCidr(ip, `accessListIps.${index}`)),
     ),
   ];
+  checkRoom('the organization link', accessList.length);
   const linkId = newId();
   return store.transaction(async (tx) => {
     if ((await links.findByOrganization(tx, orgId)) !== undefined) {

@@ -8,7 +8,7 @@ import { longAddress, normaliseCidr, shownCidr, singleAddress } from '../domain/
 import { apiTime, timestamp } from '../domain/time.ts';
 import * as events from '../store/events.ts';
 import * as accessList from '../store/serviceAccountAccessList.ts';
-import { requestedCidrs } from './accessListEntries.ts';
+import { checkRoom, requestedCidrs } from './accessListEntries.ts';
 import { actorOf, type OperationContext } from './context.ts';
 import { load } from './serviceAccounts.ts';
 
@@ -34,6 +34,8 @@ export async function add(
   const now = timestamp();
   await context.store.transaction(async (tx) => {
     await load(tx, orgId, clientId);
+    const there = new Set((await accessList.list(tx, clientId)).map((row) => row.cidr));
+    checkRoom(clientId, new Set([...there, ...cidrs]).size);
     for (const cidr of cidrs) {
       const entry = { client_id: clientId, cidr, created_at: now };
       if (!(await accessList.add(tx, entry))) continue;
