@@ -22,27 +22,41 @@ export class KeyedQueues {
 /** Lanes of one session at most; an agent uses a few dozen. */
 const MAX_LANES = 4096;
 
+/** The newest batch of a lane, and its answer once it was carried out. */
+interface Taken {
+  readonly seq: number;
+  answer: Promise<unknown> | null;
+}
+
 /**
  * The lanes of one session (rule D13). A batch starts when the fate of the one before it on its lane
- * is known; the same number again is the same batch again, a smaller one is refused.
+ * is known; a smaller number is refused. The same number is the same batch again: a proxy may deliver
+ * it late, when documents that it wrote are gone again, so it is answered as the first time and
+ * carried out again only if it failed.
  */
 export class Lanes {
   readonly #queues = new KeyedQueues();
-  readonly #newest = new Map<number, number>();
+  readonly #newest = new Map<number, Taken>();
 
   /** @throws {PushError} LANE_STALE */
   async run<T>(lane: number, seq: number, task: () => Promise<T>): Promise<T> {
-    const newest = this.#newest.get(lane) ?? 0;
-    if (seq < newest) {
+    const newest = this.#newest.get(lane);
+    if (newest !== undefined && seq < newest.seq) {
       throw new PushError(
         'LANE_STALE',
-        `batch ${seq} of lane ${lane} came after batch ${newest} of it was taken`,
+        `batch ${seq} of lane ${lane} came after batch ${newest.seq} of it was taken`,
       );
     }
-    if (newest === 0 && this.#newest.size >= MAX_LANES) {
+    if (newest === undefined && this.#newest.size >= MAX_LANES) {
       throw new PushError('MESSAGE_INVALID', `a session has at most ${MAX_LANES} lanes`);
     }
-    this.#newest.set(lane, seq);
-    return this.#queues.run([String(lane)], task);
+    if (newest?.seq === seq && newest.answer !== null) return newest.answer as Promise<T>;
+    const answer = this.#queues.run([String(lane)], task);
+    const taken: Taken = { seq, answer };
+    this.#newest.set(lane, taken);
+    answer.catch(() => {
+      taken.answer = null;
+    });
+    return answer;
   }
 }
