@@ -170,22 +170,16 @@ async function track(
   client: HostClient,
   signal: AbortSignal,
 ): Promise<void> {
-  try {
-    await trackWhilePaused(
-      {
-        migrationId: item.id,
-        sourceUri: sourceUri(config.projects, item.source),
-        journalPath: directory.journalPath(item.id),
-        log: log.child({ migration: item.id }),
-        report: (progress, reportSignal) => client.reportPaused(item.id, progress, reportSignal),
-      },
-      signal,
-    );
-  } catch (error) {
-    // Once it goes on, the runner finds the same and tells the server.
-    if (!(error instanceof MigrationFailedError)) throw error;
-    log.error({ migration: item.id, reason: error.message }, 'its changes cannot be followed');
-  }
+  await trackWhilePaused(
+    {
+      migrationId: item.id,
+      sourceUri: sourceUri(config.projects, item.source),
+      journalPath: directory.journalPath(item.id),
+      log: log.child({ migration: item.id }),
+      report: (progress, reportSignal) => client.reportPaused(item.id, progress, reportSignal),
+    },
+    signal,
+  );
 }
 
 async function validate(

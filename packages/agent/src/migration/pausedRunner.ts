@@ -1,19 +1,24 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Progress } from '@linkspan/contract/push/messages.ts';
+import { NO_TIME } from '../journal/clusterTime.ts';
 import { openJournal } from '../journal/journal.ts';
 import { TransientPushError } from '../push/transport.ts';
-import { connectSource } from '../source/connection.ts';
+import type { SourceConnection } from '../source/connection.ts';
 import { begin } from './begin.ts';
-import { type EngineLog, persist } from './context.ts';
+import { type EngineLog, MigrationFailedError } from './context.ts';
 import { TrackedGate } from './gate.ts';
 import { Lives } from './lives.ts';
-import { Meter } from './meter.ts';
 import { Notifier } from './notifier.ts';
-import { measureProgress } from './progress.ts';
+import { measureIdle, unansweredSource } from './progress.ts';
+import { keepReporting } from './reporting.ts';
+import { untilFirst } from './together.ts';
 import { Tracker } from './tracker.ts';
 import { Waiting } from './waiting.ts';
 
 const REPORT_MS = 2000;
+const OTHER_SOURCE_PAUSE_MS = 10_000;
+
+const TRUE_SOURCE = 'the source that the migration began with';
 
 export interface PausedDependencies {
   readonly migrationId: string;
@@ -28,9 +33,9 @@ export interface PausedDependencies {
 
 /**
  * Goes on reading the change stream of a paused migration into its journal, so that a pause may be
- * longer than the source's history. Nothing is copied and nothing is pushed.
+ * longer than the source's history. Nothing is copied and nothing is pushed. A source that cannot be
+ * followed is told of, and tried again: only {@link runMigration} ends a migration for it.
  * @throws {MigrationEndedError} {@link LinkRefusedError} when the server ends it
- * @throws {MigrationFailedError} if the source is another one; {@link runMigration} tells the server
  * @throws the signal's reason
  */
 export async function trackWhilePaused(
@@ -38,52 +43,51 @@ export async function trackWhilePaused(
   signal: AbortSignal,
 ): Promise<void> {
   using journal = openJournal(deps.journalPath, deps.migrationId);
-  const scope = { signal, waiting: new Waiting(), log: deps.log };
-  await using source = await persist(scope, 'connecting to the source', () =>
-    connectSource(deps.sourceUri),
-  );
-  await begin(scope, journal, source);
-  const stop = new AbortController();
-  const context = {
-    ...scope,
-    signal: AbortSignal.any([signal, stop.signal]),
-    journal,
-    source,
-    gate: new TrackedGate(journal.state()?.position ?? { time: 0n, through: false }),
-    lives: new Lives(),
-    work: new Notifier(),
-    meter: new Meter(),
-    pusher: { waiting: null, bytesSent: 0 },
-    sizes: { isKnown: () => false },
-  };
-  // Whoever goes on after the pause finds that in the journal.
-  const tracker = new Tracker(context, () => journal.saveListedAt(null));
-  const reportAll = async (): Promise<never> => {
-    for (;;) {
-      const live = journal.incarnations.live();
-      const progress = measureProgress(context, {
-        cutover: null,
-        isListed: journal.state()?.listedAt !== null,
-        isStructureSettled:
-          journal.structural.count() === 0 && live.every(({ toReconcile }) => !toReconcile),
-        refusals: [],
-        toRepair: live.filter(({ toRepair }) => toRepair).length,
-      });
-      const still = { readyForCutover: false, rates: null, etaSeconds: null, holdingBack: null };
-      try {
-        await deps.report({ ...progress, ...still }, context.signal);
-      } catch (error) {
-        if (!(error instanceof TransientPushError)) throw error;
-        deps.log.debug({ reason: error.message }, 'a report did not reach the server');
-      }
-      await sleep(REPORT_MS, undefined, { signal: context.signal });
+  const { log } = deps;
+  const waiting = new Waiting();
+  const problems: string[] = [];
+  let at: Parameters<typeof measureIdle>[0] = { journal, waiting, ...unansweredSource(journal) };
+
+  const send = async (progress: Progress, both: AbortSignal): Promise<void> => {
+    try {
+      await deps.report(progress, both);
+    } catch (error) {
+      if (!(error instanceof TransientPushError)) throw error;
+      log.debug({ reason: error.message }, 'a report did not reach the server');
     }
   };
-  const steps = [tracker.run(), reportAll()];
-  try {
-    await Promise.race(steps);
-  } finally {
-    stop.abort(new Error('tracking has stopped'));
-    await Promise.allSettled(steps);
-  }
+  const connect = async (both: AbortSignal): Promise<SourceConnection> => {
+    for (;;) {
+      try {
+        const source = await begin({ signal: both, waiting, log }, journal, deps.sourceUri);
+        problems.length = 0;
+        waiting.clear(TRUE_SOURCE);
+        return source;
+      } catch (error) {
+        if (!(error instanceof MigrationFailedError)) throw error;
+        log.error({ reason: error.message }, 'its changes cannot be followed');
+        problems.splice(0, 1, `Its changes are not followed while it is paused: ${error.message}.`);
+        waiting.set(TRUE_SOURCE, TRUE_SOURCE);
+        await sleep(OTHER_SOURCE_PAUSE_MS, undefined, { signal: both });
+      }
+    }
+  };
+  const follow = async (both: AbortSignal): Promise<void> => {
+    await using source = await connect(both);
+    const gate = new TrackedGate(journal.state()?.position ?? { time: NO_TIME, through: false });
+    const parts = { journal, source, gate, waiting };
+    at = parts;
+    const context = { ...parts, log, signal: both, lives: new Lives(), work: new Notifier() };
+    // Whoever goes on after the pause finds that in the journal.
+    await new Tracker(context, () => journal.saveListedAt(null)).run();
+  };
+  await untilFirst(signal, (both) => [
+    follow(both),
+    keepReporting(
+      REPORT_MS,
+      () => measureIdle(at, problems),
+      (progress) => send(progress, both),
+      both,
+    ),
+  ]);
 }

@@ -1,9 +1,12 @@
 import type { Phase, Progress } from '@linkspan/contract/push/messages.ts';
 import { formatNamespace } from '@linkspan/contract/push/namespaces.ts';
-import { secondsOf } from '../journal/clusterTime.ts';
+import { NO_TIME, secondsOf } from '../journal/clusterTime.ts';
 import type { Incarnation } from '../journal/incarnations.ts';
+import type { Journal } from '../journal/journal.ts';
 import type { MigrationContext } from './context.ts';
 import type { CutoverPhase } from './cutover.ts';
+import { TrackedGate } from './gate.ts';
+import { Meter } from './meter.ts';
 import { etaSeconds, holdingBack, ratesOf } from './pace.ts';
 
 /** A cutover is offered while the destination is at most so far behind, in seconds. */
@@ -13,11 +16,9 @@ const READY_LAG_SECONDS = 10;
 const LISTED_AT_MOST = 100;
 const WARNINGS_AT_MOST = 100;
 
-/** What progress is read from; a paused migration has no more. */
-export type ProgressContext = Pick<
-  MigrationContext,
-  'journal' | 'source' | 'gate' | 'waiting' | 'meter'
-> & {
+/** What progress is read from. */
+export type ProgressContext = Pick<MigrationContext, 'journal' | 'gate' | 'waiting' | 'meter'> & {
+  readonly source: Pick<MigrationContext['source'], 'nowSeconds'>;
   readonly pusher: Pick<MigrationContext['pusher'], 'waiting' | 'bytesSent'>;
   readonly sizes: Pick<MigrationContext['sizes'], 'isKnown'>;
 };
@@ -90,6 +91,63 @@ export function measureProgress(
         bytesCopied: collection.bytesCopied,
         bytesTotal: total('bytes')(collection),
       })),
+  };
+}
+
+/**
+ * The status of a migration that pushes nothing now: it is paused, or its source does not answer yet.
+ * @param problems what needs care, for its warnings
+ */
+export function measureIdle(
+  context: Pick<ProgressContext, 'journal' | 'source' | 'gate' | 'waiting'>,
+  problems: readonly string[] = [],
+): Progress {
+  const { journal } = context;
+  const live = journal.incarnations.live();
+  const nothingPushed = {
+    meter: new Meter(),
+    pusher: { waiting: null, bytesSent: 0 },
+    sizes: { isKnown: () => false },
+  };
+  const progress = measureProgress(
+    { ...context, ...nothingPushed },
+    {
+      cutover: null,
+      isListed: (journal.state()?.listedAt ?? null) !== null,
+      isStructureSettled:
+        journal.structural.count() === 0 && live.every(({ toReconcile }) => !toReconcile),
+      refusals: problems,
+      toRepair: live.filter(({ toRepair }) => toRepair).length,
+    },
+  );
+  return {
+    ...progress,
+    readyForCutover: false,
+    rates: null,
+    etaSeconds: null,
+    holdingBack: progress.waitingFor === null ? null : 'WAITING',
+  };
+}
+
+/**
+ * What stands for a source that does not answer yet: the journal's position, and a clock. The clock is
+ * this machine's, or the last time that the source is known to have had with the seconds since this
+ * was called, whichever is later: a lag must not look better than it is (invariant I8).
+ */
+export function unansweredSource(journal: Journal): Pick<ProgressContext, 'source' | 'gate'> {
+  const gate = new TrackedGate(journal.state()?.position ?? { time: NO_TIME, through: false });
+  const since = performance.now();
+  return {
+    gate,
+    source: {
+      nowSeconds: () =>
+        Math.floor(
+          Math.max(
+            Date.now() / 1000,
+            secondsOf(gate.position.time) + (performance.now() - since) / 1000,
+          ),
+        ),
+    },
   };
 }
 

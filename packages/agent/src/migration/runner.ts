@@ -1,8 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { MigrationWork } from '@linkspan/contract/push/messages.ts';
+import type { MigrationWork, Progress } from '@linkspan/contract/push/messages.ts';
 import { openJournal } from '../journal/journal.ts';
 import type { Pusher } from '../push/pusher.ts';
-import { connectSource } from '../source/connection.ts';
+import type { SourceConnection } from '../source/connection.ts';
 import { begin } from './begin.ts';
 import { ByteBudget } from './budget.ts';
 import {
@@ -12,7 +11,6 @@ import {
   type EngineOptions,
   type MigrationContext,
   MigrationFailedError,
-  persist,
 } from './context.ts';
 import { Copier } from './copier.ts';
 import { Cutover, CutoverFailedError } from './cutover.ts';
@@ -22,10 +20,12 @@ import { Lives } from './lives.ts';
 import { IncarnationLocks } from './locks.ts';
 import { Meter } from './meter.ts';
 import { Notifier } from './notifier.ts';
-import { measureProgress } from './progress.ts';
+import { measureIdle, measureProgress, unansweredSource } from './progress.ts';
 import { Repairer } from './repairer.ts';
+import { keepReporting } from './reporting.ts';
 import { Sizes } from './sizes.ts';
 import { Structure } from './structure.ts';
+import { untilFirst } from './together.ts';
 import { Tracker } from './tracker.ts';
 import { Waiting } from './waiting.ts';
 
@@ -63,39 +63,42 @@ export interface RunnerDependencies {
  */
 export async function runMigration(deps: RunnerDependencies, signal: AbortSignal): Promise<void> {
   using journal = openJournal(deps.journalPath, deps.work.id);
-  const waiting = new Waiting();
-  const scope = { signal, waiting, log: deps.log };
+  const { pusher, log } = deps;
+  const scope = { journal, log, waiting: new Waiting() };
   try {
-    await deps.pusher.open(signal);
-    deps.log.info({}, 'push session opened');
-    await using source = await persist(scope, 'connecting to the source', () =>
-      connectSource(deps.sourceUri),
-    );
-    await begin(scope, journal, source);
-    await runSteps(deps, { ...scope, journal, source });
+    await pusher.open(signal);
+    log.info({}, 'push session opened');
+    await using resources = new AsyncDisposableStack();
+    const idle = { ...scope, ...unansweredSource(journal) };
+    const source = await untilFirst<SourceConnection>(signal, (both) => [
+      begin({ ...scope, signal: both }, journal, deps.sourceUri).then((connected) =>
+        resources.use(connected),
+      ),
+      reportTo(pusher, () => measureIdle(idle), both),
+    ]);
+    await untilFirst(signal, (both) => startSteps(deps, { ...scope, source, signal: both }));
   } catch (error) {
-    if (error instanceof MigrationFailedError) await deps.pusher.fail(error.message, signal);
+    if (error instanceof MigrationFailedError) await pusher.fail(error.message, signal);
     throw error;
   } finally {
-    await deps.pusher.close();
+    await pusher.close();
   }
 }
 
-type Scope = Pick<MigrationContext, 'signal' | 'waiting' | 'log'>;
+function reportTo(pusher: Pusher, measure: () => Progress, signal: AbortSignal): Promise<never> {
+  return keepReporting(REPORT_MS, measure, (progress) => pusher.report(progress, signal), signal);
+}
 
-async function runSteps(
+function startSteps(
   deps: RunnerDependencies,
-  scope: Scope & Pick<MigrationContext, 'journal' | 'source'>,
-): Promise<void> {
-  const { journal } = scope;
-  const stop = new AbortController();
-  const signal = AbortSignal.any([scope.signal, stop.signal]);
+  scope: Pick<MigrationContext, 'journal' | 'source' | 'waiting' | 'log' | 'signal'>,
+): Promise<void>[] {
+  const { journal, signal } = scope;
   const options = { ...DEFAULT_OPTIONS, ...deps.options };
   const context: MigrationContext = {
     ...scope,
     id: deps.work.id,
     pusher: deps.pusher,
-    signal,
     options,
     hooks: deps.hooks ?? {},
     gate: new TrackedGate(journal.state()?.position ?? { time: 0n, through: false }),
@@ -104,7 +107,6 @@ async function runSteps(
     inFlight: new ByteBudget(options.inFlightBytes),
     sizes: new Sizes(scope.source, journal, signal),
     work: new Notifier(),
-    waiting: scope.waiting,
     meter: new Meter(),
   };
   const tracker = new Tracker(context, () => structure.relist());
@@ -112,47 +114,33 @@ async function runSteps(
   const flusher = new Flusher(context);
   const repairer = new Repairer(context);
   const cutover = new Cutover(context, { tracker, flusher, repairer, structure });
-  const unsubscribe = deps.onWork(() => context.work.notify());
+  signal.addEventListener(
+    'abort',
+    deps.onWork(() => context.work.notify()),
+    { once: true },
+  );
 
   // A cutover that a crash interrupted is not under way any more: back to what tailing needs.
   if (journal.state()?.stage !== 'tail') structure.enterStage('tail');
   if (journal.state()?.listedAt === null) structure.relist();
 
-  const steps = [
+  const measure = (): Progress =>
+    measureProgress(context, {
+      cutover: cutover.phase,
+      isListed: journal.state()?.listedAt !== null,
+      isStructureSettled: structure.isSettled,
+      refusals: structure.refusals.values(),
+      toRepair: repairer.remaining,
+    });
+  return [
     tracker.run(),
     structure.run(),
     new Copier(context).run(),
     flusher.run(),
     repairer.run(),
-    report(context, { cutover, structure, repairer }),
+    reportTo(deps.pusher, measure, signal),
     cutOverWhenAsked(context, deps, cutover),
   ];
-  try {
-    await Promise.race(steps);
-  } finally {
-    stop.abort(new Error('the migration has stopped'));
-    unsubscribe();
-    await Promise.allSettled(steps);
-  }
-}
-
-/** Tells the server how it stands, every second. */
-async function report(
-  context: MigrationContext,
-  steps: { cutover: Cutover; structure: Structure; repairer: Repairer },
-): Promise<never> {
-  const { pusher, signal, journal } = context;
-  for (;;) {
-    const progress = measureProgress(context, {
-      cutover: steps.cutover.phase,
-      isListed: journal.state()?.listedAt !== null,
-      isStructureSettled: steps.structure.isSettled,
-      refusals: steps.structure.refusals.values(),
-      toRepair: steps.repairer.remaining,
-    });
-    await pusher.report(progress, signal);
-    await sleep(REPORT_MS, undefined, { signal });
-  }
 }
 
 /** Resolves once a cutover has succeeded and the server knows. */

@@ -1,0 +1,66 @@
+import { describe, expect, it, vi } from 'vitest';
+import { openJournal } from '../src/journal/journal.ts';
+import { journalDirectory, tell } from './support/told.ts';
+
+/** Nothing listens on port 1. */
+const NOWHERE = 'mongodb://reader:hidden@127.0.0.1:1/?serverSelectionTimeoutMS=50';
+const HOUR = 3600;
+
+/** The journal of a migration that was tailing, an hour ago. */
+function tailing(path: string): void {
+  using journal = openJournal(path, 'm');
+  const time = BigInt(Math.floor(Date.now() / 1000) - HOUR) << 32n;
+  journal.begin({
+    sourceIdentity: 'replicaSet:rs:',
+    resumeToken: Buffer.from([5, 0, 0, 0, 0]),
+    position: { time, through: true },
+  });
+  journal.saveListedAt(time);
+  const { id } = journal.incarnations.add({
+    source: { db: 'app', coll: 'a' },
+    type: 'collection',
+    uuid: null,
+    knownSince: time,
+    state: 'COPIED',
+  });
+  journal.incarnations.addCopied(id, 12, 345);
+  journal.incarnations.update(id, { toReconcile: false });
+}
+
+describe.each(['run', 'paused'] as const)('a source that does not answer: %s', (kind) => {
+  it('is told of from the first moment, by host and without credentials', async () => {
+    using directory = journalDirectory();
+    await using told = tell(kind, NOWHERE, directory.path);
+    await vi.waitFor(() => expect(told.reports).not.toEqual([]));
+    expect(told.reports[0]).toMatchObject({
+      phase: 'STARTING',
+      lagSeconds: null,
+      readyForCutover: false,
+      waitingFor: 'connecting to the source: 127.0.0.1:1 has not answered yet',
+      holdingBack: 'WAITING',
+    });
+    const isRefused = (): boolean =>
+      told.reports.some(({ waitingFor }) => waitingFor?.includes('ECONNREFUSED') === true);
+    await vi.waitFor(() => expect(isRefused()).toBe(true), 5000);
+    expect(JSON.stringify(told.reports)).not.toMatch(/hidden|reader/);
+    expect(told.failures).toEqual([]);
+  });
+
+  it('I8: does not make what the journal knows look better', async () => {
+    using directory = journalDirectory();
+    tailing(directory.path);
+    await using told = tell(kind, NOWHERE, directory.path);
+    await vi.waitFor(() => expect(told.reports.length).toBeGreaterThan(1), 5000);
+    const [first, second] = told.reports;
+    expect(first).toMatchObject({
+      phase: 'TAILING',
+      documentsCopied: 12,
+      bytesCopied: 345,
+      readyForCutover: false,
+      rates: null,
+      etaSeconds: null,
+    });
+    expect(first?.lagSeconds).toBeGreaterThanOrEqual(HOUR);
+    expect(second?.lagSeconds).toBeGreaterThan(first?.lagSeconds ?? Infinity);
+  });
+});
