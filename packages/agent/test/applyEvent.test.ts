@@ -165,7 +165,29 @@ describe('other events', () => {
     listed();
     expect(apply(event('endOfTransaction')).relist).toBe(false);
     expect(apply(event('somethingNew')).relist).toBe(true);
-    expect(apply(event('dropDatabase')).relist).toBe(true);
+  });
+
+  it('D16: what a dropped database leaves is looked for, without a new listing', () => {
+    const id = listed();
+    const other = listed({ db: 'e', coll: 'a' });
+    for (const one of [id, other]) journal.incarnations.update(one, { toReconcile: false });
+    expect(apply(event('dropDatabase', { namespace: { db: 'd', coll: '' } }))).toMatchObject({
+      restructured: [id],
+      relist: false,
+    });
+    expect(journal.incarnations.get(id)?.toReconcile).toBe(true);
+    expect(journal.incarnations.get(other)?.toReconcile).toBe(false);
+  });
+
+  it('D7: say which names they touch, known or not', () => {
+    const touched = (...given: Parameters<typeof event>): unknown => apply(event(...given)).touched;
+    const gone = { name: A, madeAt: null };
+    expect(touched('drop')).toEqual([gone]);
+    expect(touched('create')).toEqual([{ name: A, madeAt: at(110) }]);
+    expect(touched('rename', { to: B })).toEqual([gone, { name: B, madeAt: at(110) }]);
+    const insert = { documentKey: key(1), namespace: { db: 'd', coll: 'c' } };
+    expect(touched('insert', insert), 'new to the journal').toHaveLength(1);
+    expect(touched('insert', insert)).toEqual([]);
   });
 
   it('D16: changes of options and indexes are reconciled, not replayed', () => {

@@ -215,6 +215,35 @@ describe('what happens while it runs', () => {
   });
 });
 
+describe('a source that never rests', () => {
+  it.each(['another', 'the same'])(
+    'D7: is listed while every listing is met by a drop and a create of %s collection',
+    async (which) => {
+      await collection('a').insertMany(numbers(0, 50));
+      await source.client().db('app').createCollection('v', { viewOn: 'a', pipeline: [] });
+      const id = await side.start();
+      let listings = 0;
+      let isRestless = true;
+      const name = (round: number): string => (which === 'another' ? `tmp${round}` : 'tmp');
+      const afterSourceListing = async (): Promise<void> => {
+        if (!isRestless) return;
+        listings += 1;
+        await collection(name(listings - 1)).drop();
+        await collection(name(listings)).insertOne({ _id: listings });
+        await source.client().db(`other${listings}`).collection('x').insertOne({ x: 1 });
+        await source.client().db(`other${listings}`).dropDatabase();
+      };
+      await host.run(id, { hooks: { afterSourceListing } });
+      await side.until(id, 'tailing', ({ progress }) => progress?.phase === 'TAILING', 20_000);
+      isRestless = false;
+      expect(listings).toBeLessThan(10);
+      await side.cutOver(id);
+      await expectEqual();
+      expect(await copied(name(listings)).countDocuments()).toBe(1);
+    },
+  );
+});
+
 describe('what breaks', () => {
   it('I3: goes on from its journal, in mid-copy and in mid-tail', async () => {
     await collection('a').insertMany(numbers(0, 2000));

@@ -17,6 +17,7 @@ import { DEFAULT_OPTIONS, type MigrationContext } from '../src/migration/context
 import { Copier } from '../src/migration/copier.ts';
 import { Flusher } from '../src/migration/flusher.ts';
 import { TrackedGate } from '../src/migration/gate.ts';
+import { listSourceInto } from '../src/migration/listSourceInto.ts';
 import { Lives } from '../src/migration/lives.ts';
 import { IncarnationLocks } from '../src/migration/locks.ts';
 import { Meter } from '../src/migration/meter.ts';
@@ -150,9 +151,7 @@ function see(event: Partial<ChangeEvent>): void {
     createdType: 'collection',
     ...event,
   };
-  const { renamed, restructured } = journal.transaction(() => applyEvent(journal, whole, null));
-  for (const id of renamed) context.lives.nameChanged(id);
-  for (const id of restructured) context.lives.structureChanged(id);
+  context.lives.note(journal.transaction(() => applyEvent(journal, whole, null)));
   seeAll();
 }
 
@@ -304,7 +303,124 @@ describe('the tracker', () => {
   });
 });
 
+describe('a listing of the source', () => {
+  const names = (): string[] => journal.incarnations.live().map(({ source: { coll } }) => coll);
+  /** Later than everything that the source does. */
+  const later = { time: END_OF_TIME };
+  /** What is done at each listing, in turn; then nothing. */
+  function atListings(...acts: ((what: string) => unknown)[]): string[] {
+    const listed: string[] = [];
+    const afterSourceListing = async (what: string): Promise<void> => {
+      listed.push(what);
+      await acts.shift()?.(what);
+    };
+    context = { ...context, hooks: { afterSourceListing } };
+    return listed;
+  }
+
+  beforeEach(async () => {
+    for (const name of ['a', 'b']) await collection(name).insertOne({ _id: 1 });
+    seeAll();
+  });
+
+  it('D7: lists names that were dropped meanwhile again by themselves, and the others count', async () => {
+    const listed = atListings(async () => {
+      await collection('a').drop();
+      see({ type: 'drop', ...later });
+    });
+    await listSourceInto(context);
+    expect(names()).toEqual(['b']);
+    expect(listed).toEqual(['all', 'app.a']);
+    expect(journal.state()?.listedAt).not.toBeNull();
+  });
+
+  it('D5: finds what was dropped and made again meanwhile without an event', async () => {
+    atListings(
+      () => see({ type: 'drop', ...later }),
+      () => see({ type: 'drop', ...later }),
+    );
+    await listSourceInto(context);
+    expect(names()).toEqual(['b', 'a']);
+  });
+
+  it('D2: leaves a name that is made while it is listed to its events', async () => {
+    const dropAndMake = (): void => {
+      see({ type: 'drop', ...later });
+      see({ type: 'create', uuid: '22'.repeat(16), ...later });
+    };
+    const listed = atListings(...Array.from({ length: 20 }, () => dropAndMake));
+    await listSourceInto(context);
+    expect(listed).toEqual(['all']);
+    expect(journal.incarnations.byName(app('a'))).toMatchObject({
+      state: 'COPIED',
+      uuid: '22'.repeat(16),
+    });
+  });
+
+  it('D5: an event that is older than the listing does not tell what has the name now', async () => {
+    known('a', 'COPIED');
+    const listed = atListings(() => see({ type: 'create', time: 1n }));
+    await listSourceInto(context);
+    expect(listed).toEqual(['all', 'app.a']);
+    expect(names()).toEqual(['a', 'b']);
+  });
+
+  it('D16: follows a rename, from one database to another, too', async () => {
+    const { id } = known('a', 'COPIED');
+    const other = { db: 'other', coll: 'x' };
+    const listed = atListings(() => see({ type: 'rename', to: other, ...later }));
+    await collection('a').drop();
+    await listSourceInto(context);
+    expect(listed).toEqual(['all', 'app.a']);
+    expect(journal.incarnations.byName(other)?.id).toBe(id);
+    expect(journal.structural.first()).toMatchObject({
+      incarnation: id,
+      kind: 'rename',
+      to: other,
+    });
+  });
+
+  it('D16: a database that is dropped meanwhile takes all of its names along', async () => {
+    await mongodb.client().db('app').createCollection('v', { viewOn: 'a', pipeline: [] });
+    atListings(async () => {
+      await mongodb.client().db('app').dropDatabase();
+      see({ type: 'dropDatabase', namespace: app(''), ...later });
+    });
+    await listSourceInto(context);
+    expect(names()).toEqual([]);
+  });
+
+  it('D2: another collection under a known name is a new one', async () => {
+    const { id } = known('a', 'COPIED');
+    journal.incarnations.update(id, { uuid: '11'.repeat(16) });
+    await listSourceInto(context);
+    const found = journal.incarnations.byName(app('a'));
+    expect(found).toMatchObject({ state: 'PENDING' });
+    expect(journal.structural.first()).toMatchObject({ incarnation: id, kind: 'drop' });
+  });
+
+  it('D1: counts for nothing where history was lost meanwhile', async () => {
+    known('gone', 'COPIED');
+    atListings(() => context.lives.everythingChanged());
+    await listSourceInto(context);
+    expect(names()).toEqual(['gone']);
+    expect(journal.state()?.listedAt).toBeNull();
+  });
+});
+
 describe('structure', () => {
+  it('D2: a reconciliation that finds another collection under the name makes it a new one', async () => {
+    await collection('a').insertOne({ _id: 1 });
+    const { id } = known('a', 'COPIED');
+    journal.incarnations.update(id, { uuid: '11'.repeat(16), toReconcile: true });
+    seeAll();
+    const structure = new Structure(context, new Set());
+    running(structure);
+    await vi.waitFor(() => expect(structure.isSettled).toBe(true));
+    expect(structured).toEqual(['drop a', 'collection a']);
+    expect(journal.incarnations.byName(app('a'))?.state).toBe('PENDING');
+  });
+
   it('D21: is not settled while the source is listed', async () => {
     await collection('a').insertOne({ _id: 1 });
     const structure = new Structure(context, new Set());

@@ -3,6 +3,7 @@ import type { ClusterTime } from '../journal/clusterTime.ts';
 import type { Incarnation } from '../journal/incarnations.ts';
 import type { Journal } from '../journal/journal.ts';
 import { type ChangeEvent, DOCUMENT_EVENTS, IGNORED_EVENTS } from '../source/events.ts';
+import type { Touch } from './nameWatch.ts';
 
 /** What the tracker has to tell the other steps about an event. */
 export interface Applied {
@@ -10,11 +11,13 @@ export interface Applied {
   readonly renamed: readonly number[];
   /** Incarnations whose options or indexes may have changed. */
   readonly restructured: readonly number[];
+  /** Names that may stand for something else since; also of collections that are not known. */
+  readonly touched: readonly Touch[];
   /** The source has to be listed again. */
   readonly relist: boolean;
 }
 
-const NOTHING: Applied = { renamed: [], restructured: [], relist: false };
+const NOTHING: Applied = { renamed: [], restructured: [], touched: [], relist: false };
 
 /**
  * Writes what an event means into the journal (rules D2 to D4, D18). Called inside the transaction
@@ -30,13 +33,17 @@ export function applyEvent(
 ): Applied {
   if (DOCUMENT_EVENTS.has(event.type)) return applyDocumentEvent(journal, event, listedAt);
   if (IGNORED_EVENTS.has(event.type)) return NOTHING;
+  const gone: Touch = { name: event.namespace, madeAt: null };
+  const made: Touch = { name: event.to ?? event.namespace, madeAt: event.time };
   switch (event.type) {
     case 'create':
-      return applyCreate(journal, event);
+      return { ...applyCreate(journal, event), touched: [made] };
     case 'drop':
-      return applyDrop(journal, event);
+      return { ...applyDrop(journal, event), touched: [gone] };
     case 'rename':
-      return applyRename(journal, event);
+      return { ...applyRename(journal, event), touched: event.to === null ? [gone] : [gone, made] };
+    case 'dropDatabase':
+      return { ...applyDropDatabase(journal, event), touched: [gone] };
     case 'createIndexes':
     case 'dropIndexes':
     case 'modify':
@@ -52,7 +59,8 @@ function applyDocumentEvent(
   listedAt: ClusterTime | null,
 ): Applied {
   if (!isMigratable(event.namespace) || event.documentKey === null) return NOTHING;
-  const incarnation = findFor(journal, event) ?? addUnknown(journal, event, listedAt);
+  const known = findFor(journal, event);
+  const incarnation = known ?? addUnknown(journal, event, listedAt);
   const isOther =
     event.uuid !== null && incarnation.uuid !== null && event.uuid !== incarnation.uuid;
   journal.dirty.mark({
@@ -63,7 +71,8 @@ function applyDocumentEvent(
     operation: event.type === 'delete' && !isOther ? 'delete' : 'write',
     time: event.time,
   });
-  return NOTHING;
+  if (known !== undefined) return NOTHING;
+  return { ...NOTHING, touched: [{ name: event.namespace, madeAt: event.time }] };
 }
 
 /** The incarnation an event speaks of: by its name, else by its UUID (a later listing renamed it). */
@@ -107,9 +116,9 @@ function applyCreate(journal: Journal, event: ChangeEvent): Applied {
     state: 'COPIED',
   });
   return {
+    ...NOTHING,
     renamed: current === undefined ? [] : [current.id],
     restructured: [added.id],
-    relist: false,
   };
 }
 
@@ -117,7 +126,7 @@ function applyDrop(journal: Journal, event: ChangeEvent): Applied {
   const current = journal.incarnations.byName(event.namespace);
   if (current === undefined || !isMeant(current, event)) return NOTHING;
   end(journal, current, event.token);
-  return { renamed: [current.id], restructured: [], relist: false };
+  return { ...NOTHING, renamed: [current.id] };
 }
 
 function applyRename(journal: Journal, event: ChangeEvent): Applied {
@@ -132,7 +141,7 @@ function applyRename(journal: Journal, event: ChangeEvent): Applied {
     // A listing knows the collection by its new name already, and its copy reads later than this.
     if (!isMoved) return NOTHING;
     end(journal, moved, event.token);
-    return { renamed: [moved.id], restructured: [], relist: false };
+    return { ...NOTHING, renamed: [moved.id] };
   }
   const touched: number[] = [];
   if (target !== undefined) {
@@ -144,7 +153,7 @@ function applyRename(journal: Journal, event: ChangeEvent): Applied {
       end(journal, moved, event.token);
       touched.push(moved.id);
     }
-    return { renamed: touched, restructured: [], relist: false };
+    return { ...NOTHING, renamed: touched };
   }
   if (isMoved) {
     journal.incarnations.update(moved.id, {
@@ -159,7 +168,17 @@ function applyRename(journal: Journal, event: ChangeEvent): Applied {
   } else {
     addRenamedIn(journal, event, event.to);
   }
-  return { renamed: touched, restructured: [], relist: false };
+  return { ...NOTHING, renamed: touched };
+}
+
+/**
+ * Each collection has its own drop before; what had none, as views have not, is looked for. No new
+ * listing, for a source that drops databases all the time would ask for it all the time.
+ */
+function applyDropDatabase(journal: Journal, { namespace }: ChangeEvent): Applied {
+  const left = journal.incarnations.live().filter(({ source }) => source.db === namespace.db);
+  for (const { id } of left) journal.incarnations.update(id, { toReconcile: true });
+  return { ...NOTHING, restructured: left.map(({ id }) => id) };
 }
 
 /** D18: what comes from a name that is not tracked has to be copied. */
@@ -177,7 +196,7 @@ function applyRestructure(journal: Journal, event: ChangeEvent): Applied {
   const current = findFor(journal, event);
   if (current === undefined) return { ...NOTHING, relist: isMigratable(event.namespace) };
   journal.incarnations.update(current.id, { toReconcile: true });
-  return { renamed: [], restructured: [current.id], relist: false };
+  return { ...NOTHING, restructured: [current.id] };
 }
 
 /** Whether a drop or rename is about this life of the name, and not about an older one (rule D2). */

@@ -50,6 +50,8 @@ export const DEFAULT_OPTIONS: EngineOptions = {
 export interface EngineHooks {
   /** After documents were read and before the stream is waited for. */
   afterRead?(what: 'copy' | 'flush', namespace: string): Promise<void>;
+  /** After all of the source, or one name of it by itself, was listed and before that counts. */
+  afterSourceListing?(what: string): Promise<void>;
   /** After the listing of a reconciliation and before it is pushed. */
   afterListing?(namespace: string): Promise<void>;
   /** Before the final look at the source's writes. */

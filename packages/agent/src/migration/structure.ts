@@ -12,7 +12,7 @@ import { type ListedNamespace, listOne } from '../source/listing.ts';
 import { end } from './applyEvent.ts';
 import { type MigrationContext, MigrationFailedError, persist } from './context.ts';
 import { expiresDocuments, wantedIndexes, wantedOptions } from './indexes.ts';
-import { listSourceInto } from './listSourceInto.ts';
+import { isSame, listNamesInto, listSourceInto } from './listSourceInto.ts';
 
 const IDLE_MS = 1000;
 const REFUSED_PAUSE_MS = 5000;
@@ -173,7 +173,7 @@ export class Structure {
     work.notify();
   }
 
-  async #reconcile({ id, source: namespace, type }: Incarnation): Promise<void> {
+  async #reconcile({ id, source: namespace }: Incarnation): Promise<void> {
     const { journal, lives, gate, source, signal, hooks } = this.#context;
     const names = lives.nameChanges(id);
     const structures = lives.structureChanges(id);
@@ -185,11 +185,13 @@ export class Structure {
     await gate.waitFor(listed.to, signal);
     if (lives.nameChanges(id) !== names) return;
     const { found } = listed;
-    if (found === null || found.type !== type) {
+    const current = journal.incarnations.get(id);
+    if (current === undefined) return;
+    if (found === null || !isSame(current, found)) {
       // No event told of it: a source before 6.0, or a collection that lived only for a moment.
-      const current = journal.incarnations.get(id);
-      if (current !== undefined) journal.transaction(() => end(journal, current, null));
-      if (found !== null) this.relist();
+      journal.transaction(() => end(journal, current, null));
+      lives.nameChanged(id);
+      if (found !== null) await listNamesInto(this.#context, [namespace]);
       return;
     }
     const { unsupported } = found;

@@ -108,10 +108,9 @@ export class Tracker {
       journal.saveToken(batch.token, batch.position);
       return results;
     });
-    for (const { renamed, restructured, relist } of applied) {
-      for (const id of renamed) lives.nameChanged(id);
-      for (const id of restructured) lives.structureChanged(id);
-      if (relist) this.#onRelist();
+    for (const one of applied) {
+      lives.note(one);
+      if (one.relist) this.#onRelist();
     }
     this.#noteWrites(batch);
     gate.advance(batch.position);
