@@ -108,7 +108,7 @@ beforeEach(async () => {
     options: DEFAULT_OPTIONS,
     hooks: {},
     gate: new TrackedGate(start),
-    lives: new Lives(),
+    lives: new Lives(journal),
     locks: new IncarnationLocks(),
     inFlight: new ByteBudget(DEFAULT_OPTIONS.inFlightBytes),
     sizes: new Sizes(source, journal, stop.signal),
@@ -409,6 +409,36 @@ describe('a listing of the source', () => {
 });
 
 describe('structure', () => {
+  it('I6: nothing is kept in memory of collections that have gone', async () => {
+    const expiring = new Set<number>();
+    const structure = new Structure(context, expiring);
+    seeAll();
+    running(structure);
+    context.sizes.begin(false);
+    const ids: number[] = [];
+    for (let round = 0; round < 5; round += 1) {
+      await collection('tmp').insertOne({ _id: 1 });
+      await collection('tmp').createIndex({ at: 1 }, { expireAfterSeconds: 3600 });
+      await listSourceInto(context);
+      await vi.waitFor(() => expect(structure.isSettled).toBe(true));
+      const { id } = journal.incarnations.byName(app('tmp')) as Incarnation;
+      ids.push(id);
+      const names = context.lives.nameChanges(id);
+      await collection('tmp').drop();
+      see({ type: 'drop', namespace: app('tmp'), time: END_OF_TIME });
+      expect(context.lives.nameChanges(id) === names, 'what was read of it is worthless').toBe(
+        false,
+      );
+      await vi.waitFor(() => expect(journal.incarnations.get(id)).toBeUndefined());
+      context.lives.structureChanged(id);
+      expect(context.lives.nameChanges(id) === names, 'and stays so').toBe(false);
+    }
+    expect(new Set(ids).size, 'D2: an id is never given again').toBe(5);
+    expect([context.lives.size, context.locks.size, context.sizes.size, expiring.size]).toEqual([
+      0, 0, 0, 0,
+    ]);
+  });
+
   it('D2: a reconciliation that finds another collection under the name makes it a new one', async () => {
     await collection('a').insertOne({ _id: 1 });
     const { id } = known('a', 'COPIED');

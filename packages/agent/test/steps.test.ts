@@ -62,6 +62,26 @@ describe('IncarnationLocks', () => {
     push.resolve();
     await Promise.all([first, drop, later]);
     expect(order).toEqual(['other collection', 'push', 'drop', 'later push']);
+    expect(locks.size, 'I6').toBe(0);
+  });
+
+  it('I6: keeps no lock of what failed, and the same one while someone waits', async () => {
+    const locks = new IncarnationLocks();
+    const order: string[] = [];
+    const first = locks.exclusive(1, async () => {
+      order.push('first');
+      throw new Error('refused');
+    });
+    const second = locks.exclusive(1, async () => {
+      order.push('second begins');
+      await Promise.resolve();
+      order.push('second ends');
+    });
+    await expect(first).rejects.toThrow('refused');
+    const third = locks.shared(1, async () => void order.push('third'));
+    await Promise.all([second, third]);
+    expect(order).toEqual(['first', 'second begins', 'second ends', 'third']);
+    expect(locks.size).toBe(0);
   });
 });
 

@@ -37,6 +37,7 @@ export type NewIncarnation = Pick<Incarnation, 'source' | 'type' | 'uuid' | 'kno
 type Changes = Partial<Omit<Incarnation, 'id'>>;
 
 export interface Incarnations {
+  /** Its id is never given again while the journal is open. */
   add(incarnation: NewIncarnation): Incarnation;
   update(id: number, changes: Changes): void;
   get(id: number): Incarnation | undefined;
@@ -57,9 +58,11 @@ export interface Incarnations {
 
 export function openIncarnations(db: DatabaseSync): Incarnations {
   const insert = db.prepare(
-    `INSERT INTO incarnation (db, coll, type, uuid, known_since, state, to_reconcile)
-     VALUES (?, ?, ?, ?, ?, ?, 1)`,
+    `INSERT INTO incarnation (id, db, coll, type, uuid, known_since, state, to_reconcile)
+     VALUES (?, ?, ?, ?, ?, ?, ?, 1)`,
   );
+  // SQLite would give the id of the newest again once it is removed, while someone may still hold it.
+  let lastId = Number(db.prepare('SELECT max(id) AS id FROM incarnation').get()?.['id'] ?? 0);
   const get = db.prepare('SELECT * FROM incarnation WHERE id = ?');
   const byName = db.prepare(
     `SELECT * FROM incarnation WHERE db = ? AND coll = ? AND state <> 'ENDED'`,
@@ -80,7 +83,9 @@ export function openIncarnations(db: DatabaseSync): Incarnations {
 
   const incarnations: Incarnations = {
     add({ source, type, uuid, knownSince, state }) {
-      const { lastInsertRowid } = insert.run(
+      lastId += 1;
+      insert.run(
+        lastId,
         source.db,
         source.coll,
         type,
@@ -88,7 +93,7 @@ export function openIncarnations(db: DatabaseSync): Incarnations {
         encodeTime(knownSince),
         state,
       );
-      return decode(get.get(lastInsertRowid) as Row);
+      return decode(get.get(lastId) as Row);
     },
     update(id, changes) {
       const columns = encode(changes);

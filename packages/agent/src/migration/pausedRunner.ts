@@ -77,7 +77,13 @@ export async function trackWhilePaused(
     const gate = new TrackedGate(journal.state()?.position ?? { time: NO_TIME, through: false });
     const parts = { journal, source, gate, waiting };
     at = parts;
-    const context = { ...parts, log, signal: both, lives: new Lives(), work: new Notifier() };
+    const context = {
+      ...parts,
+      log,
+      signal: both,
+      lives: new Lives(journal),
+      work: new Notifier(),
+    };
     // Whoever goes on after the pause finds that in the journal.
     await new Tracker(context, () => journal.saveListedAt(null)).run();
   };

@@ -102,7 +102,7 @@ function startSteps(
     options,
     hooks: deps.hooks ?? {},
     gate: new TrackedGate(journal.state()?.position ?? { time: 0n, through: false }),
-    lives: new Lives(),
+    lives: new Lives(journal),
     locks: new IncarnationLocks(),
     inFlight: new ByteBudget(options.inFlightBytes),
     sizes: new Sizes(scope.source, journal, signal),

@@ -56,8 +56,20 @@ export class Sizes {
     return this.#known.has(id);
   }
 
-  /** null where the server does not say. */
-  of(incarnation: Incarnation): Promise<CollectionStatistics | null> {
+  /** Called once the journal does not have it any more, after which nothing of it is kept again (I6). */
+  forget(id: number): void {
+    this.#known.delete(id);
+    this.#asked.delete(id);
+  }
+
+  /** For how many something is kept. */
+  get size(): number {
+    return this.#asked.size;
+  }
+
+  /** null where the server does not say, and for a collection that has gone. */
+  async of(incarnation: Incarnation): Promise<CollectionStatistics | null> {
+    if (this.#journal.incarnations.get(incarnation.id) === undefined) return null;
     let answer = this.#asked.get(incarnation.id);
     if (answer === undefined) {
       answer = this.#measure(incarnation).catch(() => null);
@@ -74,7 +86,8 @@ export class Sizes {
         : await measureCollection(this.#source, source);
       this.#signal.throwIfAborted();
       // What was copied meanwhile is known better than any estimate.
-      if (this.#journal.incarnations.get(id)?.state !== 'COPIED') {
+      const current = this.#journal.incarnations.get(id);
+      if (current !== undefined && current.state !== 'COPIED') {
         this.#journal.incarnations.update(id, {
           documentsTotal: size.documents,
           bytesTotal: size.bytes,

@@ -157,6 +157,7 @@ export class Structure {
             journal.incarnations.remove(change.incarnation);
           }
         });
+        this.#forgetRemoved(change.incarnation);
       } else {
         journal.transaction(() => {
           journal.structural.remove(change.sequence);
@@ -171,6 +172,16 @@ export class Structure {
       );
     });
     work.notify();
+  }
+
+  /** What is kept in memory of a collection goes with it (invariant I6). */
+  #forgetRemoved(id: number): void {
+    const { journal, lives, sizes } = this.#context;
+    if (journal.incarnations.get(id) !== undefined) return;
+    lives.forget(id);
+    sizes.forget(id);
+    this.#expiring.delete(id);
+    this.#notBefore.delete(id);
   }
 
   async #reconcile({ id, source: namespace }: Incarnation): Promise<void> {
