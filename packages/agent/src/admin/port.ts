@@ -15,6 +15,7 @@ import {
   SECURITY_HEADERS,
   writeAnswer,
 } from '@linkspan/contract/serving/presentation.ts';
+import { readAway } from '@linkspan/contract/serving/unread.ts';
 import Fastify, {
   LogController,
   type FastifyBaseLogger,
@@ -87,6 +88,7 @@ export async function startAdminPort(options: AdminPortOptions): Promise<AdminPo
     // A connection that a client keeps open would keep the agent from stopping.
     reply.headers({ Server: 'linkspan', Connection: 'close' });
   });
+  app.addHook('onSend', (request) => readAway(request.raw));
   // Node would answer 417 without a body; an expectation may be ignored (RFC 9110, section 10.1.1).
   app.server.on('checkExpectation', (request, response) => {
     app.server.emit('request', request, response);

@@ -11,6 +11,7 @@ import { MAX_API_BODY_BYTES } from '@linkspan/contract/serving/body.ts';
 import { originForm } from '@linkspan/contract/serving/digest.ts';
 import { answerMalformed } from '@linkspan/contract/serving/malformed.ts';
 import { SECURITY_HEADERS } from '@linkspan/contract/serving/presentation.ts';
+import { isLast, readAway } from '@linkspan/contract/serving/unread.ts';
 import type { Endpoint } from './endpoint.ts';
 import { answerError, MAX_PATH_PARAMETER } from './errors.ts';
 import { answerOtherMethods } from './methods.ts';
@@ -61,6 +62,10 @@ export async function createHttpServer(dependencies: HttpDependencies): Promise<
   // Atlas names its server on every answer (recorded); clients log it.
   app.addHook('onRequest', async (_request, reply) => {
     reply.header('Server', 'linkspan');
+  });
+  app.addHook('onSend', async (request, reply) => {
+    const closes = isLast(request.raw) || reply.getHeader('connection') === 'close';
+    if (closes) await readAway(request.raw);
   });
   // Node would answer 417 without a body; an expectation may be ignored (RFC 9110, section 10.1.1).
   app.server.on('checkExpectation', (request, response) => {

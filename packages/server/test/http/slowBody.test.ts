@@ -89,3 +89,36 @@ test('a body that comes slowly is taken from whoever may still send it', async (
   expect((await postSlowly(await digestOf(key), async () => {})).status).toBe(200);
   expect((await apiClient(server.url, key).call('GET', path)).text).toContain('late');
 });
+
+test.each([
+  ['that nobody signed', '', BODY.length, 401, 'UNEXPECTED_ERROR'],
+  ['that is too large', 'owner', 2 * 1024 * 1024, 413, 'PAYLOAD_TOO_LARGE'],
+])(
+  'a body %s is read to its end before the connection is closed, so that its sender sees why',
+  async (_what, caller, size, status, code) => {
+    const authorization = caller === '' ? {} : { authorization: await digestOf(server.owner) };
+    const call = httpRequest(server.url + path, {
+      method: 'POST',
+      agent: false,
+      headers: { ...authorization, connection: 'close', 'content-length': `${size}` },
+    });
+    let answer: IncomingMessage | null = null;
+    const answered = new Promise<void>((resolve, reject) => {
+      call.on('error', reject);
+      call.on('response', (came) => {
+        answer = came;
+        resolve();
+      });
+    });
+    await new Promise<void>((resolve) => {
+      call.write('x', () => resolve());
+    });
+    for (let others = 0; others < 3; others += 1) await server.api.call('GET', path);
+    expect(answer).toBe(null);
+    call.end(Buffer.alloc(size - 1, 'x'));
+    await answered;
+    const text = (await (answer as unknown as IncomingMessage).toArray()).join('');
+    expect(answer).toMatchObject({ statusCode: status });
+    expect(JSON.parse(text)).toMatchObject({ errorCode: code });
+  },
+);
