@@ -154,6 +154,20 @@ function linkspanEndpoints(context: OperationContext): Endpoint[] {
     }),
     operation({
       ...group,
+      operationId: 'cutoverLiveMigration',
+      summary: 'Cut a live migration over, as in Atlas',
+      method: 'POST',
+      path: `${PATH}/{liveMigrationId}/cutover`,
+      role: 'ORG_OWNER',
+      status: 202,
+      versions: [{ date: FIRST_VERSION, response: Empty }],
+      handle: async ({ principal, params }) => {
+        await liveMigrations.cutOver(context, principal, params.groupId, params.liveMigrationId);
+        return { body: {} };
+      },
+    }),
+    operation({
+      ...group,
       operationId: 'getLiveMigrationValidation',
       summary: 'One validation, with each of its findings',
       method: 'GET',

@@ -223,6 +223,8 @@ test('each change of clusters, link and migrations is an event with who and what
   await report(two.liveMigrationId);
   const cutover = [['CLUSTER_IMPORT_CUTOVER', two.liveMigrationId]] as const;
   await change('cutoverGroupLiveMigration', two, undefined, cutover);
+  // One that is under way already: nothing changes.
+  await change('cutoverLiveMigration', two, undefined, []);
   await change('deleteOrgLiveMigrationLinkTokens', { orgId }, undefined, [
     ...removed.slice(0, 2),
     ['LIVE_MIGRATION_FAILED', two.liveMigrationId],

@@ -116,10 +116,14 @@ test('I8: a paused migration falls behind, and says when nobody follows its sour
 
 test('a cutover that is under way is not paused, but it can be canceled', async () => {
   await using migration = await startMigration();
-  const { server, id, atlas, act, shown } = migration;
+  const { server, id, act, shown } = migration;
+  expect((await act('cutover')).json).toMatchObject({
+    errorCode: 'LIVE_MIGRATION_NOT_READY_FOR_CUTOVER',
+  });
   await work(server, id);
-  expect((await server.api.call('PUT', `${atlas}/cutover`)).status).toBe(202);
+  expect((await act('cutover')).text).toBe('{}');
   expect(await shown()).toMatchObject({ state: 'CUTTING_OVER' });
+  expect(await migration.types()).toContain('CLUSTER_IMPORT_CUTOVER');
   expect((await act('pause')).json).toMatchObject({
     error: 409,
     errorCode: 'LIVE_MIGRATION_CUTOVER_UNDER_WAY',
