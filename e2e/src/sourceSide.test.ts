@@ -1,33 +1,15 @@
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-
 import { api } from '@linkspan/testkit/digestClient.ts';
 import {
-  type DestinationSide,
   MIGRATION_HOST,
-  SOURCE_DEPLOYMENT,
   SOURCE_PROJECT,
   startDestinationSide,
 } from '@linkspan/testkit/linkedPair.ts';
-import { startAgent } from '@linkspan/testkit/processes.ts';
 import { expect, it } from 'vitest';
 
-const SOURCE_ORG = '5f00000000000000000000aa';
-const KEY = { publicKey: 'opsmngrx', privateKey: 'b3a9e7f0-1111-4222-8333-444455556666' };
+import { ADMIN_KEY, SOURCE_ORG, startUnlinkedAgent } from './sourceSideAgent.ts';
+
 const LINK = `/api/public/v1.0/orgs/${SOURCE_ORG}/liveExport/migrationLink`;
 const VERSION = '2023-01-01';
-
-async function startUnlinkedAgent(side: DestinationSide) {
-  const config = join(side.directory, 'agent.yaml');
-  const deployments = [{ name: SOURCE_DEPLOYMENT, uri: side.source.uri }];
-  const projects = [{ id: SOURCE_PROJECT, name: 'Tests', deployments }];
-  const admin = { adminPort: 0, adminOrgId: SOURCE_ORG, adminPublicKey: KEY.publicKey };
-  await writeFile(config, JSON.stringify({ hostname: MIGRATION_HOST, projects, ...admin }));
-  return startAgent({
-    args: ['--config', config, '--state-dir', join(side.directory, 'agent')],
-    env: { LINKSPAN_AGENT_ADMIN_PRIVATE_KEY: KEY.privateKey },
-  });
-}
 
 it('a client of the source side links an agent and unlinks it; the destination keeps everything', async () => {
   await using side = await startDestinationSide();
@@ -43,7 +25,7 @@ it('a client of the source side links an agent and unlinks it; the destination k
     (await side.api.get<object>(`/api/linkspan/v1/orgs/${side.orgId}/liveMigrations/link`)).body;
   const keys = async () => (await at(`${organization}/apiKeys`)).body;
 
-  const first = api(adminUrl, KEY);
+  const first = api(adminUrl, ADMIN_KEY);
   await using _first = first;
   expect((await first.get(`${LINK}/status`)).body).toEqual({ status: 'NOT_SYNCED' });
   const linked = await first.post(LINK, { body: { linkToken: side.linkToken } });
@@ -74,7 +56,7 @@ it('a client of the source side links an agent and unlinks it; the destination k
 
   // Started again, it waits: neither the link nor its credentials are there any more.
   await agent.restart();
-  const again = api((agent.ready as { adminUrl: string }).adminUrl, KEY);
+  const again = api((agent.ready as { adminUrl: string }).adminUrl, ADMIN_KEY);
   await using _again = again;
   const used = await again.post(LINK, { body: { linkToken: side.linkToken } });
   expect(used).toMatchObject({ status: 400, body: { errorCode: 'VALIDATION_ERROR' } });
@@ -88,6 +70,6 @@ it('a client of the source side links an agent and unlinks it; the destination k
   await expect.poll(projects, { timeout: 30_000 }).toHaveLength(1);
   expect(await link()).toMatchObject({ state: 'LINKED' });
   const log = await agent.log();
-  for (const secret of [KEY.privateKey, side.linkToken, linkToken])
+  for (const secret of [ADMIN_KEY.privateKey, side.linkToken, linkToken])
     expect(log).not.toContain(secret);
 });
