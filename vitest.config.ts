@@ -1,8 +1,21 @@
 import { defineConfig } from 'vitest/config';
 
+/** What depends on the store behind the server: run on the embedded one by `unit`, too. */
+const onBothStores = [
+  'http/everyChange',
+  'http/events',
+  'http/foreignIds',
+  'http/liveMigrations',
+  'http/organizations',
+  'http/secrets',
+  'operations/linkRemoval',
+  'operations/liveMigrationControl',
+].map((name) => `packages/server/test/${name}.test.ts`);
+
 /**
- * Unit tests stand alone; `mongo` tests talk to a real database; `conformance` makes every call of
- * the contract; `e2e` starts real processes.
+ * Unit tests stand alone; `postgresql` tests and some others run on a real PostgreSQL; `mongo` tests
+ * talk to a real database; `conformance` makes every call of the contract; `e2e` starts real
+ * processes.
  */
 export default defineConfig({
   test: {
@@ -11,7 +24,20 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['packages/*/test/**/*.test.ts'],
-          exclude: ['packages/*/test/**/*.mongo.test.ts', '**/node_modules/**'],
+          exclude: [
+            'packages/*/test/**/*.mongo.test.ts',
+            'packages/*/test/**/*.postgresql.test.ts',
+            '**/node_modules/**',
+          ],
+        },
+      },
+      {
+        test: {
+          name: 'postgresql',
+          include: ['packages/*/test/**/*.postgresql.test.ts', ...onBothStores],
+          globalSetup: ['packages/testkit/src/postgresqlSetup.ts'],
+          env: { LINKSPAN_TEST_STORE: 'postgresql' },
+          testTimeout: 30_000,
         },
       },
       {

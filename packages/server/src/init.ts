@@ -24,7 +24,8 @@ export interface InitResult {
 }
 
 /**
- * Makes an organization and its first Org Owner API key in the store, while no server has it open.
+ * Makes an organization and its first Org Owner API key in the store, while no server has the embedded
+ * one open.
  * @throws {ConfigurationError} if the name is not allowed
  * @throws {InitError} if there is an organization of that name
  * @throws {StoreLockedError} while a server runs on the store
@@ -43,7 +44,7 @@ export async function initOrganization(
     const known = await organizations.list(tx);
     if (known.some((organization) => organization.name === name)) {
       throw new InitError(
-        `the store in ${storeOptions.dataDirectory} has an organization "${name}" already, and its key was shown when it was made: give another name to make another organization`,
+        `the store has an organization "${name}" already, and its key was shown when it was made: give another name to make another organization`,
       );
     }
     const id = newId();

@@ -20,6 +20,7 @@ import { SignIns } from './operations/signIns.ts';
 import { ValidationExpiry } from './operations/validationExpiry.ts';
 import { allEndpoints } from './routes/endpoints.ts';
 import { openStore } from './store/open.ts';
+import type { Store } from './store/store.ts';
 
 const DAY_MS = 24 * 60 * 60_000;
 
@@ -55,6 +56,7 @@ export async function startServer({
   const { options } = config;
   await using resources = new AsyncDisposableStack();
   const store = resources.use(await openStore(config.store));
+  stateDurability(store, log);
   const allowedNetworks = addressList(config.allowedNetworks);
   const audit = new SignInAudit(store, log);
   const accessListUse = new AccessListUse(store, log);
@@ -122,6 +124,13 @@ export async function startServer({
   const owned = resources.move();
   const close = () => owned.disposeAsync();
   return { url, close, [Symbol.asyncDispose]: close };
+}
+
+/** For whoever has to know what a crash of the machine can take (rule C14). */
+function stateDurability({ dialect, durability }: Store, log: Logger): void {
+  const { settings, warnings } = durability;
+  log.info({ store: dialect.name, ...settings }, 'what the store has committed outlives a crash');
+  for (const warning of warnings) log.warn({ store: dialect.name }, warning);
 }
 
 /** Runs a server until the signal aborts. Throws as {@link startServer} does. */

@@ -18,7 +18,7 @@ export interface UnlockResult {
 
 /**
  * Lets credentials without an access list into an organization again, in the store, while no server
- * has it open: the way back for an owner who demanded lists of everybody and has none.
+ * has the embedded one open: the way back for an owner who demanded lists of everybody and has none.
  * @throws {UnlockError} if there is no such store or organization
  * @throws {StoreLockedError} while a server runs on the store
  */
@@ -27,7 +27,7 @@ export async function unlockOrganization(
   orgId: string,
 ): Promise<UnlockResult> {
   const { dataDirectory } = storeOptions;
-  if (!existsSync(join(dataDirectory, STORE_FILE))) {
+  if (storeOptions.url === undefined && !existsSync(join(dataDirectory, STORE_FILE))) {
     throw new UnlockError(
       `there is no store in ${dataDirectory}: name the server's data directory with --data-dir`,
     );
@@ -37,7 +37,7 @@ export async function unlockOrganization(
     const row = await organizations.find(tx, orgId);
     if (row === undefined) {
       throw new UnlockError(
-        `the store in ${dataDirectory} has no organization with the id "${orgId}": look at the id, and at the data directory`,
+        `the store has no organization with the id "${orgId}": look at the id, and at --data-dir or the store that is named`,
       );
     }
     const settings = JSON.parse(row.settings) as Record<string, unknown>;

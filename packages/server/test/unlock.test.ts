@@ -7,7 +7,7 @@ import { settingsOf } from '../src/operations/organizationSettings.ts';
 import * as events from '../src/store/events.ts';
 import { openStore } from '../src/store/open.ts';
 import * as organizations from '../src/store/organizations.ts';
-import { StoreLockedError } from '../src/store/sqlite.ts';
+import { StoreLockedError } from '../src/store/store.ts';
 import { UnlockError, unlockOrganization } from '../src/unlock.ts';
 
 const dataDirectory = mkdtempSync(join(tmpdir(), 'linkspan-unlock-'));

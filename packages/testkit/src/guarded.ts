@@ -9,6 +9,8 @@ export interface GuardedOptions {
   readonly args: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
+  /** The user and group that the child runs as; this process has to be root. */
+  readonly user?: { readonly uid: number; readonly gid: number };
   /** Standard output and standard error are appended to this file. */
   readonly logFile: string;
   /** Removed when this process dies without having stopped the child. */
@@ -49,6 +51,7 @@ export async function spawnGuarded(options: GuardedOptions): Promise<Guarded> {
       detached: true,
       ...(options.env === undefined ? {} : { env: options.env }),
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      ...options.user,
     });
   } finally {
     closeSync(log);

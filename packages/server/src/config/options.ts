@@ -14,6 +14,22 @@ export const STORE_OPTIONS = {
     description:
       'File with the key that secrets are sealed under, 32 bytes in hex or base64; made in the data directory if absent',
   },
+  store: {
+    type: 'string',
+    description:
+      'PostgreSQL database that keeps the state instead of a file in the data directory, postgres://user@host/database; with a password in it only in the environment or a file',
+  },
+  storeFile: {
+    type: 'path',
+    description: 'File with the connection string of that database, its password included',
+  },
+  storeConnections: {
+    type: 'integer',
+    minimum: 2,
+    maximum: 1000,
+    default: 10,
+    description: 'Connections to that database that this server makes at most',
+  },
 } as const satisfies Options;
 
 /** Every option of `linkspan server`. */

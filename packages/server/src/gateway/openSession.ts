@@ -96,7 +96,7 @@ async function enter(
   sessionSecret: string,
 ): Promise<void> {
   const { id, migrationId, clusterId, connectionName } = session.identity;
-  if ((await links.find(tx, link.id))?.state !== 'LINKED') throw LINK_GONE;
+  if ((await links.findForShare(tx, link.id))?.state !== 'LINKED') throw LINK_GONE;
   if ((await migrationHosts.find(tx, host.id))?.unlinked_at !== null) throw HOST_UNLINKED;
   const migration = await liveMigrations.findOfHost(tx, host.id, migrationId);
   if (migration === undefined || migration.link_id !== link.id) throw ENDED;

@@ -48,7 +48,7 @@ async function useToken(
   remoteAddress: string,
   message: RegisterHost,
 ): Promise<RegisterHostReply> {
-  const link = await links.find(tx, linkId);
+  const link = await links.findForShare(tx, linkId);
   const host = await migrationHosts.find(tx, message.hostId);
   if (link === undefined || link.state === 'REMOVING') {
     throw refused('The link-token was removed. Create a new one.');

@@ -63,7 +63,7 @@ export class LinkRemoval {
 
   /** The first transaction (rule C1). A link that is REMOVING already is only found. */
   async #begin(tx: Executor, orgId: string, actor: events.Actor): Promise<LinkRow> {
-    const link = await links.findByOrganization(tx, orgId);
+    const link = await links.findByOrganizationForUpdate(tx, orgId);
     if (link === undefined) throw linkNotFound();
     if (!(await links.setRemoving(tx, link.id))) return link;
     const now = timestamp();

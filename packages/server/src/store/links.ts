@@ -9,11 +9,32 @@ export async function find(ex: Executor, id: string): Promise<LinkRow | undefine
   return ex.selectFrom('links').selectAll().where('id', '=', id).executeTakeFirst();
 }
 
+/**
+ * The link for a transaction that relies on it: presenting a token, registering a host, opening a
+ * session. Until it ends nobody removes the link; one that is being removed is waited for (rule C1).
+ */
+export async function findForShare(tx: Executor, id: string): Promise<LinkRow | undefined> {
+  return tx.selectFrom('links').selectAll().where('id', '=', id).forShare().executeTakeFirst();
+}
+
 export async function findByOrganization(
   ex: Executor,
   orgId: string,
 ): Promise<LinkRow | undefined> {
   return ex.selectFrom('links').selectAll().where('org_id', '=', orgId).executeTakeFirst();
+}
+
+/** The link for its removal: waits for every transaction that relies on it (rule C1). */
+export async function findByOrganizationForUpdate(
+  tx: Executor,
+  orgId: string,
+): Promise<LinkRow | undefined> {
+  return tx
+    .selectFrom('links')
+    .selectAll()
+    .where('org_id', '=', orgId)
+    .forUpdate()
+    .executeTakeFirst();
 }
 
 /** @param tokenHash SHA-256 of the whole link-token */

@@ -3,16 +3,23 @@ import { timestamp } from '../domain/time.ts';
 import type { Executor } from './executor.ts';
 import * as initial from './migrations/0001-initial.ts';
 import * as accounts from './migrations/0002-accounts.ts';
+import * as nodes from './migrations/0003-nodes.ts';
+import type { StoreDialect } from './dialects/dialect.ts';
 
 interface Migration {
   readonly name: string;
-  readonly up: (db: Kysely<unknown>) => Promise<void>;
+  /**
+   * Written once for every database: column types are `text`, `integer`, `real` and `blob`, an
+   * `autoIncrement()` is one everywhere (see `dialects/`).
+   */
+  readonly up: (db: Kysely<unknown>, dialect: StoreDialect) => Promise<void>;
 }
 
 /** In order; the schema's version is the number of those applied. */
 const MIGRATIONS: readonly Migration[] = [
   { name: '0001-initial', up: initial.up },
   { name: '0002-accounts', up: accounts.up },
+  { name: '0003-nodes', up: nodes.up },
 ];
 
 /** The store was written by a newer server than this one (rule C15). */
@@ -21,11 +28,13 @@ export class StoreTooNewError extends Error {
 }
 
 /**
- * Brings the store's tables to this server's version, in one transaction.
+ * Brings the store's tables to this server's version, in one transaction; of several nodes that start
+ * at the same time one does it, and the others wait.
  * @throws {StoreTooNewError} if the store is newer than this server knows
  */
-export async function migrate(db: Executor): Promise<void> {
+export async function migrate(db: Executor, dialect: StoreDialect): Promise<void> {
   await db.transaction().execute(async (tx) => {
+    await dialect.lockSchema(tx);
     await sql`create table if not exists schema_migrations
       (version integer primary key, name text not null, applied_at text not null)`.execute(tx);
     const { rows } = await sql<{
@@ -39,7 +48,7 @@ export async function migrate(db: Executor): Promise<void> {
     }
     for (const [index, migration] of MIGRATIONS.entries()) {
       if (index < current) continue;
-      await migration.up(tx as unknown as Kysely<unknown>);
+      await migration.up(tx as unknown as Kysely<unknown>, dialect);
       await sql`insert into schema_migrations (version, name, applied_at)
         values (${index + 1}, ${migration.name}, ${timestamp()})`.execute(tx);
     }

@@ -1,42 +1,79 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Kysely, SqliteDialect } from 'kysely';
-import type { Executor } from './executor.ts';
-import { loadMasterKey, MasterKeyError } from './masterKey.ts';
+import { type Dialect, Kysely, SqliteDialect } from 'kysely';
+import type { StoreDialect } from './dialects/dialect.ts';
+import { openPostgres, POSTGRESQL } from './dialects/postgres.ts';
+import { openSqlite, SQLITE } from './dialects/sqlite.ts';
+import { claimMasterKey, loadMasterKey } from './masterKey.ts';
 import { migrate } from './migrate.ts';
 import type { Schema } from './schema.ts';
-import { Sealer } from './sealing.ts';
-import { openSqlite } from './sqlite.ts';
-import { type Store, StoreUnavailableError } from './store.ts';
+import { SqlStore } from './sqlStore.ts';
+import { type Store, StoreNotDurableError, StoreUnavailableError } from './store.ts';
 
-/** The store's file, in its data directory. */
+/** The embedded store's file, in its data directory. */
 export const STORE_FILE = 'linkspan.db';
+
+/** Connections to PostgreSQL that a node makes at most, unless it is told otherwise. */
+export const DEFAULT_CONNECTIONS = 10;
 
 export interface StoreOptions {
   /** Holds `linkspan.db` and, unless another is named, `master.key`. Made if missing, mode 0700. */
   readonly dataDirectory: string;
   /** null: `master.key` in the data directory, made on first use. */
   readonly masterKeyFile: string | null;
+  /** Connection string of a PostgreSQL database, a secret; absent: the embedded store. */
+  readonly url?: string;
+  /** The most connections to it. */
+  readonly connections?: number;
+}
+
+/** A database that is reached and not looked into yet. */
+export interface Connected {
+  readonly db: Kysely<Schema>;
+  readonly dialect: StoreDialect;
 }
 
 /**
- * Opens the embedded store for this process alone and brings its tables up to date.
- * @throws {StoreUnavailableError} if the directory or the file in it cannot be used
- * @throws {StoreLockedError} while another process has it open
+ * Reaches the database that the options name; the embedded one for this process alone.
+ * @throws {StoreUnavailableError} if the data directory cannot be used
+ * @throws {StoreLockedError} while another process has the embedded store open
+ */
+export function connect(options: StoreOptions): Connected {
+  const made = (driver: Dialect, dialect: StoreDialect): Connected => ({
+    db: new Kysely<Schema>({ dialect: driver, plugins: [...dialect.plugins] }),
+    dialect,
+  });
+  if (options.url !== undefined) {
+    const connections = options.connections ?? DEFAULT_CONNECTIONS;
+    return made(openPostgres(options.url, connections), POSTGRESQL);
+  }
+  const database = openSqlite(ownFile(options.dataDirectory, STORE_FILE));
+  return made(new SqliteDialect({ database }), SQLITE);
+}
+
+/**
+ * Opens the store and brings its tables up to date: the embedded one for this process alone, or one
+ * in PostgreSQL that other nodes use too.
+ * @throws {StoreUnavailableError} if the directory or the file in it cannot be used, or PostgreSQL
+ *   cannot be reached
+ * @throws {StoreLockedError} while another process has the embedded store open
+ * @throws {StoreNotDurableError} if the database would lose what it has committed
  * @throws {StoreTooNewError} if a newer server wrote it
  * @throws {MasterKeyError} if the key is not there that its secrets are sealed under, or is another
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
-  const database = openSqlite(ownFile(options.dataDirectory, STORE_FILE));
-  const db = new Kysely<Schema>({ dialect: new SqliteDialect({ database }) });
+  const { db, dialect } = connect(options);
   try {
-    await migrate(db);
-    const path = options.masterKeyFile ?? join(options.dataDirectory, 'master.key');
-    const key = await loadMasterKey(path, options.masterKeyFile === null, db);
-    const sealer = new Sealer(key);
-    await checkMasterKey(sealer, path, db);
-    return new EmbeddedStore(db, sealer);
+    const durability = await dialect.durability(db);
+    if (durability.faults.length > 0) {
+      throw new StoreNotDurableError(
+        `the store on ${dialect.name} would lose what it has committed: ${durability.faults.join(', ')}. Change that setting of the database`,
+      );
+    }
+    await migrate(db, dialect);
+    const { sealer, path } = await loadMasterKey(options, db);
+    await claimMasterKey(sealer, path, db);
+    return new SqlStore({ db, dialect, durability, sealer, url: options.url ?? null });
   } catch (error) {
     await db.destroy();
     throw error;
@@ -59,55 +96,4 @@ function ownFile(directory: string, name: string): string {
     );
   }
   return path;
-}
-
-/** A server with another key would start and then refuse every request. */
-async function checkMasterKey(sealer: Sealer, path: string, db: Executor): Promise<void> {
-  const key = await db.selectFrom('api_keys').select('ha1_sealed').limit(1).executeTakeFirst();
-  const signingKey = await db
-    .selectFrom('signing_keys')
-    .select('private_key_sealed')
-    .limit(1)
-    .executeTakeFirst();
-  const sealed = key?.ha1_sealed ?? signingKey?.private_key_sealed;
-  if (sealed === undefined || sealer.hasSealed(sealed)) return;
-  throw new MasterKeyError(
-    `the store's secrets are sealed under another master key than that in ${path}: put the right file there, or name it with --master-key-file`,
-  );
-}
-
-class EmbeddedStore implements Store {
-  readonly sealer: Sealer;
-  readonly #db: Kysely<Schema>;
-  readonly #inTransaction = new AsyncLocalStorage<boolean>();
-
-  constructor(db: Kysely<Schema>, sealer: Sealer) {
-    this.#db = db;
-    this.sealer = sealer;
-  }
-
-  get db(): Executor {
-    this.#refuseInTransaction();
-    return this.#db;
-  }
-
-  async transaction<T>(work: (tx: Executor) => Promise<T>): Promise<T> {
-    this.#refuseInTransaction();
-    return this.#db.transaction().execute((tx) => this.#inTransaction.run(true, () => work(tx)));
-  }
-
-  async close(): Promise<void> {
-    await this.#db.destroy();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
-  }
-
-  /** There is one connection: waiting for it inside of its own transaction would never end. */
-  #refuseInTransaction(): void {
-    if (this.#inTransaction.getStore() === true) {
-      throw new Error('the store is used beside the open transaction: pass the transaction on');
-    }
-  }
 }

@@ -25,6 +25,9 @@ export interface Schema {
   migration_namespaces: MigrationNamespaceRow;
   push_sessions: PushSessionRow;
   events: EventRow;
+  store_facts: StoreFactRow;
+  rate_limit_buckets: RateLimitBucketRow;
+  nonce_uses: NonceUseRow;
 }
 
 export interface OrganizationRow {
@@ -284,4 +287,31 @@ export interface EventRow {
   /** JSON of what else is worth knowing; never a secret. */
   detail: string;
   created_at: string;
+}
+
+/** What is known of the store as a whole: the id of the master key that it is sealed under. */
+export type StoreFact = 'masterKeyId';
+
+export interface StoreFactRow {
+  name: StoreFact;
+  value: string;
+}
+
+/** A bucket of requests that several nodes take from (rule C10). Lost without harm. */
+export interface RateLimitBucketRow {
+  /** Name of the set and its owner. */
+  name: string;
+  tokens: number;
+  /** 1 if the last request got one. */
+  allowed: 0 | 1;
+  /** Seconds since 1970, of the database's clock. */
+  updated_at: number;
+}
+
+/** A count of a Digest nonce that some node has accepted (rule C7). */
+export interface NonceUseRow {
+  nonce: string;
+  count: number;
+  /** When the nonce is good for nothing any more. */
+  expires_at: string;
 }

@@ -31,6 +31,11 @@ export class Sealer {
       .subarray(0, KEY_ID_BYTES);
   }
 
+  /** Tells this key from another one, and nothing else of it: hex. */
+  get keyId(): string {
+    return this.#keyId.toString('hex');
+  }
+
   /** Another key of 32 bytes for one purpose, from which the master key does not follow. */
   deriveKey(purpose: string): Buffer {
     return Buffer.from(hkdfSync('sha256', this.#key, '', `linkspan ${purpose}`, 32));

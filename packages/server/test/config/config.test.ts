@@ -58,8 +58,35 @@ test('what is wrong with a value of the file is named with its line, all at once
   expect(() => loadConfig({ config: file }, {})).toThrow('the file must be keys with values');
 });
 
+test('C5: the connection string of the store comes from where no other user can read it', () => {
+  const url = 'postgres://linkspan:secret@db.example.com/linkspan';
+  const read = (flags: object, environment = {}) => loadConfig({ ...flags }, environment).store.url;
+  expect(read({})).toBeUndefined();
+  expect(read({}, { LINKSPAN_SERVER_STORE: url })).toBe(url);
+  expect(read({ store: 'postgres://linkspan@host/d' })).toBe('postgres://linkspan@host/d');
+  writeFileSync(file, `${url}\n`);
+  expect(read({ storeFile: file })).toBe(url);
+  expect(loadStoreOptions({ storeFile: file, storeConnections: '3' }, {})).toMatchObject({
+    url,
+    connections: 3,
+  });
+  for (const [flags, environment, message] of [
+    [{ store: url }, {}, 'LINKSPAN_SERVER_STORE'],
+    [{ store: 'postgres://h/d?password=secret' }, {}, '--store-file'],
+    [{ store: 'mysql://u:secret@h/d' }, {}, '--store: must be a connection string'],
+    [{ storeFile: file }, { LINKSPAN_SERVER_STORE: url }, '--store-file: not beside'],
+    [{ storeFile: join(directory, 'missing') }, {}, 'cannot be read (ENOENT)'],
+  ] as const) {
+    expect(() => read(flags, environment)).toThrow(message);
+    expect(() => read(flags, environment)).not.toThrow('secret');
+  }
+});
+
 test('no credentials and no link-token are logged', () => {
   expect(redact('at mongodb+srv://user:pass@host/ with lslt_eyJ2Ijox-_9')).toBe(
     'at mongodb+srv://***@host/ with lslt_***',
+  );
+  expect(redact('postgresql://u:p@h/d and postgres://h/d?password=secret&sslmode=require')).toBe(
+    'postgresql://***@h/d and postgres://h/d?password=***&sslmode=require',
   );
 });

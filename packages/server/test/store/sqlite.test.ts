@@ -18,7 +18,7 @@ import { MasterKeyError } from '../../src/store/masterKey.ts';
 import { StoreTooNewError } from '../../src/store/migrate.ts';
 import { openStore } from '../../src/store/open.ts';
 import { SealError } from '../../src/store/sealing.ts';
-import { StoreLockedError } from '../../src/store/sqlite.ts';
+import { StoreLockedError } from '../../src/store/store.ts';
 import { registerStoreTests } from './storeTests.ts';
 
 let directory: string;

@@ -10,6 +10,7 @@ import type { Gateway, GatewayDependencies } from '../../src/gateway/gateway.ts'
 import { startServer } from '../../src/main.ts';
 import type { Store } from '../../src/store/store.ts';
 import { type Api, apiClient } from './api.ts';
+import { testDatabase } from './postgresql.ts';
 
 /** What stands in for the side that moves data: hooks that a test holds. */
 export interface GatewayHooks {
@@ -39,15 +40,18 @@ export interface TestServer extends AsyncDisposable {
 
 const noPlugin: FastifyPluginAsync = async () => {};
 
-/** A whole server over a socket on a fresh store, with one organization. */
+/**
+ * A whole server over a socket on a fresh store, with one organization: the embedded store, or one in
+ * PostgreSQL where LINKSPAN_TEST_STORE says so.
+ */
 export async function startTestServer(
   flags: Readonly<Record<string, string>> = {},
 ): Promise<TestServer> {
   const dataDirectory = mkdtempSync(join(tmpdir(), 'linkspan-server-'));
-  const { organization, apiKey } = await initOrganization(
-    { dataDirectory, masterKeyFile: null },
-    'Test Organization',
-  );
+  const database = await testDatabase();
+  const environment = database === null ? {} : { LINKSPAN_SERVER_STORE: database.url };
+  const config = loadConfig({ dataDir: dataDirectory, port: '0', ...flags }, environment);
+  const { organization, apiKey } = await initOrganization(config.store, 'Test Organization');
   const hooks: GatewayHooks = {
     settle: async () => null,
     settleMigration: async () => null,
@@ -55,7 +59,6 @@ export async function startTestServer(
     test: async () => ({ ok: true, mongoDBVersion: '8.2.0', topology: 'ReplicaSet' }),
     changed: [],
   };
-  const config = loadConfig({ dataDir: dataDirectory, port: '0', ...flags }, {});
   const start = async () => {
     const seen: { store?: Store } = {};
     const server = await startServer({
@@ -87,6 +90,7 @@ export async function startTestServer(
     },
     [Symbol.asyncDispose]: async () => {
       await running.server.close();
+      await database?.[Symbol.asyncDispose]();
       rmSync(dataDirectory, { recursive: true });
     },
   };

@@ -1,8 +1,7 @@
-import { type Kysely, sql } from 'kysely';
+import type { Kysely } from 'kysely';
 
 /** The tables described in `schema.ts`, as of version 0.1. */
 export async function up(db: Kysely<unknown>): Promise<void> {
-  const blob = sql`blob`;
   await db.schema
     .createTable('organizations')
     .addColumn('id', 'text', (c) => c.primaryKey())
@@ -22,7 +21,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn('id', 'text', (c) => c.primaryKey())
     .addColumn('org_id', 'text', (c) => c.notNull().references('organizations.id'))
     .addColumn('public_key', 'text', (c) => c.notNull().unique())
-    .addColumn('ha1_sealed', blob, (c) => c.notNull())
+    .addColumn('ha1_sealed', 'blob', (c) => c.notNull())
     .addColumn('private_key_suffix', 'text', (c) => c.notNull())
     .addColumn('description', 'text', (c) => c.notNull())
     .addColumn('link_id', 'text')
@@ -52,7 +51,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn('id', 'text', (c) => c.primaryKey())
     .addColumn('project_id', 'text', (c) => c.notNull().references('projects.id'))
     .addColumn('name', 'text', (c) => c.notNull())
-    .addColumn('uri_sealed', blob, (c) => c.notNull())
+    .addColumn('uri_sealed', 'blob', (c) => c.notNull())
     .addColumn('facts', 'text')
     .addColumn('created_at', 'text', (c) => c.notNull())
     .addUniqueConstraint('clusters_name', ['project_id', 'name'])
@@ -63,7 +62,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn('org_id', 'text', (c) => c.notNull().unique().references('organizations.id'))
     .addColumn('api_key_id', 'text')
     .addColumn('state', 'text', (c) => c.notNull())
-    .addColumn('token_hash', blob, (c) => c.notNull().unique())
+    .addColumn('token_hash', 'blob', (c) => c.notNull().unique())
     .addColumn('token_expires_at', 'text', (c) => c.notNull())
     .addColumn('token_host_id', 'text')
     .addColumn('access_list', 'text', (c) => c.notNull())
@@ -74,7 +73,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn('id', 'text', (c) => c.primaryKey())
     .addColumn('link_id', 'text', (c) => c.notNull().references('links.id').onDelete('cascade'))
     .addColumn('hostname', 'text', (c) => c.notNull())
-    .addColumn('secret_hash', blob, (c) => c.notNull())
+    .addColumn('secret_hash', 'blob', (c) => c.notNull())
     .addColumn('agent_version', 'text', (c) => c.notNull())
     .addColumn('inventory', 'text', (c) => c.notNull())
     .addColumn('registered_at', 'text', (c) => c.notNull())
@@ -89,7 +88,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn('cluster_id', 'text', (c) => c.notNull())
     .addColumn('drop_destination_data', 'integer', (c) => c.notNull())
     .addColumn('source', 'text', (c) => c.notNull())
-    .addColumn('password_sealed', blob)
+    .addColumn('password_sealed', 'blob')
     .addColumn('status', 'text', (c) => c.notNull())
     .addColumn('findings', 'text', (c) => c.notNull())
     .addColumn('error_message', 'text')
@@ -105,7 +104,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn('hostname', 'text', (c) => c.notNull())
     .addColumn('cluster_id', 'text', (c) => c.notNull())
     .addColumn('source', 'text', (c) => c.notNull())
-    .addColumn('password_sealed', blob)
+    .addColumn('password_sealed', 'blob')
     .addColumn('status', 'text', (c) => c.notNull())
     .addColumn('drop_destination_data', 'integer', (c) => c.notNull())
     .addColumn('destination_prepared', 'integer', (c) => c.notNull())
@@ -136,7 +135,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn('link_id', 'text', (c) => c.notNull())
     .addColumn('cluster_id', 'text', (c) => c.notNull())
     .addColumn('epoch', 'integer', (c) => c.notNull())
-    .addColumn('secret_hash', blob, (c) => c.notNull())
+    .addColumn('secret_hash', 'blob', (c) => c.notNull())
     .addColumn('state', 'text', (c) => c.notNull())
     .addColumn('connection_name', 'text', (c) => c.notNull())
     .addColumn('opened_at', 'text', (c) => c.notNull())

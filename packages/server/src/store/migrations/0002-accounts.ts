@@ -1,8 +1,7 @@
-import { type Kysely, sql } from 'kysely';
+import type { Kysely } from 'kysely';
 
 /** Service accounts with their access tokens, settings, tags, who an event is about, and pauses. */
 export async function up(db: Kysely<unknown>): Promise<void> {
-  const blob = sql`blob`;
   await db.schema
     .createTable('service_accounts')
     .addColumn('client_id', 'text', (c) => c.primaryKey())
@@ -32,7 +31,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn('client_id', 'text', (c) =>
       c.notNull().references('service_accounts.client_id').onDelete('cascade'),
     )
-    .addColumn('secret_hash', blob, (c) => c.notNull())
+    .addColumn('secret_hash', 'blob', (c) => c.notNull())
     .addColumn('secret_suffix', 'text', (c) => c.notNull())
     .addColumn('created_at', 'text', (c) => c.notNull())
     .addColumn('expires_at', 'text', (c) => c.notNull())
@@ -62,7 +61,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await db.schema
     .createTable('signing_keys')
     .addColumn('id', 'text', (c) => c.primaryKey())
-    .addColumn('private_key_sealed', blob, (c) => c.notNull())
+    .addColumn('private_key_sealed', 'blob', (c) => c.notNull())
     .addColumn('created_at', 'text', (c) => c.notNull())
     .execute();
   await db.schema

@@ -1,0 +1,78 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { sql } from 'kysely';
+import { NO_POSTGRESQL } from '@linkspan/testkit/postgresql.ts';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { initOrganization } from '../../src/init.ts';
+import { MasterKeyError } from '../../src/store/masterKey.ts';
+import { StoreTooNewError } from '../../src/store/migrate.ts';
+import { openStore, type StoreOptions } from '../../src/store/open.ts';
+import type { Store } from '../../src/store/store.ts';
+import { hasPostgreSQL, newDatabase, type TestDatabase } from '../support/postgresql.ts';
+import { registerStoreTests } from './storeTests.ts';
+
+let directory: string;
+let database: TestDatabase;
+const options = (): StoreOptions => ({
+  dataDirectory: directory,
+  masterKeyFile: null,
+  url: database.url,
+});
+
+describe.skipIf(!hasPostgreSQL)(
+  hasPostgreSQL ? 'with PostgreSQL' : `with PostgreSQL: ${NO_POSTGRESQL}`,
+  () => {
+    beforeEach(async () => {
+      directory = mkdtempSync(join(tmpdir(), 'linkspan-store-'));
+      database = await newDatabase();
+    });
+    afterEach(async () => {
+      await database[Symbol.asyncDispose]();
+      rmSync(directory, { recursive: true });
+    });
+
+    registerStoreTests('PostgreSQL', () => openStore(options()));
+
+    test('C14: commits are on the disk, and the store says what that rests on', async () => {
+      await using store = await openStore(options());
+      expect(store.durability).toMatchObject({
+        settings: { fsync: 'on', synchronous_commit: 'on', full_page_writes: 'on' },
+        faults: [],
+        warnings: [],
+      });
+    });
+
+    test('C14: a database that does not wait for the disk is made to, for this server', async () => {
+      await using first = await openStore(options());
+      const name = new URL(database.url).pathname.slice(1);
+      await sql`alter database ${sql.id(name)} set synchronous_commit = off`.execute(first.db);
+      await using store = await openStore(options());
+      expect(store.durability.settings).toMatchObject({ synchronous_commit: 'on' });
+    });
+
+    test('C15: a store of a newer server is refused and left as it is', async () => {
+      const first = await openStore(options());
+      await sql`insert into schema_migrations values (99, '0099-future', 'x')`.execute(first.db);
+      await first.close();
+      await expect(openStore(options())).rejects.toThrow(StoreTooNewError);
+    });
+
+    test('C15: of many nodes that start at once on an empty database, each finds its tables', async () => {
+      await using stores = new AsyncDisposableStack();
+      const opened = await Promise.all([1, 2, 3, 4].map(() => openStore(options())));
+      for (const store of opened) stores.use(store);
+      expect(new Set(opened.map((store: Store) => store.nodeId)).size).toBe(4);
+    });
+
+    test('C8: a node with another master key is refused, whether or not anything is sealed yet', async () => {
+      await (await openStore(options())).close();
+      const dataDirectory = join(directory, 'second');
+      const second = { ...options(), dataDirectory };
+      await expect(openStore(second)).rejects.toThrow(MasterKeyError);
+      await initOrganization(options(), 'First');
+      await expect(openStore(second)).rejects.toThrow('put the file back');
+      await initOrganization({ ...second, masterKeyFile: join(directory, 'master.key') }, 'Second');
+    });
+  },
+);
