@@ -5,8 +5,15 @@ import type { ServerConfig } from './config/config.ts';
 import { addressList } from './domain/addresses.ts';
 import { createGateway, type Gateway, type GatewayDependencies } from './gateway/gateway.ts';
 import { cutConnections } from '@linkspan/contract/serving/closing.ts';
-import { Nonces } from '@linkspan/contract/serving/nonces.ts';
-import { InProcessRateLimiter, scaled, UNLIMITED } from './http/rateLimit.ts';
+import type { SharedNonceUse } from '@linkspan/contract/serving/digest.ts';
+import { NONCE_LIFETIME_MS, Nonces } from '@linkspan/contract/serving/nonces.ts';
+import {
+  InProcessRateLimiter,
+  type RateLimiter,
+  scaled,
+  SharedRateLimiter,
+  UNLIMITED,
+} from './http/rateLimit.ts';
 import { createHttpServer } from './http/server.ts';
 import { AccessListUse } from './operations/accessListUse.ts';
 import { AccessTokens } from './operations/accessTokens.ts';
@@ -14,11 +21,13 @@ import type { OperationContext } from './operations/context.ts';
 import { createDirectory } from './operations/directory.ts';
 import { LinkRemoval } from './operations/linkRemoval.ts';
 import { LiveMigrationControl } from './operations/liveMigrationControl.ts';
+import { SharedStateSweep } from './operations/sharedStateSweep.ts';
 import { SignInAudit } from './operations/signInAudit.ts';
 import { SignInBackoff } from './operations/signInBackoff.ts';
 import { SignIns } from './operations/signIns.ts';
 import { ValidationExpiry } from './operations/validationExpiry.ts';
 import { allEndpoints } from './routes/endpoints.ts';
+import * as nonceUses from './store/nonceUses.ts';
 import { openStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
 
@@ -75,8 +84,10 @@ export async function startServer({
   const removal = new LinkRemoval(context);
   const control = new LiveMigrationControl(context);
   const expiry = new ValidationExpiry(context);
+  const sweep = new SharedStateSweep(store, log);
   const app = await createHttpServer({
     nonces: new Nonces(store.sealer.deriveKey('digest nonces')),
+    sharedNonceUse: sharedNonceUseOf(store),
     directory: createDirectory(store),
     accessTokens: new AccessTokens(store, {
       issuer: () => publicUrl,
@@ -84,7 +95,7 @@ export async function startServer({
     }),
     signIns: new SignIns(audit, new SignInBackoff()),
     accessListUse,
-    rateLimiter: options.rateLimits ? new InProcessRateLimiter() : UNLIMITED,
+    rateLimiter: options.rateLimits ? rateLimiterOf(store) : UNLIMITED,
     rateLimitPercent: options.rateLimitPercent,
     publicUrl: () => publicUrl,
     goneVersions: new Set(config.goneVersions),
@@ -101,7 +112,7 @@ export async function startServer({
   resources.defer(() => app.close());
   // Before the server waits for what is under way: removals and polls would keep it waiting.
   app.addHook('preClose', async () => {
-    await Promise.all([removal.close(), control.close(), expiry.close()]);
+    await Promise.all([removal.close(), control.close(), expiry.close(), sweep.close()]);
     await gateway.close();
     cutConnections(app.server, closeGraceMs);
   });
@@ -109,6 +120,7 @@ export async function startServer({
   await removal.start();
   await control.start();
   expiry.start();
+  sweep.start();
   audit.start();
   accessListUse.start();
   await app.listen({ host: options.host, port: options.port });
@@ -124,6 +136,19 @@ export async function startServer({
   const owned = resources.move();
   const close = () => owned.disposeAsync();
   return { url, close, [Symbol.asyncDispose]: close };
+}
+
+function rateLimiterOf(store: Store): RateLimiter {
+  return store.dialect.isShared ? new SharedRateLimiter(store) : new InProcessRateLimiter();
+}
+
+/** A nonce is good for this long at most, also on a node whose clock is behind (rule C7). */
+const NONCE_MS = 2 * NONCE_LIFETIME_MS;
+
+function sharedNonceUseOf(store: Store): SharedNonceUse | null {
+  const { dialect } = store;
+  if (!dialect.isShared) return null;
+  return (nonce, count) => nonceUses.add(store.db, dialect, { nonce, count, lifeMs: NONCE_MS });
 }
 
 /** For whoever has to know what a crash of the machine can take (rule C14). */

@@ -37,9 +37,13 @@ export interface DigestRequest {
   readonly target: string;
 }
 
+/** Uses a count of a nonce on behalf of several servers. @returns false if one of them has used it */
+export type SharedNonceUse = (nonce: string, count: number) => Promise<boolean>;
+
 /**
  * Checks an `Authorization: Digest` header (RFC 7616: MD5, qop `auth` only).
  * @param ha1Of HA1 of a public key, or null if there is no such key
+ * @param sharedUse for requests that several servers together take only once; null: this one alone
  * @returns the public key that has proven itself
  * @throws {ChallengeError} in every other case
  */
@@ -47,6 +51,7 @@ export async function verifyDigest(
   request: DigestRequest,
   nonces: Nonces,
   ha1Of: (publicKey: string) => Promise<string | null>,
+  sharedUse: SharedNonceUse | null = null,
 ): Promise<string> {
   const parameters =
     request.authorization === undefined ? null : parseDigestParameters(request.authorization);
@@ -85,8 +90,8 @@ export async function verifyDigest(
   });
   const equal = timingSafeEqual(Buffer.from(expected, 'hex'), Buffer.from(response, 'hex'));
   if (!equal || ha1 === null) throw new ChallengeError(false);
-  if (verdict === 'stale' || !nonces.use(nonce, Number.parseInt(nonceCount, 16))) {
-    throw new ChallengeError(true);
-  }
+  const count = Number.parseInt(nonceCount, 16);
+  if (verdict === 'stale' || !nonces.use(nonce, count)) throw new ChallengeError(true);
+  if (sharedUse !== null && !(await sharedUse(nonce, count))) throw new ChallengeError(true);
   return publicKey;
 }

@@ -5,7 +5,7 @@ const RANDOM_BYTES = 6;
 const MAC_BYTES = 12;
 
 /** How long a nonce is good for, in milliseconds. */
-const LIFETIME_MS = 5 * 60_000;
+export const NONCE_LIFETIME_MS = 5 * 60_000;
 
 /** How far behind the highest count of a nonce a count may come and still be taken. */
 const WINDOW = 256;
@@ -56,7 +56,7 @@ export class Nonces {
     }
     const issuedAt = head.readUIntBE(0, TIME_BYTES);
     const age = this.#now() - issuedAt;
-    return issuedAt < this.#startedAt || age > LIFETIME_MS ? 'stale' : 'good';
+    return issuedAt < this.#startedAt || age > NONCE_LIFETIME_MS ? 'stale' : 'good';
   }
 
   /**
@@ -67,7 +67,7 @@ export class Nonces {
     this.#forgetExpired();
     let uses = this.#uses.get(nonce);
     if (uses === undefined) {
-      uses = { highest: 0, counts: new Set(), expiresAt: this.#now() + LIFETIME_MS };
+      uses = { highest: 0, counts: new Set(), expiresAt: this.#now() + NONCE_LIFETIME_MS };
       this.#uses.set(nonce, uses);
     }
     if (count < 1 || count <= uses.highest - WINDOW || uses.counts.has(count)) return false;

@@ -41,6 +41,9 @@ const BODIES_BYTES = MAX_BODY_BYTES + 32 * 1024 * 1024;
 /** How long a stop waits for the answers of destinations, in milliseconds. */
 const CLOSE_MS = 10_000;
 
+/** Signals between nodes: something of that link has changed. */
+const LINK_TOPIC = 'link';
+
 export function createGateway({
   store,
   log,
@@ -48,6 +51,7 @@ export function createGateway({
   allowedNetworks,
 }: GatewayDependencies): Gateway {
   const stopped = new AbortController();
+  const signals = new DisposableStack();
   const stop = (): void => stopped.abort(new Error('the server is stopping'));
   const mayConnect = (address: string): boolean => mayConnectTo(address, allowedNetworks);
   const context: GatewayContext = {
@@ -74,10 +78,18 @@ export function createGateway({
     },
     holdMigration: (migrationId) => holdSessions(context, migrationId),
     test: (uri, signal) => testConnection(uri, mayConnect, signal),
-    changed: (linkId) => context.wakes.changed(linkId),
-    start: async () => undefined,
+    changed(linkId) {
+      context.wakes.changed(linkId);
+      if (!store.dialect.isShared) return;
+      // A hint to the other nodes: one that it does not reach looks by itself.
+      void store.signals.send(store.db, LINK_TOPIC, linkId).catch(() => {});
+    },
+    async start() {
+      signals.use(store.signals.on(LINK_TOPIC, (linkId) => context.wakes.changed(linkId)));
+    },
     async close() {
       stop();
+      signals.dispose();
       await closeSessions(context);
     },
   };

@@ -8,11 +8,20 @@ import type { AccessTokens } from '../operations/accessTokens.ts';
 import type { CredentialRecord, Directory, KeyRecord } from '../operations/directory.ts';
 import type { SignInAccount } from '../operations/signInAudit.ts';
 import type { SignIns } from '../operations/signIns.ts';
-import { ChallengeError, verifyDigest } from '@linkspan/contract/serving/digest.ts';
+import {
+  ChallengeError,
+  type SharedNonceUse,
+  verifyDigest,
+} from '@linkspan/contract/serving/digest.ts';
 import type { Nonces } from '@linkspan/contract/serving/nonces.ts';
+
+/** Methods that change nothing. */
+const READS = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 export interface AuthenticationDependencies {
   readonly nonces: Nonces;
+  /** Where several nodes share a store: what keeps one of them from taking what another took. */
+  readonly sharedNonceUse: SharedNonceUse | null;
   readonly directory: Directory;
   readonly accessTokens: AccessTokens;
   readonly signIns: SignIns;
@@ -53,7 +62,7 @@ export async function authenticate(
 
 async function authenticateDigest(
   request: FastifyRequest,
-  { nonces, directory, signIns }: AuthenticationDependencies,
+  { nonces, sharedNonceUse, directory, signIns }: AuthenticationDependencies,
 ): Promise<Caller> {
   const { authorization } = request.headers;
   const remoteAddress = peerAddress(request.ip);
@@ -67,6 +76,10 @@ async function authenticateDigest(
       asked.key = await lookUp(request, () => directory.findKey(name));
       return asked.key?.ha1 ?? null;
     },
+    // To read twice does no harm, so it does not cost a write (rule C7).
+    sharedNonceUse === null || READS.has(request.method)
+      ? null
+      : (nonce, count) => lookUp(request, () => sharedNonceUse(nonce, count)),
   ).catch((error: unknown) => {
     // A challenge is not a refusal: only an answer to one of ours that is wrong is (rule C11).
     if (error instanceof ChallengeError && !error.stale && asked.name !== null) {

@@ -1,3 +1,6 @@
+import * as rateLimitBuckets from '../store/rateLimitBuckets.ts';
+import type { Store } from '../store/store.ts';
+
 /**
  * A bucket's size and how fast it fills, in requests; capacities are documented by Atlas. Buckets of
  * one set are shared by its operations and separate for each organization, project or key.
@@ -61,9 +64,6 @@ interface Bucket {
   updatedAt: number;
 }
 
-/** Adding up parts of a request must not come out a hair short of a whole one. */
-const ROUNDING = 1e-6;
-
 /** The most buckets that are kept: some 20 MB. */
 const MAX_BUCKETS = 100_000;
 
@@ -78,24 +78,20 @@ export class InProcessRateLimiter implements RateLimiter {
 
   async take(limits: RateLimitSet, owner: string): Promise<Taken> {
     const now = this.#now();
-    const perMs = limits.refill / (limits.perSeconds * 1000);
+    const perSecond = limits.refill / limits.perSeconds;
     const key = `${limits.name}/${owner}`;
     const bucket = this.#buckets.get(key) ?? { tokens: limits.capacity, updatedAt: now };
     const tokens = Math.min(
       limits.capacity,
-      bucket.tokens + Math.max(0, now - bucket.updatedAt) * perMs,
+      bucket.tokens + (Math.max(0, now - bucket.updatedAt) / 1000) * perSecond,
     );
-    const allowed = tokens >= 1 - ROUNDING;
+    const allowed = tokens >= 1 - rateLimitBuckets.ROUNDING;
     const left = allowed ? Math.max(0, tokens - 1) : tokens;
     this.#buckets.delete(key);
     this.#forgetFull(now);
     this.#forgetOldest();
     this.#buckets.set(key, { tokens: left, updatedAt: now });
-    return {
-      allowed,
-      remaining: Math.floor(left + ROUNDING),
-      retryAfterSeconds: left >= 1 - ROUNDING ? 0 : Math.ceil((1 - left) / perMs / 1000),
-    };
+    return takenOf(allowed, left, perSecond);
   }
 
   /** The map is in order of use; every bucket is full again after ten minutes without any. */
@@ -112,6 +108,37 @@ export class InProcessRateLimiter implements RateLimiter {
     const oldest = this.#buckets.keys().next();
     if (oldest.done !== true) this.#buckets.delete(oldest.value);
   }
+}
+
+/** Buckets that several nodes take from: one statement each, where the store is (rule C10). */
+export class SharedRateLimiter implements RateLimiter {
+  readonly #store: Store;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  async take(limits: RateLimitSet, owner: string): Promise<Taken> {
+    const { capacity, refill, perSeconds } = limits;
+    const perSecond = refill / perSeconds;
+    const name = `${limits.name}/${owner}`;
+    const { db, dialect } = this.#store;
+    const { tokens, allowed } = await rateLimitBuckets.take(db, dialect, {
+      name,
+      capacity,
+      perSecond,
+    });
+    return takenOf(allowed, tokens, perSecond);
+  }
+}
+
+function takenOf(allowed: boolean, left: number, perSecond: number): Taken {
+  return {
+    allowed,
+    remaining: Math.floor(left + rateLimitBuckets.ROUNDING),
+    retryAfterSeconds:
+      left >= 1 - rateLimitBuckets.ROUNDING ? 0 : Math.ceil((1 - left) / perSecond),
+  };
 }
 
 /** For operators who limit elsewhere, and for benchmarks. */

@@ -9,7 +9,12 @@ import { MasterKeyError } from '../../src/store/masterKey.ts';
 import { StoreTooNewError } from '../../src/store/migrate.ts';
 import { openStore, type StoreOptions } from '../../src/store/open.ts';
 import type { Store } from '../../src/store/store.ts';
-import { hasPostgreSQL, newDatabase, type TestDatabase } from '../support/postgresql.ts';
+import {
+  hasPostgreSQL,
+  newDatabase,
+  newSeparateDatabase,
+  type TestDatabase,
+} from '../support/postgresql.ts';
 import { registerStoreTests } from './storeTests.ts';
 
 let directory: string;
@@ -44,10 +49,12 @@ describe.skipIf(!hasPostgreSQL)(
     });
 
     test('C14: a database that does not wait for the disk is made to, for this server', async () => {
-      await using first = await openStore(options());
-      const name = new URL(database.url).pathname.slice(1);
+      await using separate = await newSeparateDatabase();
+      const there = { ...options(), url: separate.url };
+      await using first = await openStore(there);
+      const name = new URL(separate.url).pathname.slice(1);
       await sql`alter database ${sql.id(name)} set synchronous_commit = off`.execute(first.db);
-      await using store = await openStore(options());
+      await using store = await openStore(there);
       expect(store.durability.settings).toMatchObject({ synchronous_commit: 'on' });
     });
 

@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { sql } from 'kysely';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { newId } from '../../src/domain/ids.ts';
 import { newClientId } from '../../src/domain/serviceAccount.ts';
 import { timestamp } from '../../src/domain/time.ts';
@@ -10,9 +11,11 @@ import * as links from '../../src/store/links.ts';
 import * as liveMigrations from '../../src/store/liveMigrations.ts';
 import * as migrationHosts from '../../src/store/migrationHosts.ts';
 import * as migrationNamespaces from '../../src/store/migrationNamespaces.ts';
+import * as nonceUses from '../../src/store/nonceUses.ts';
 import * as organizations from '../../src/store/organizations.ts';
 import * as projects from '../../src/store/projects.ts';
 import * as pushSessions from '../../src/store/pushSessions.ts';
+import * as rateLimitBuckets from '../../src/store/rateLimitBuckets.ts';
 import type { LiveMigrationRow } from '../../src/store/schema.ts';
 import * as serviceAccountAccessList from '../../src/store/serviceAccountAccessList.ts';
 import * as serviceAccounts from '../../src/store/serviceAccounts.ts';
@@ -238,6 +241,71 @@ export function registerStoreTests(kind: string, open: () => Promise<Store>): vo
       expect(await liveMigrations.setResumed(db, id)).toBe(false);
       expect(await liveMigrations.requestCutover(db, id)).toBe(1);
       expect(await liveMigrations.setPaused(db, id, timestamp())).toBe(false);
+    });
+
+    test('C10: of requests at once, a bucket lets in as many as it holds', async () => {
+      const { db, dialect } = store;
+      const bucket = { name: 'set/owner', capacity: 5, perSecond: 0.001 };
+      const take = () => rateLimitBuckets.take(db, dialect, bucket);
+      const taken = await Promise.all(Array.from({ length: 12 }, take));
+      expect(taken.filter(({ allowed }) => allowed)).toHaveLength(5);
+      expect(await take()).toMatchObject({ allowed: false, tokens: expect.closeTo(0, 1) });
+      const other = await rateLimitBuckets.take(db, dialect, { ...bucket, name: 'set/other' });
+      expect(other).toEqual({ allowed: true, tokens: 4 });
+      const quick = { ...bucket, perSecond: 1_000_000 };
+      await rateLimitBuckets.take(db, dialect, quick);
+      expect(await rateLimitBuckets.take(db, dialect, quick)).toEqual({ allowed: true, tokens: 4 });
+      await rateLimitBuckets.removeUnused(db, dialect, -1);
+      expect(await take()).toEqual({ allowed: true, tokens: 4 });
+    });
+
+    test('C7: a count of a nonce is used once, until it is of no use', async () => {
+      const { db, dialect } = store;
+      const use = (count: number, lifeMs = 60_000) =>
+        nonceUses.add(db, dialect, { nonce: 'nonce', count, lifeMs });
+      const used = await Promise.all([use(1), use(1), use(2), use(3, -1000)]);
+      expect(used.filter((first) => first)).toHaveLength(3);
+      await nonceUses.removeExpired(db, dialect);
+      expect(await Promise.all([use(1), use(2), use(3)])).toEqual([false, false, true]);
+    });
+
+    test('C14: the clock of the database goes on within a transaction, in the form of all times', async () => {
+      const before = await store.now();
+      await store.transaction(async (tx) => {
+        const first = await store.now(tx);
+        expect(first).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+        expect(first >= before).toBe(true);
+        let later = first;
+        while (later === first) later = await store.now(tx);
+        expect(later > first).toBe(true);
+        const { rows } = await sql<{
+          ahead: string;
+        }>`select ${store.dialect.clock(60_000)} as ahead`.execute(tx);
+        const ahead = Date.parse(rows[0]?.ahead ?? '') - Date.parse(later);
+        expect(ahead).toBeGreaterThanOrEqual(60_000);
+        expect(ahead).toBeLessThan(70_000);
+      });
+    });
+
+    test('signals come once the transaction has committed, and not if it has not', async () => {
+      const seen: string[] = [];
+      using _listening = store.signals.on('topic', (key) => void seen.push(key));
+      // The first listener makes a connection: it listens when a signal has come through.
+      await vi.waitFor(async () => {
+        await store.signals.send(store.db, 'topic', 'begin');
+        expect(seen).not.toEqual([]);
+      });
+      const failing = store.transaction(async (tx) => {
+        await store.signals.send(tx, 'topic', 'rolled back');
+        throw new Error('changed my mind');
+      });
+      await expect(failing).rejects.toThrow('changed my mind');
+      await store.transaction(async (tx) => {
+        await store.signals.send(tx, 'other topic', 'not listened for');
+        await store.signals.send(tx, 'topic', 'committed key');
+      });
+      await vi.waitFor(() => expect(seen).toContain('committed key'));
+      expect(new Set(seen)).toEqual(new Set(['begin', 'committed key']));
     });
 
     test('active migrations are found by host, link, cluster, project and organization', async () => {

@@ -16,8 +16,15 @@ export async function testDatabase(): Promise<TestDatabase | null> {
     : null;
 }
 
-/** An empty database in the PostgreSQL of this run. */
+/** Empty, in the PostgreSQL of this run: a schema of a database that others use too. */
 export async function newDatabase(): Promise<TestDatabase> {
+  const postgresql = usePostgreSQL(inject('postgresqlUrl') ?? '');
+  const url = await postgresql.createSchema();
+  return { url, [Symbol.asyncDispose]: () => postgresql.dropSchema(url) };
+}
+
+/** A database of its own, for a test that changes its settings. */
+export async function newSeparateDatabase(): Promise<TestDatabase> {
   const postgresql = usePostgreSQL(inject('postgresqlUrl') ?? '');
   const url = await postgresql.createDatabase();
   return { url, [Symbol.asyncDispose]: () => postgresql.dropDatabase(url) };

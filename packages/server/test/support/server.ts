@@ -25,17 +25,22 @@ export interface GatewayHooks {
   readonly changed: string[];
 }
 
-export interface TestServer extends AsyncDisposable {
+export interface TestNode extends AsyncDisposable {
   readonly url: string;
-  readonly orgId: string;
-  readonly owner: InitResult['apiKey'];
   /** Calls with the owner's key. */
   readonly api: Api;
   readonly store: Store;
+}
+
+export interface TestServer extends TestNode {
+  readonly orgId: string;
+  readonly owner: InitResult['apiKey'];
   readonly hooks: GatewayHooks;
   readonly dataDirectory: string;
   /** Stops the server as a crash would, seen from the store, and starts another on it. */
   restart(): Promise<void>;
+  /** Starts another node beside it on the same store, which has to be one that can be shared. */
+  node(): Promise<TestNode>;
 }
 
 const noPlugin: FastifyPluginAsync = async () => {};
@@ -43,13 +48,16 @@ const noPlugin: FastifyPluginAsync = async () => {};
 /**
  * A whole server over a socket on a fresh store, with one organization: the embedded store, or one in
  * PostgreSQL where LINKSPAN_TEST_STORE says so.
+ * @param storeUrl of a database that is the test's own matter
  */
 export async function startTestServer(
   flags: Readonly<Record<string, string>> = {},
+  storeUrl?: string,
 ): Promise<TestServer> {
   const dataDirectory = mkdtempSync(join(tmpdir(), 'linkspan-server-'));
-  const database = await testDatabase();
-  const environment = database === null ? {} : { LINKSPAN_SERVER_STORE: database.url };
+  const database = storeUrl === undefined ? await testDatabase() : null;
+  const url = storeUrl ?? database?.url;
+  const environment = url === undefined ? {} : { LINKSPAN_SERVER_STORE: url };
   const config = loadConfig({ dataDir: dataDirectory, port: '0', ...flags }, environment);
   const { organization, apiKey } = await initOrganization(config.store, 'Test Organization');
   const hooks: GatewayHooks = {
@@ -87,6 +95,11 @@ export async function startTestServer(
     restart: async () => {
       await running.server.close();
       running = await start();
+    },
+    node: async () => {
+      const { server, store } = await start();
+      const api = apiClient(server.url, apiKey);
+      return { url: server.url, api, store, [Symbol.asyncDispose]: () => server.close() };
     },
     [Symbol.asyncDispose]: async () => {
       await running.server.close();

@@ -19,6 +19,8 @@ export interface StoreDialect {
    * @param aheadMs how far ahead of now
    */
   clock(aheadMs?: number): RawBuilder<string>;
+  /** The same clock in seconds since 1970. */
+  seconds(): RawBuilder<number>;
   /** How often a transaction that failed so is worth running again; 0: never. */
   retries(error: unknown): number;
   /** Keeps others from changing the tables until the transaction ends. */

@@ -38,6 +38,7 @@ export const POSTGRESQL: StoreDialect = {
   plugins: POSTGRES_PLUGINS,
   clock: (aheadMs = 0) =>
     sql<string>`to_char((clock_timestamp() + make_interval(secs => ${aheadMs / 1000}::float8)) at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') collate "C"`,
+  seconds: () => sql<number>`extract(epoch from clock_timestamp())::float8`,
   retries(error) {
     const code = sqlState(error) ?? sqlState((error as { cause?: unknown } | null)?.cause) ?? '';
     if (CONFLICTS.has(code)) return CONFLICT_RETRIES;

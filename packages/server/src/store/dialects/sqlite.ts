@@ -35,6 +35,7 @@ export const SQLITE: StoreDialect = {
   plugins: [withoutRowLocks],
   clock: (aheadMs = 0) =>
     sql<string>`strftime('%Y-%m-%dT%H:%M:%fZ', 'now', ${`${aheadMs / 1000} seconds`})`,
+  seconds: () => sql<number>`unixepoch('subsec')`,
   retries: () => 0,
   lockSchema: async () => {},
   async durability(db) {
