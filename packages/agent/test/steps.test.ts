@@ -1,7 +1,7 @@
 import { Int32, Timestamp, serialize } from 'bson';
 import { describe, expect, it } from 'vitest';
 import { ByteBudget } from '../src/migration/budget.ts';
-import { cutBySize } from '../src/migration/copier.ts';
+import { cutBySize } from '../src/source/cutBySize.ts';
 import { TrackedGate } from '../src/migration/gate.ts';
 import { wantedIndexes, wantedOptions } from '../src/migration/indexes.ts';
 import { IncarnationLocks } from '../src/migration/locks.ts';

@@ -1,14 +1,12 @@
 import { createHash } from 'node:crypto';
 
-import { keyOf } from '@linkspan/contract/bson/raw.ts';
-import { deserialize, EJSON, type Document } from 'bson';
+import { fieldsOf, isDocument, orderedDocument } from '@linkspan/contract/bson/ordered.ts';
+import { asBuffer, keyOf } from '@linkspan/contract/bson/raw.ts';
+import { EJSON, type Document } from 'bson';
 import { MongoClient } from 'mongodb';
 
 const SYSTEM_DATABASES = new Set(['admin', 'config', 'local']);
 const MAX_DIFFERENCES = 50;
-
-/** Keeps int32, int64 and double apart. */
-const EXACT = { promoteValues: false } as const;
 
 export interface Comparison {
   /** In words, at most 50; empty when both sides are equal. */
@@ -25,8 +23,9 @@ interface Side {
 }
 
 /**
- * Compares two clusters in full: databases, collections, views, options, indexes, and every document
- * byte for byte. Memory holds one digest for each document of one collection.
+ * Compares two clusters in full: databases, collections, views, options, indexes, every document byte
+ * for byte, and the natural order of capped collections. Memory holds one digest for each document of
+ * one collection.
  */
 export async function compareClusters(
   sourceUri: string,
@@ -60,6 +59,9 @@ export async function compareClusters(
     if (a.type === 'view') continue;
     compareLists(name, await listIndexes(sides[0], a), await listIndexes(sides[1], b), differ);
     const counted = await compareDocuments(sides, a, name, differ);
+    if (a.options['capped'] === true && !(await haveOneOrder(sides, a))) {
+      differ(`${name}: the natural order differs`);
+    }
     collections += 1;
     documents += counted.documents;
     bytes += counted.bytes;
@@ -79,18 +81,18 @@ async function listNamespaces(side: Side): Promise<Map<string, Listed>> {
   const { databases } = await side.client.db('admin').admin().listDatabases({ nameOnly: true });
   for (const { name: db } of databases) {
     if (SYSTEM_DATABASES.has(db)) continue;
-    const cursor = side.client.db(db).listCollections({}, EXACT);
-    for (const info of await cursor.toArray()) {
-      const { name: coll, type = 'collection', options = {} } = info as Document;
+    for (const info of await readExactly(side, db, { listCollections: 1 })) {
+      const { name: coll, type = 'collection', options } = info;
       if (typeof coll !== 'string' || coll.startsWith('system.')) continue;
-      listed.set(`${db}.${coll}`, { db, coll, type: String(type), options: options as Document });
+      const fields = Object.fromEntries(fieldsOf(options));
+      listed.set(`${db}.${coll}`, { db, coll, type: String(type), options: fields });
     }
   }
   return listed;
 }
 
 async function listIndexes(side: Side, { db, coll }: Listed): Promise<Map<string, string>> {
-  const indexes = await side.client.db(db).collection(coll).listIndexes(EXACT).toArray();
+  const indexes = await readExactly(side, db, { listIndexes: coll });
   return new Map(
     indexes.map((index: Document) => {
       // `ns` and the version are the server's own business.
@@ -112,6 +114,23 @@ function compareLists(
       `${name} index ${index}: ${a.get(index) ?? 'none'} at the source, ${b.get(index) ?? 'none'} there`,
     );
   }
+}
+
+/** Documents in the documents are maps, so that the order of their fields is compared. */
+async function readExactly(side: Side, db: string, command: Document): Promise<Document[]> {
+  const cursor = side.client.db(db).runCursorCommand(command, { raw: true });
+  const documents = (await cursor.toArray()) as unknown as Uint8Array[];
+  return documents.map((raw) => orderedDocument(asBuffer(raw)));
+}
+
+async function haveOneOrder(sides: readonly Side[], { db, coll }: Listed): Promise<boolean> {
+  const orders = sides.map(async (side) => {
+    const order = createHash('sha256');
+    for await (const raw of rawDocuments(side, db, coll, { $natural: 1 })) order.update(raw);
+    return order.digest('base64');
+  });
+  const [a, b] = await Promise.all(orders);
+  return a === b;
 }
 
 async function compareDocuments(
@@ -138,13 +157,18 @@ async function compareDocuments(
   return { documents, bytes };
 }
 
-function rawDocuments(side: Side, db: string, coll: string): AsyncIterable<Buffer> {
+function rawDocuments(
+  side: Side,
+  db: string,
+  coll: string,
+  sort: Record<string, 1> = {},
+): AsyncIterable<Buffer> {
   return side.client
     .db(db)
     .collection(coll)
     .find(
       {},
-      { raw: true, readConcern: 'majority', batchSize: 1000 },
+      { raw: true, readConcern: 'majority', batchSize: 1000, sort },
     ) as unknown as AsyncIterable<Buffer>;
 }
 
@@ -154,7 +178,7 @@ function idOf(raw: Buffer): string {
 }
 
 function readable(id: string): string {
-  return EJSON.stringify(deserialize(Buffer.from(id, 'hex'), EXACT), { relaxed: false });
+  return render(orderedDocument(Buffer.from(id, 'hex')));
 }
 
 function digest(raw: Buffer): string {
@@ -164,5 +188,14 @@ function digest(raw: Buffer): string {
 /** With types; the order of the fields at the top is the server's own business. */
 function text(document: Document): string {
   const sorted = Object.entries(document).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return EJSON.stringify(Object.fromEntries(sorted), { relaxed: false });
+  return render(new Map(sorted));
+}
+
+/** As EJSON, with the fields of documents in their order. */
+function render(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(render).join(',')}]`;
+  if (!isDocument(value)) return EJSON.stringify(value, { relaxed: false });
+  return `{${fieldsOf(value)
+    .map(([name, field]) => `${JSON.stringify(name)}:${render(field)}`)
+    .join(',')}}`;
 }

@@ -41,6 +41,8 @@ export interface Capabilities {
   readonly collectionUUID: boolean;
   /** An older txnNumber of an lsid is refused (rule D14). */
   readonly transactionOrder: boolean;
+  /** Strings that are not UTF-8, and dates of any year, are stored as they are. */
+  readonly anyBytes: boolean;
   /** Buckets of time series send no change events (rule D20). */
   readonly silentTimeSeries: boolean;
 }
@@ -49,12 +51,14 @@ const MONGOD: Omit<Capabilities, 'control' | 'failCommand'> = {
   afterClusterTime: true,
   collectionUUID: true,
   transactionOrder: true,
+  anyBytes: true,
   silentTimeSeries: true,
 };
 const SECANTUS: typeof MONGOD = {
   afterClusterTime: false,
   collectionUUID: false,
   transactionOrder: false,
+  anyBytes: false,
   silentTimeSeries: false,
 };
 

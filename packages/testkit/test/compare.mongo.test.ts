@@ -47,11 +47,21 @@ test('every kind of difference is named', async () => {
     .collection('things')
     .insertMany([{ _id: new Int32(1) as never, x: new Double(1) }, { _id: new Int32(3) as never }]);
   await a.collection('things').createIndex({ x: 1 });
+  for (const [side, names] of [
+    [a, ['z', '5']],
+    [b, ['5', 'z']],
+  ] as const) {
+    const key = new Map(names.map((name) => [name, new Int32(1)]));
+    await side.command({ createIndexes: 'keyed', indexes: [{ key, name: 'keyed' }] });
+    await side.createCollection('round', { capped: true, size: 4096 });
+    await side.collection('round').insertMany(names.map((_id) => ({ _id: _id as never })));
+  }
   await a.createCollection('here', {});
   await a.createCollection('checked', { validator: { x: { $gt: 1 } } });
   await b.createCollection('checked', {});
   const { differences } = await compareClusters(source.uri, destination.uri);
   const ends = ['here is at the source only', 'checked options', 'things index x_1', 'differs'];
+  ends.push('keyed index keyed', 'round: the natural order differs');
   ends.push('{"_id":{"$numberInt":"3"}} is at the destination only');
   ends.push('{"_id":{"$numberInt":"2"}} is at the source only');
   for (const end of ends) expect(differences).toContainEqual(expect.stringContaining(end));

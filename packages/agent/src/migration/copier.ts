@@ -1,10 +1,12 @@
 import { MAX_BATCH_BYTES } from '@linkspan/contract/push/version.ts';
+import { isExact } from '@linkspan/contract/bson/ordered.ts';
 import { keyOf } from '@linkspan/contract/bson/raw.ts';
 import { formatNamespace } from '@linkspan/contract/push/namespaces.ts';
 import type { CopyRange } from '../journal/copyRanges.ts';
 import { FLUSH_LANES } from '../journal/dirtyKeys.ts';
 import type { Incarnation } from '../journal/incarnations.ts';
 import { acceptedOf } from '../push/pusher.ts';
+import { cutBySize, sizeOf } from '../source/cutBySize.ts';
 import { readRange } from '../source/reader.ts';
 import { NumberPool } from './budget.ts';
 import type { MigrationContext } from './context.ts';
@@ -29,8 +31,8 @@ type Outcome = 'whole' | 'changed' | 'split';
 
 /** A batch that was acknowledged, and what the destination took of it. */
 interface Acknowledged {
-  /** Key of its last document. */
-  readonly position: Buffer;
+  /** Where to go on behind it; null if no key of it can be named in a command. */
+  readonly position: Buffer | null;
   readonly documents: number;
   readonly bytes: number;
 }
@@ -162,8 +164,8 @@ export class Copier {
     const names = lives.nameChanges(id);
     const since = journal.state()?.trackingSince ?? 0n;
     const prefix = new AcknowledgedPrefix<Acknowledged>((batches) => {
-      const { position } = batches.at(-1) as Acknowledged;
-      journal.ranges.advance(id, range.number, position);
+      const last = batches.findLast(({ position }) => position !== null)?.position ?? null;
+      if (last !== null) journal.ranges.advance(id, range.number, last);
       for (const batch of batches) {
         journal.incarnations.addCopied(id, batch.documents, batch.bytes);
       }
@@ -241,7 +243,7 @@ export class Copier {
             // What was refused is left to the flush, which tries again and says why if it cannot.
             for (const { index } of reply.failures) this.#markDirty(incarnation, documents[index]);
             acknowledged({
-              position: keyOf(documents.at(-1) as Buffer),
+              position: positionAfter(documents),
               documents: accepted.length,
               bytes: sizeOf(accepted),
             });
@@ -274,26 +276,11 @@ export class Copier {
   }
 }
 
+function positionAfter(documents: readonly Buffer[]): Buffer | null {
+  const last = documents.findLast((document) => isExact(keyOf(document)));
+  return last === undefined ? null : keyOf(last);
+}
+
 function isAt(document: Buffer | undefined, position: Buffer | null): boolean {
   return document !== undefined && position !== null && keyOf(document).equals(position);
-}
-
-/** Runs of documents of at most that many bytes; a larger document stands alone. */
-export function* cutBySize(documents: readonly Buffer[], limit: number): Generator<Buffer[]> {
-  let run: Buffer[] = [];
-  let bytes = 0;
-  for (const document of documents) {
-    if (run.length > 0 && bytes + document.length > limit) {
-      yield run;
-      run = [];
-      bytes = 0;
-    }
-    run.push(document);
-    bytes += document.length;
-  }
-  if (run.length > 0) yield run;
-}
-
-export function sizeOf(documents: readonly Buffer[]): number {
-  return documents.reduce((sum, document) => sum + document.length, 0);
 }

@@ -8,9 +8,9 @@ import type { ClusterTime } from '../journal/clusterTime.ts';
 import { type DirtyKey, FLUSH_LANES } from '../journal/dirtyKeys.ts';
 import type { Incarnation } from '../journal/incarnations.ts';
 import { acceptedOf } from '../push/pusher.ts';
+import { cutBySize, sizeOf } from '../source/cutBySize.ts';
 import { readBack } from '../source/reader.ts';
 import { type MigrationContext, MigrationFailedError } from './context.ts';
-import { cutBySize, sizeOf } from './copier.ts';
 import { describeKey } from './ranges.ts';
 import { recover } from './recover.ts';
 

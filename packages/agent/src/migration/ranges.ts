@@ -1,4 +1,5 @@
 import { BSON, type Document } from 'mongodb';
+import { isExact } from '@linkspan/contract/bson/ordered.ts';
 import { keyOf } from '@linkspan/contract/bson/raw.ts';
 import { comparableKey } from '@linkspan/contract/bson/comparableKey.ts';
 import { formatNamespace } from '@linkspan/contract/push/namespaces.ts';
@@ -42,7 +43,8 @@ async function sampleKeys(
   };
   const keys: Buffer[] = [];
   for await (const { documents } of readCommand(source, db, command, () => size)) {
-    for (const document of documents) keys.push(Buffer.from(keyOf(document)));
+    // What no command can name is no bound.
+    keys.push(...documents.map((document) => keyOf(document)).filter(isExact));
   }
   return keys;
 }
@@ -64,6 +66,7 @@ export function pickBounds(sorted: readonly Buffer[], count: number): Buffer[] {
 
 /** For logs and errors: a key in words, shortened. */
 export function describeKey(key: Buffer): string {
-  const text = JSON.stringify(BSON.deserialize(key)['_id']) ?? 'undefined';
+  const text =
+    JSON.stringify(BSON.deserialize(key, { validation: { utf8: false } })['_id']) ?? 'undefined';
   return text.length > 100 ? `${text.slice(0, 100)}…` : text;
 }

@@ -1,12 +1,16 @@
-import { BSON, type Document } from 'mongodb';
-import { elementsOf, findElement } from '@linkspan/contract/bson/raw.ts';
+import type { Binary, Document } from 'mongodb';
+import { fieldsOf, isExact, orderedDocument } from '@linkspan/contract/bson/ordered.ts';
+import { findElement } from '@linkspan/contract/bson/raw.ts';
 import { type Namespace, isMigratable } from '@linkspan/contract/push/namespaces.ts';
 import type { ClusterTime } from '../journal/clusterTime.ts';
 import { timestampOf } from './changeStream.ts';
 import type { SourceConnection } from './connection.ts';
 import { readCommand } from './cursor.ts';
 
-/** A collection or view as listCollections and listIndexes show it. */
+/**
+ * A collection or view as listCollections and listIndexes show it. In options and specifications,
+ * documents are maps, which keep their order.
+ */
 export interface ListedNamespace {
   readonly namespace: Namespace;
   readonly type: 'collection' | 'view';
@@ -28,9 +32,6 @@ export interface Listing {
   readonly to: ClusterTime;
   readonly namespaces: readonly ListedNamespace[];
 }
-
-/** Options that keep BSON types as they are through the driver. */
-const EXACT = { promoteValues: false, promoteLongs: false, bsonRegExp: true } as const;
 
 const NAMESPACE_NOT_FOUND = 26;
 
@@ -73,12 +74,12 @@ async function listDatabase(
   });
   const namespaces: ListedNamespace[] = [];
   for (const raw of infos) {
-    const info: Document = BSON.deserialize(raw, EXACT);
+    const info = orderedDocument(raw);
     const namespace = { db, coll: String(info['name']) };
     if (!isMigratable(namespace)) continue;
     const type = info['type'] === 'view' ? 'view' : 'collection';
-    const options = info['options'] as Document;
-    const unsupported = whyUnsupported(info['type'], options);
+    const options = Object.fromEntries(fieldsOf(info['options']));
+    const unsupported = whyUnsupported(info['type'], options) ?? whyInexact(raw);
     const isPlain = type === 'collection' && unsupported === null;
     const listed = isPlain
       ? await listIndexes(source, namespace, after)
@@ -113,32 +114,27 @@ async function listIndexes(
       cursor: {},
       ...localAfter(after),
     });
-    const reordered = listed.find((raw) => !keepsOrder(raw));
     const indexes = listed
-      .map((raw): Document => BSON.deserialize(raw, EXACT))
+      .map((raw) => orderedDocument(raw))
       .filter((index) => index['name'] !== '_id_')
       .map((index) => Object.fromEntries(Object.entries(index).filter(([name]) => name !== 'ns')));
-    const name: unknown = reordered && BSON.deserialize(reordered)['name'];
-    return {
-      indexes,
-      unsupported:
-        reordered === undefined
-          ? null
-          : `its index "${String(name)}" has whole numbers among its field names, whose order cannot be kept yet`,
-    };
+    const inexact = listed.find((raw) => !isExact(raw));
+    if (inexact === undefined) return { indexes, unsupported: null };
+    const name = String(orderedDocument(inexact)['name']);
+    return { indexes, unsupported: `its index "${name}" ${HOLDS_INEXACT}` };
   } catch (error) {
     if ((error as { code?: unknown }).code === NAMESPACE_NOT_FOUND) return null;
     throw error;
   }
 }
 
-/** JavaScript puts property names that are whole numbers first, and the order of an index is its meaning. */
-function keepsOrder(index: Buffer): boolean {
-  const key = findElement(index, 'key');
-  if (key === undefined) return true;
-  const names = [...elementsOf(index, key.value)].map(({ name }) => name);
-  const asObject = Object.keys(Object.fromEntries(names.map((name) => [name, 1])));
-  return names.every((name, position) => name === asObject[position]);
+const HOLDS_INEXACT =
+  'holds a value that cannot be sent as it is: a string that is not UTF-8, a date beyond the year 275760, or one of a type that MongoDB has given up';
+
+function whyInexact(info: Buffer): string | null {
+  const options = findElement(info, 'options');
+  if (options === undefined || isExact(info.subarray(options.value, options.end))) return null;
+  return `one of its options ${HOLDS_INEXACT}`;
 }
 
 /**
@@ -152,9 +148,9 @@ function localAfter(time: ClusterTime): Document {
 }
 
 function uuidOf(info: Document): string | null {
-  const uuid: unknown = info['info']?.['uuid'];
+  const { uuid } = Object.fromEntries(fieldsOf(info['info'])) as { uuid?: Binary };
   if (uuid === undefined || info['type'] === 'view') return null;
-  return Buffer.from((uuid as { buffer: Uint8Array }).buffer).toString('hex');
+  return Buffer.from(uuid.value()).toString('hex');
 }
 
 function whyUnsupported(type: unknown, options: Document): string | null {

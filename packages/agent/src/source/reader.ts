@@ -1,16 +1,13 @@
-import { BSON, type Document } from 'mongodb';
-import {
-  BsonType,
-  type RawElement,
-  elementsOf,
-  findElement,
-  wrapElement,
-} from '@linkspan/contract/bson/raw.ts';
+import type { Document } from 'mongodb';
+import { comparableKey } from '@linkspan/contract/bson/comparableKey.ts';
+import { isExact, orderedDocument } from '@linkspan/contract/bson/ordered.ts';
+import { keyOf } from '@linkspan/contract/bson/raw.ts';
 import type { Namespace } from '@linkspan/contract/push/namespaces.ts';
 import type { ClusterTime } from '../journal/clusterTime.ts';
 import { timestampOf } from './changeStream.ts';
 import type { SourceConnection } from './connection.ts';
 import { type ReadBatch, readCommand } from './cursor.ts';
+import { cutBySize } from './cutBySize.ts';
 
 /** Bounds in the order of the `_id` index, over values of every type (rule D9): raw keys. */
 export interface KeyRange {
@@ -45,9 +42,14 @@ export async function* readRange(
   yield* readCommand(source, namespace.db, command, batchSize);
 }
 
+/** A command has 16 MiB, and keys may have nearly as much each. */
+const KEY_BYTES_AT_ONCE = 8 * 1024 * 1024;
+const WALK_BATCH = 1000;
+
 /**
  * Reads the documents of these keys as they are no earlier than `after`; what is not returned was
  * not there. Values of `_id`, not whole document keys: on a replica set `_id` is the whole key.
+ * Keys that no command can name cost a walk through the collection.
  */
 export async function* readBack(
   source: SourceConnection,
@@ -55,14 +57,33 @@ export async function* readBack(
   keys: readonly Buffer[],
   after: ClusterTime,
 ): AsyncGenerator<ReadBatch, void> {
-  const ids = keys.map((key) => decodeKey(key)._id);
-  const command = {
-    find: namespace.coll,
-    filter: { _id: { $in: ids } },
-    readConcern: majorityAfter(after),
-    batchSize: keys.length,
-  };
-  yield* readCommand(source, namespace.db, command, () => keys.length);
+  const unnamed = keys.filter((key) => !isExact(key));
+  const named = unnamed.length === 0 ? keys : keys.filter(isExact);
+  for (const some of cutBySize(named, KEY_BYTES_AT_ONCE)) {
+    const command = {
+      find: namespace.coll,
+      filter: { _id: { $in: some.map((key) => decodeKey(key)._id) } },
+      readConcern: majorityAfter(after),
+      batchSize: some.length,
+    };
+    yield* readCommand(source, namespace.db, command, () => some.length);
+  }
+  if (unnamed.length > 0) yield* walkFor(source, namespace, unnamed, after);
+}
+
+async function* walkFor(
+  source: SourceConnection,
+  namespace: Namespace,
+  keys: readonly Buffer[],
+  after: ClusterTime,
+): AsyncGenerator<ReadBatch, void> {
+  const wanted = new Set(keys.map((key) => comparableKey(key).toString('latin1')));
+  const isWanted = (document: Buffer): boolean =>
+    wanted.has(comparableKey(keyOf(document)).toString('latin1'));
+  const whole = { lower: null, upper: null };
+  for await (const batch of readRange(source, namespace, whole, after, () => WALK_BATCH)) {
+    yield { documents: batch.documents.filter(isWanted), time: batch.time };
+  }
 }
 
 /** D6: committed by a majority, and no older than what the read is made for. */
@@ -70,31 +91,9 @@ export function majorityAfter(time: ClusterTime): Document {
   return { level: 'majority', ...(time > 0n && { afterClusterTime: timestampOf(time) }) };
 }
 
-/**
- * A key for a command. Every type keeps its own: numbers as int32, double, int64 or decimal, regular
- * expressions and symbols as such. Documents become maps, which keep the order of their fields:
- * objects of JavaScript put names that look like numbers first, and that would be another key.
- */
+/** A key for a command: `_id` alone, since on a replica set it is the whole key. */
 function decodeKey(key: Buffer): { _id: unknown } {
-  const id = findElement(key, '_id');
-  return { _id: id === undefined ? null : decodeValue(key, id) };
-}
-
-function decodeValue(raw: Buffer, element: RawElement): unknown {
-  const inner = (): RawElement[] => [...elementsOf(raw, element.value)];
-  if (element.type === BsonType.object) {
-    return new Map(inner().map((field) => [field.name, decodeValue(raw, field)]));
-  }
-  if (element.type === BsonType.array) return inner().map((field) => decodeValue(raw, field));
-  const [value] = Object.values(
-    BSON.deserialize(wrapElement(raw, element), {
-      promoteValues: false,
-      promoteLongs: false,
-      bsonRegExp: true,
-      promoteBuffers: false,
-    }),
-  );
-  return value;
+  return { _id: orderedDocument(key)['_id'] ?? null };
 }
 
 /** A time no earlier than everything the primary has acknowledged to anyone so far (rule D21). */

@@ -1,3 +1,4 @@
+import { fieldsOf, isDocument } from '@linkspan/contract/bson/ordered.ts';
 import { BSON, Decimal128, Double, Int32, Long, type Document } from 'mongodb';
 
 /**
@@ -12,8 +13,8 @@ export function canonical(value: unknown): string {
   if (Long.isLong(value)) return `#${value.toString()}`;
   if (value instanceof Decimal128) return `#${Number(value.toString())}`;
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
-  if (isPlainDocument(value)) {
-    const fields = Object.entries(value).map(
+  if (isDocument(value)) {
+    const fields = fieldsOf(value).map(
       ([name, field]) => `${JSON.stringify(name)}:${canonical(field)}`,
     );
     return `{${fields.join(',')}}`;
@@ -28,18 +29,9 @@ export function isTrue(value: unknown): boolean {
 
 /** A collation, or undefined for binary comparison. Its version is the server's own business. */
 export function normaliseCollation(value: unknown): Document | undefined {
-  if (!isPlainDocument(value) || value['locale'] === 'simple') return undefined;
-  return Object.fromEntries(Object.entries(value).filter(([name]) => name !== 'version'));
-}
-
-export function isPlainDocument(value: unknown): value is Document {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    !Array.isArray(value) &&
-    !(value instanceof Date) &&
-    !('_bsontype' in value)
-  );
+  const { version: _version, ...collation } = Object.fromEntries(fieldsOf(value));
+  const { locale } = collation;
+  return locale === undefined || locale === 'simple' ? undefined : collation;
 }
 
 function isPrimitive(value: unknown): boolean {

@@ -1,3 +1,4 @@
+import { fieldsOf } from '@linkspan/contract/bson/ordered.ts';
 import { formatNamespace, type Namespace } from '@linkspan/contract/push/namespaces.ts';
 import type { DestinationListing } from '@linkspan/contract/push/structure.ts';
 import type { Document } from 'mongodb';
@@ -39,7 +40,7 @@ export async function listEntries(
     .map(({ name, type, options }) => ({
       name: name as string,
       type: (type as string | undefined) ?? 'collection',
-      options: (options as Document | undefined) ?? {},
+      options: Object.fromEntries(fieldsOf(options)),
     }));
 }
 

@@ -1,6 +1,7 @@
+import { fieldsOf, isDocument } from '@linkspan/contract/bson/ordered.ts';
 import type { Document } from 'mongodb';
 
-import { canonical, isPlainDocument, isTrue, normaliseCollation } from './canonical.ts';
+import { canonical, isTrue, normaliseCollation } from './canonical.ts';
 import { StructureRefusedError } from './errors.ts';
 
 /** Options that say how one server stores a collection, not what it holds: left to the destination. */
@@ -36,8 +37,8 @@ export function normaliseOptions(options: Document, where: string): Document {
   if (collation === undefined) delete normalised['collation'];
   else normalised['collation'] = collation;
   const { clusteredIndex } = normalised;
-  if (isPlainDocument(clusteredIndex)) {
-    const { key, unique, name } = clusteredIndex;
+  if (isDocument(clusteredIndex)) {
+    const { key, unique, name } = Object.fromEntries(fieldsOf(clusteredIndex));
     normalised['clusteredIndex'] = { key, unique, ...(name === undefined ? {} : { name }) };
   }
   return normalised;
@@ -46,13 +47,13 @@ export function normaliseOptions(options: Document, where: string): Document {
 function isDefault(name: string, value: unknown): boolean {
   switch (name) {
     case 'validator':
-      return isPlainDocument(value) && Object.keys(value).length === 0;
+      return isDocument(value) && fieldsOf(value).length === 0;
     case 'validationLevel':
       return value === 'strict';
     case 'validationAction':
       return value === 'error';
     case 'changeStreamPreAndPostImages':
-      return isPlainDocument(value) && !isTrue(value['enabled']);
+      return isDocument(value) && !isTrue(Object.fromEntries(fieldsOf(value))['enabled']);
     default:
       return false;
   }

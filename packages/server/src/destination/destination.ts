@@ -1,7 +1,8 @@
+import { asBuffer } from '@linkspan/contract/bson/raw.ts';
+import { orderedDocument } from '@linkspan/contract/bson/ordered.ts';
 import type { Document, MongoClient } from 'mongodb';
 
 import { connect, type AddressCheck } from './connect.ts';
-import { EXACT_VALUES } from './exactBson.ts';
 import { destinationError, wasAnswered } from './errors.ts';
 
 /** Majority and journaled (invariant I4), with an end to the waiting for it (rule C2). */
@@ -97,11 +98,14 @@ export class Destination {
 
   /**
    * All documents of the cursor of a command that changes nothing. For listings, which fit into
-   * memory. Values come as they are in BSON.
+   * memory. Values come as they are in BSON, documents in them as maps.
    */
   async readAll(db: string, doing: string, command: Document): Promise<Document[]> {
     try {
-      return await this.client.db(db).runCursorCommand(command, EXACT_VALUES).toArray();
+      const cursor = this.client.db(db).runCursorCommand(command, { raw: true });
+      // With `raw` the driver gives bytes where its types say documents.
+      const documents = (await cursor.toArray()) as unknown as Uint8Array[];
+      return documents.map((raw) => orderedDocument(asBuffer(raw)));
     } catch (error) {
       throw destinationError(this.cluster, doing, error);
     }

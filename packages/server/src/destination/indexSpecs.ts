@@ -64,7 +64,7 @@ export function isBuiltIn(spec: Document): boolean {
 export interface IndexPlan {
   /** Names. */
   readonly drop: readonly string[];
-  /** Specifications for `createIndexes`. */
+  /** Specifications for `createIndexes`, without `prepareUnique`, which only `collMod` sets. */
   readonly create: readonly Document[];
   /** The `index` of one `collMod` each. */
   readonly alter: readonly Document[];
@@ -98,7 +98,7 @@ export function planIndexes(
   }
   const create = wanted
     .filter((spec) => !kept.has(spec['name'] as string))
-    .map((spec) =>
+    .map(({ prepareUnique: _prepared, ...spec }) =>
       collated && spec['collation'] === undefined
         ? { ...spec, collation: { locale: 'simple' } }
         : spec,
@@ -111,7 +111,7 @@ function alteration(current: Document, wanted: Document): Document | null {
   const change: Document = {};
   for (const name of new Set([...Object.keys(current), ...Object.keys(wanted)])) {
     if (canonical(current[name]) === canonical(wanted[name])) continue;
-    if (name === 'hidden') change[name] = wanted[name] === true;
+    if (name === 'hidden' || name === 'prepareUnique') change[name] = wanted[name] === true;
     else if (name === 'expireAfterSeconds' && wanted[name] !== undefined) {
       change[name] = wanted[name];
     } else return null;

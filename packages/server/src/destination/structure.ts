@@ -216,6 +216,13 @@ class Structure {
       { createIndexes: namespace.coll, indexes: plan.create },
       { unhurried: true },
     );
+    for (const { name, prepareUnique } of wanted) {
+      if (prepareUnique !== true || !plan.create.some((spec) => spec['name'] === name)) continue;
+      await this.#run(namespace, `prepare the index ${String(name)} to become unique`, {
+        collMod: namespace.coll,
+        index: { name, prepareUnique },
+      });
+    }
   }
 
   async #run(

@@ -1,11 +1,10 @@
+import { fieldsOf, isDocument, orderedDocument } from '@linkspan/contract/bson/ordered.ts';
 import type { StructureReply } from '@linkspan/contract/push/messages.ts';
 import { namespaceKey } from '@linkspan/contract/push/namespaces.ts';
 import type { StructureRequest } from '@linkspan/contract/push/structure.ts';
 import { BSON } from 'mongodb';
 
-import { isPlainDocument } from '../destination/canonical.ts';
 import { listNamespaces } from '../destination/catalog.ts';
-import { decodeExactly } from '../destination/exactBson.ts';
 import { applyStructure } from '../destination/structure.ts';
 import { checkNamespace } from './documents.ts';
 import { PushError } from './errors.ts';
@@ -35,10 +34,11 @@ export async function listDestination(session: PushSession): Promise<Uint8Array>
   return BSON.serialize(await listNamespaces(session.destination, session.ownedNamespaces));
 }
 
-function readRequest(body: Buffer): StructureRequest {
+/** @throws {PushError} MESSAGE_INVALID, NAMESPACE_REFUSED */
+export function readRequest(body: Buffer): StructureRequest {
   let message: Record<string, unknown>;
   try {
-    message = decodeExactly(body);
+    message = orderedDocument(body);
   } catch {
     throw new PushError('MESSAGE_INVALID', 'The body is not BSON.');
   }
@@ -69,19 +69,17 @@ function readRequest(body: Buffer): StructureRequest {
 
 function readDocument(message: Record<string, unknown>, field: string): Record<string, unknown> {
   const value = message[field];
-  if (isPlainDocument(value)) return value;
+  if (isDocument(value)) return Object.fromEntries(fieldsOf(value));
   throw new PushError('MESSAGE_INVALID', `${field}: must be a document.`);
 }
 
 function readIndexes(message: Record<string, unknown>): Record<string, unknown>[] {
-  const { indexes } = message;
-  const valid =
-    Array.isArray(indexes) &&
-    indexes.every(
-      (spec) =>
-        isPlainDocument(spec) && typeof spec['name'] === 'string' && isPlainDocument(spec['key']),
-    );
-  if (valid) return indexes as Record<string, unknown>[];
+  if (Array.isArray(message['indexes'])) {
+    const indexes = message['indexes'].map((spec) => Object.fromEntries(fieldsOf(spec)));
+    const isValid = ({ name, key }: Record<string, unknown>): boolean =>
+      typeof name === 'string' && isDocument(key);
+    if (indexes.every(isValid)) return indexes;
+  }
   throw new PushError(
     'MESSAGE_INVALID',
     'indexes: must be an array of documents that each have a name and a key.',

@@ -7,9 +7,9 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { listNamespaces } from '../../src/destination/catalog.ts';
 import { Destination } from '../../src/destination/destination.ts';
 import { StructureRefusedError } from '../../src/destination/errors.ts';
-import { decodeExactly } from '../../src/destination/exactBson.ts';
 import { dropUserData } from '../../src/destination/prepare.ts';
 import { applyStructure, type OwnedNamespaces } from '../../src/destination/structure.ts';
+import { readRequest } from '../../src/gateway/structure.ts';
 
 let mongo: MongoDB;
 let destination: Destination;
@@ -55,11 +55,7 @@ beforeEach(async () => {
 const db = 's';
 const apply = (request: StructureRequest): Promise<string[]> =>
   // Through BSON, as the gateway gets it.
-  applyStructure(
-    destination,
-    ownership,
-    decodeExactly(BSON.serialize(request)) as unknown as StructureRequest,
-  );
+  applyStructure(destination, ownership, readRequest(Buffer.from(BSON.serialize(request))));
 const collection = (
   coll: string,
   options: Document = {},
@@ -138,6 +134,42 @@ test('options follow the allow-list; what collMod can change is changed (C12)', 
   await expect(collection('d', { capped: true, size: 4096 })).rejects.toThrow(
     's.d has the option capped, which is not moved',
   );
+});
+
+test('the order and the types of index fields and options are kept, whole numbers too', async () => {
+  const key = new Map<string, unknown>([
+    ['z', new Int32(1)],
+    ['5', new Double(-1)],
+  ]);
+  const filter = new Map<string, unknown>([
+    ['b', { $gt: new Int32(1) }],
+    ['7', { $lt: new Double(2) }],
+  ]);
+  const spec = { v: 2, key, name: 'odd', partialFilterExpression: filter };
+  const options = { validator: new Map(filter), validationLevel: 'moderate' };
+  expect(await collection('c', options, [spec])).toHaveLength(2);
+  const stored = await destination.readAll(db, 'look', { listIndexes: 'c' });
+  expect(BSON.serialize({ key: stored[1]?.['key'] })).toEqual(BSON.serialize({ key }));
+  expect(BSON.serialize(stored[1]?.['partialFilterExpression'])).toEqual(BSON.serialize(filter));
+  expect(await collection('c', options, [spec])).toEqual([]);
+  const turned = new Map([...key].toReversed());
+  expect(await collection('c', options, [{ ...spec, key: turned }])).toHaveLength(2);
+  const view = {
+    viewOn: 'c',
+    pipeline: [{ $project: new Map([...filter.keys()].map((name) => [name, 1])) }],
+  };
+  expect(await apply({ action: 'view', db, coll: 'v', options: view })).toHaveLength(1);
+  expect(await apply({ action: 'view', db, coll: 'v', options: view })).toEqual([]);
+});
+
+test('an index that is to become unique is prepared by collMod, and asking again changes nothing', async () => {
+  const spec = { v: 2, key: { p: 1 }, name: 'p_1', prepareUnique: true };
+  expect(await collection('c', {}, [spec])).toEqual([
+    's.c: create it',
+    's.c: build the indexes p_1',
+    's.c: prepare the index p_1 to become unique',
+  ]);
+  expect(await collection('c', {}, [spec])).toEqual([]);
 });
 
 test('a collection of someone else is left alone, unless it is empty (D11)', async () => {

@@ -1,0 +1,106 @@
+import { compareClusters } from '@linkspan/testkit/compare.ts';
+import { type DestinationSide, startDestinationSide } from '@linkspan/testkit/linkedPair.ts';
+import { type MongoDB, startMongoDB } from '@linkspan/testkit/mongodb.ts';
+import type { Db } from 'mongodb';
+import { expect } from 'vitest';
+import type { EngineHooks, EngineOptions } from '../../src/migration/context.ts';
+import { InProcessHost, type Run } from './inProcessHost.ts';
+
+/** Two databases, a server, and an engine in this process: for tests of whole migrations. */
+export class EnginePair implements AsyncDisposable {
+  readonly source: MongoDB;
+  readonly destination: MongoDB;
+  #side: DestinationSide | null = null;
+  #host: InProcessHost | null = null;
+
+  private constructor(source: MongoDB, destination: MongoDB) {
+    this.source = source;
+    this.destination = destination;
+  }
+
+  static async start(): Promise<EnginePair> {
+    const [source, destination] = await Promise.all([
+      startMongoDB({ name: 'source' }),
+      startMongoDB({ name: 'destination' }),
+    ]);
+    return new EnginePair(source, destination);
+  }
+
+  /** Every migration moves the whole source, so each test has the databases for itself. */
+  async reset(): Promise<void> {
+    await this.#close();
+    for (const mongodb of [this.source, this.destination]) {
+      const { databases } = await mongodb.client().db('admin').admin().listDatabases();
+      for (const { name } of databases) {
+        if (['admin', 'config', 'local'].includes(name)) continue;
+        await mongodb.client().db(name).dropDatabase();
+      }
+    }
+    this.#side = await startDestinationSide({
+      source: this.source,
+      destination: this.destination,
+    });
+    this.#host = await InProcessHost.link(this.#side);
+  }
+
+  get side(): DestinationSide {
+    if (this.#side === null) throw new Error('reset() comes first');
+    return this.#side;
+  }
+
+  /** The database `app` at the source. */
+  get app(): Db {
+    return this.source.client().db('app');
+  }
+
+  /** The database `app` at the destination. */
+  get copy(): Db {
+    return this.destination.client().db('app');
+  }
+
+  async run(
+    id: string,
+    how: { hooks?: EngineHooks; options?: Partial<EngineOptions> } = {},
+  ): Promise<Run> {
+    if (this.#host === null) throw new Error('reset() comes first');
+    return this.#host.run(id, how);
+  }
+
+  /** Starts a migration and waits until it follows the source. */
+  async tailing(
+    how: { hooks?: EngineHooks; options?: Partial<EngineOptions> } = {},
+  ): Promise<{ id: string; run: Run }> {
+    const id = await this.side.start();
+    const run = await this.run(id, how);
+    await this.side.until(id, 'tailing', ({ progress }) => progress?.phase === 'TAILING');
+    return { id, run };
+  }
+
+  async expectEqual(): Promise<void> {
+    const { differences } = await compareClusters(this.source.uri, this.destination.uri);
+    expect(differences).toEqual([]);
+  }
+
+  async #close(): Promise<void> {
+    await this.#host?.[Symbol.asyncDispose]();
+    await this.#side?.[Symbol.asyncDispose]();
+    this.#host = null;
+    this.#side = null;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#close();
+    await this.source.stop();
+    await this.destination.stop();
+  }
+}
+
+/** Calls `act` the first time that the engine comes by, and holds the engine meanwhile. */
+export function once(act: () => Promise<void>): () => Promise<void> {
+  let done = false;
+  return async () => {
+    if (done) return;
+    done = true;
+    await act();
+  };
+}
