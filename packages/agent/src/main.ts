@@ -151,6 +151,7 @@ async function migrate(
         pusher,
         log: log.child({ migration: item.id }),
         cutoverAttempt: () => run.cutoverAttempt(),
+        throttle: () => run.throttle(),
         onWork: (listener) => run.onWork(listener),
       },
       signal,

@@ -16,7 +16,7 @@ function windowOf(changes: Partial<Window>): Window {
     from: NONE,
     to: NONE,
     bytesPushed: 0,
-    waited: { source: 0, push: 0 },
+    waited: { source: 0, push: 0, throttle: 0 },
     destinationMs: 0,
     networkMs: 0,
     ...changes,
@@ -55,11 +55,11 @@ describe('Meter', () => {
     const held = Promise.withResolvers<void>();
     const waiting = meter.waiting('source', () => held.promise);
     now = 5000;
-    expect(meter.sample(NONE)?.waited).toEqual({ source: 5000, push: 0 });
+    expect(meter.sample(NONE)?.waited).toMatchObject({ source: 5000, push: 0 });
     now = 8000;
     held.resolve();
     await waiting;
-    expect(meter.sample(NONE)?.waited).toEqual({ source: 8000, push: 0 });
+    expect(meter.sample(NONE)?.waited).toMatchObject({ source: 8000, push: 0 });
   });
 
   it('closes what it reads for someone who stops', async () => {
@@ -94,17 +94,19 @@ describe('I8: what is still to come', () => {
 });
 
 describe('what holds a migration back', () => {
-  const push = { waited: { source: 100, push: 5000 } };
+  const push = { waited: { source: 100, push: 5000, throttle: 0 } };
 
   it('is what its steps wait for', () => {
-    expect(holdingBack('COPYING', false, windowOf({ waited: { source: 900, push: 10 } }))).toBe(
-      'SOURCE',
-    );
+    expect(
+      holdingBack('COPYING', false, windowOf({ waited: { source: 900, push: 10, throttle: 0 } })),
+    ).toBe('SOURCE');
     const slow = windowOf({ ...push, destinationMs: 4000, networkMs: 900 });
     expect(holdingBack('COPYING', false, slow)).toBe('DESTINATION');
     const far = windowOf({ ...push, destinationMs: 900, networkMs: 4000 });
     expect(holdingBack('COPYING', false, far)).toBe('NETWORK');
     expect(holdingBack('COPYING', true, far)).toBe('WAITING');
+    const throttled = windowOf({ waited: { source: 900, push: 5000, throttle: 6000 } });
+    expect(holdingBack('COPYING', false, throttled)).toBe('THROTTLE');
     expect(holdingBack('INDEXING', false, null)).toBe('DESTINATION');
     expect(holdingBack('COPYING', false, null)).toBeNull();
   });

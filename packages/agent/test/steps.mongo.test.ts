@@ -24,6 +24,7 @@ import { Meter } from '../src/migration/meter.ts';
 import { Notifier } from '../src/migration/notifier.ts';
 import { Sizes } from '../src/migration/sizes.ts';
 import { Structure } from '../src/migration/structure.ts';
+import { Throttle } from '../src/migration/throttle.ts';
 import { Tracker } from '../src/migration/tracker.ts';
 import { verifyCollection } from '../src/migration/verifier.ts';
 import { Waiting } from '../src/migration/waiting.ts';
@@ -113,6 +114,7 @@ beforeEach(async () => {
     inFlight: new ByteBudget(DEFAULT_OPTIONS.inFlightBytes),
     sizes: new Sizes(source, journal, stop.signal),
     work: new Notifier(),
+    throttle: new Throttle(null),
     waiting: new Waiting(),
     meter: new Meter(),
   };

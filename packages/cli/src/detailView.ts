@@ -8,9 +8,13 @@ const LISTED_AT_MOST = 10;
 /** What is known of a live migration, one thing a line. */
 export function detailLines(migration: LiveMigrationDetail): string[] {
   const { state, paused, cutover, failureReason, verified, warnings } = migration;
+  const { copiedData, expires, finished } = migration;
   return [
     `State: ${state}${paused === null ? '' : ` since ${paused}`}`,
     ...(failureReason === null ? [] : [`Reason: ${failureReason}`]),
+    ...(copiedData === null ? [] : [`Copied data: ${copiedData}`]),
+    ...(expires === null || finished !== null ? [] : [`Expires: ${expires}`]),
+    ...throttleLines(migration),
     ...(cutover.failure === null ? [] : [`Last cutover failed: ${cutover.failure}`]),
     ...(verified === null
       ? []
@@ -21,6 +25,15 @@ export function detailLines(migration: LiveMigrationDetail): string[] {
     ...collectionLines(migration),
     ...warnings.map((warning) => `Warning: ${warning}`),
   ];
+}
+
+function throttleLines({ throttle }: LiveMigrationDetail): string[] {
+  const { bytesPerSecond, documentsPerSecond } = throttle;
+  const limits = [
+    ...(bytesPerSecond === null ? [] : [`${size(bytesPerSecond)}/s`]),
+    ...(documentsPerSecond === null ? [] : [`${count(documentsPerSecond)} documents/s`]),
+  ];
+  return limits.length === 0 ? [] : [`Throttle: ${limits.join(', ')}`];
 }
 
 function collectionLines({ progress }: LiveMigrationDetail): string[] {

@@ -1,4 +1,7 @@
-import type { CreateLiveMigration20240530 } from '@linkspan/contract/api/liveMigrations.ts';
+import type {
+  CreateLiveMigration20240530,
+  ThrottleChange,
+} from '@linkspan/contract/api/liveMigrations.ts';
 import type { Command } from 'commander';
 
 import { UsageError } from './exitCodes.ts';
@@ -19,6 +22,42 @@ export interface MigrationOptions extends ClientOptions {
   readonly sourceCACertificatePath?: string;
   readonly drop?: true;
   readonly force?: true;
+}
+
+/** Flags of what only Linkspan's own operations take. */
+export interface LimitOptions {
+  readonly maxBytesPerSecond?: string;
+  readonly maxDocumentsPerSecond?: string;
+}
+
+export function limitOptions(command: Command, none: string): Command {
+  return command
+    .option('--maxBytesPerSecond <number>', `bytes of documents pushed in a second at most${none}`)
+    .option('--maxDocumentsPerSecond <number>', `documents pushed in a second at most${none}`);
+}
+
+/**
+ * The throttle that the flags ask for; 0 takes a limit away.
+ * @returns undefined where there is no flag
+ * @throws {UsageError} for what is not a number
+ */
+export function throttleOf(options: LimitOptions): ThrottleChange | undefined {
+  const { maxBytesPerSecond: bytes, maxDocumentsPerSecond: documents } = options;
+  if (bytes === undefined && documents === undefined) return undefined;
+  const limit = (flag: string, text: string) => wholeNumber(flag, text) || null;
+  return {
+    ...(bytes === undefined ? {} : { bytesPerSecond: limit('--maxBytesPerSecond', bytes) }),
+    ...(documents === undefined
+      ? {}
+      : { documentsPerSecond: limit('--maxDocumentsPerSecond', documents) }),
+  };
+}
+
+/** @throws {UsageError} for anything but a whole number from 0 */
+export function wholeNumber(flag: string, text: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(value)) return value;
+  throw new UsageError(`${flag} "${text}" is not a whole number`);
 }
 
 export function migrationCommand(command: Command): Command {

@@ -25,6 +25,7 @@ import { addLiveMigrationsDescribe } from './commands/liveMigrations/describe.ts
 import { addLiveMigrationsList } from './commands/liveMigrations/list.ts';
 import { addLiveMigrationsPause } from './commands/liveMigrations/pause.ts';
 import { addLiveMigrationsResume } from './commands/liveMigrations/resume.ts';
+import { addLiveMigrationsUpdate } from './commands/liveMigrations/update.ts';
 import { addLiveMigrationsWatch } from './commands/liveMigrations/watch.ts';
 import { addOrganizationsCreate } from './commands/organizations/create.ts';
 import { addOrganizationsDelete } from './commands/organizations/delete.ts';
@@ -136,6 +137,7 @@ function addLiveMigrations(program: Command): void {
       addLiveMigrationsList,
       addLiveMigrationsDescribe,
       addLiveMigrationsWatch,
+      addLiveMigrationsUpdate,
       addLiveMigrationsCutover,
       addLiveMigrationsPause,
       addLiveMigrationsResume,

@@ -7,6 +7,7 @@ const HELD_BACK = {
   SOURCE: 'held back by the source',
   NETWORK: 'held back by the network',
   DESTINATION: 'held back by the destination',
+  THROTTLE: 'held back by its throttle',
 } as const;
 
 /** Longer than a host is silent when all is well. */

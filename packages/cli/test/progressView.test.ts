@@ -29,6 +29,10 @@ function migration(changes: object, report: object = {}): LiveMigrationDetail {
     state: 'WORKING',
     readyForCutover: false,
     lagTimeSeconds: 3,
+    copiedData: null,
+    expires: null,
+    finished: null,
+    throttle: { bytesPerSecond: null, documentsPerSecond: null },
     progress: { ...progress, ...report },
   };
   return { ...shown, ...changes } as unknown as LiveMigrationDetail;

@@ -26,6 +26,7 @@ import { SignInAudit } from './operations/signInAudit.ts';
 import { SignInBackoff } from './operations/signInBackoff.ts';
 import { SignIns } from './operations/signIns.ts';
 import { ValidationExpiry } from './operations/validationExpiry.ts';
+import { WindowExpiry } from './operations/windowExpiry.ts';
 import { allEndpoints } from './routes/endpoints.ts';
 import * as nonceUses from './store/nonceUses.ts';
 import { openStore } from './store/open.ts';
@@ -79,12 +80,14 @@ export async function startServer({
     publicUrl: () => publicUrl,
     allowedNetworks,
     removalWaitMs: options.removalWaitSeconds * 1000,
+    windowHours: options.windowHours,
     log,
   };
   const removal = new LinkRemoval(context);
   const control = new LiveMigrationControl(context);
   const expiry = new ValidationExpiry(context);
   const sweep = new SharedStateSweep(store, log);
+  const windows = new WindowExpiry(context, (id) => control.settle(id));
   const app = await createHttpServer({
     nonces: new Nonces(store.sealer.deriveKey('digest nonces')),
     sharedNonceUse: sharedNonceUseOf(store),
@@ -112,7 +115,8 @@ export async function startServer({
   resources.defer(() => app.close());
   // Before the server waits for what is under way: removals and polls would keep it waiting.
   app.addHook('preClose', async () => {
-    await Promise.all([removal.close(), control.close(), expiry.close(), sweep.close()]);
+    const parts = [removal, control, expiry, windows, sweep];
+    await Promise.all(parts.map((part) => part.close()));
     await gateway.close();
     cutConnections(app.server, closeGraceMs);
   });
@@ -121,6 +125,7 @@ export async function startServer({
   await control.start();
   expiry.start();
   sweep.start();
+  windows.start();
   audit.start();
   accessListUse.start();
   await app.listen({ host: options.host, port: options.port });

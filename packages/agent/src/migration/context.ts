@@ -12,6 +12,7 @@ import type { IncarnationLocks } from './locks.ts';
 import type { Meter } from './meter.ts';
 import type { Notifier } from './notifier.ts';
 import type { Sizes } from './sizes.ts';
+import type { Throttle } from './throttle.ts';
 import type { Waiting } from './waiting.ts';
 
 /** The part of pino that the engine uses. */
@@ -73,6 +74,8 @@ export interface MigrationContext {
   readonly locks: IncarnationLocks;
   readonly inFlight: ByteBudget;
   readonly sizes: Sizes;
+  /** Stands before every push of documents. */
+  readonly throttle: Throttle;
   /** Something changed that may be work for a step. */
   readonly work: Notifier;
   readonly waiting: Waiting;

@@ -1,4 +1,3 @@
-import { MAX_BATCH_BYTES } from '@linkspan/contract/push/version.ts';
 import { isExact } from '@linkspan/contract/bson/ordered.ts';
 import { keyOf } from '@linkspan/contract/bson/raw.ts';
 import { formatNamespace } from '@linkspan/contract/push/namespaces.ts';
@@ -6,7 +5,7 @@ import type { CopyRange } from '../journal/copyRanges.ts';
 import { FLUSH_LANES } from '../journal/dirtyKeys.ts';
 import type { Incarnation } from '../journal/incarnations.ts';
 import { acceptedOf } from '../push/pusher.ts';
-import { cutBySize, sizeOf } from '../source/cutBySize.ts';
+import { sizeOf } from '../source/cutBySize.ts';
 import { readRange } from '../source/reader.ts';
 import { NumberPool } from './budget.ts';
 import type { MigrationContext } from './context.ts';
@@ -160,7 +159,8 @@ export class Copier {
     maySplit: boolean,
   ): Promise<Outcome> {
     const { id, source: namespace } = incarnation;
-    const { source, journal, lives, gate, signal, inFlight, hooks, meter } = this.#context;
+    const { source, journal, lives, gate, signal, inFlight, hooks, meter, throttle } =
+      this.#context;
     const names = lives.nameChanges(id);
     const since = journal.state()?.trackingSince ?? 0n;
     const prefix = new AcknowledgedPrefix<Acknowledged>((batches) => {
@@ -192,8 +192,12 @@ export class Copier {
         const passed = meter.waiting('source', () => gate.waitFor(time, signal));
         await Promise.race([passed, failed.promise]);
         if (lives.nameChanges(id) !== names) return 'changed';
-        for (const batch of cutBySize(documents, MAX_BATCH_BYTES)) {
+        for (const batch of throttle.cut(documents)) {
           const bytes = sizeOf(batch);
+          const allowed = meter.waiting('throttle', () =>
+            throttle.take(batch.length, bytes, signal),
+          );
+          await Promise.race([allowed, failed.promise]);
           await meter.waiting('push', () => inFlight.acquire(bytes, signal));
           const push = this.#push(id, batch, bytes, prefix.begin()).then(
             () => void pushes.delete(push),
@@ -271,8 +275,10 @@ export class Copier {
   }
 
   #batchSize(averageBytes: number): number {
-    const wanted = Math.floor(this.#context.options.copyBatchBytes / averageBytes);
-    return Math.min(LARGEST_BATCH, Math.max(SMALLEST_BATCH, wanted));
+    const { options, throttle } = this.#context;
+    const bytes = Math.min(options.copyBatchBytes, throttle.bytesAtOnce);
+    const wanted = Math.max(SMALLEST_BATCH, Math.floor(bytes / averageBytes));
+    return Math.min(LARGEST_BATCH, throttle.documentsAtOnce, wanted);
   }
 }
 

@@ -3,12 +3,11 @@ import { comparableKey, hasString } from '@linkspan/contract/bson/comparableKey.
 import { keyOf } from '@linkspan/contract/bson/raw.ts';
 import type { WriteOperation } from '@linkspan/contract/push/batch.ts';
 import { formatNamespace } from '@linkspan/contract/push/namespaces.ts';
-import { MAX_BATCH_BYTES } from '@linkspan/contract/push/version.ts';
 import type { ClusterTime } from '../journal/clusterTime.ts';
 import { type DirtyKey, FLUSH_LANES } from '../journal/dirtyKeys.ts';
 import type { Incarnation } from '../journal/incarnations.ts';
 import { acceptedOf } from '../push/pusher.ts';
-import { cutBySize, sizeOf } from '../source/cutBySize.ts';
+import { sizeOf } from '../source/cutBySize.ts';
 import { readBack } from '../source/reader.ts';
 import { type MigrationContext, MigrationFailedError } from './context.ts';
 import { describeKey } from './ranges.ts';
@@ -107,10 +106,11 @@ export class Flusher {
   }
 
   async #flush(lane: number, id: number): Promise<void> {
-    const { journal, lives, waiting } = this.#context;
+    const { journal, lives, waiting, throttle } = this.#context;
     const incarnation = journal.incarnations.get(id);
     if (incarnation === undefined || !this.#isReady(incarnation)) return;
-    const keys = journal.dirty.take(lane, id, this.#keysAtOnce);
+    const keysAtOnce = Math.min(this.#keysAtOnce, throttle.documentsAtOnce);
+    const keys = journal.dirty.take(lane, id, keysAtOnce);
     const written = keys.filter(({ operation }) => operation === 'write');
     const deleted = keys.filter(({ operation }) => operation === 'delete');
     const names = lives.nameChanges(id);
@@ -217,16 +217,14 @@ export class Flusher {
     items: readonly Found[],
     readAt: ClusterTime,
   ): Promise<void> {
-    const { journal, pusher, signal, inFlight, meter } = this.#context;
+    const { journal, pusher, signal, inFlight, meter, throttle } = this.#context;
     if (destination === null) return;
     let at = 0;
-    for (const documents of cutBySize(
-      items.map(({ document }) => document),
-      MAX_BATCH_BYTES,
-    )) {
+    for (const documents of throttle.cut(items.map(({ document }) => document))) {
       const keys = items.slice(at, at + documents.length).map(({ key }) => key);
       at += documents.length;
       const bytes = sizeOf(documents);
+      await meter.waiting('throttle', () => throttle.take(documents.length, bytes, signal));
       await meter.waiting('push', () => inFlight.acquire(bytes, signal));
       try {
         const batch = { op, ...destination, lane, documents } as const;

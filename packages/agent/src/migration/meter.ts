@@ -9,9 +9,9 @@ const SHORTEST_MS = 3000;
 
 /**
  * What a step waited for: `source`, for documents or for the change stream to pass a read; `push`, for
- * what was pushed before to be acknowledged.
+ * what was pushed before to be acknowledged; `throttle`, until its throttle lets it push more.
  */
-export type Wait = 'source' | 'push';
+export type Wait = 'source' | 'push' | 'throttle';
 
 /** Counters of the journal, and what is known beside it, at one moment. */
 export interface Counters {
@@ -41,6 +41,7 @@ interface Measured {
   bytesPushed: number;
   source: number;
   push: number;
+  throttle: number;
   destinationMs: number;
   networkMs: number;
 }
@@ -55,6 +56,7 @@ export class Meter {
     bytesPushed: 0,
     source: 0,
     push: 0,
+    throttle: 0,
     destinationMs: 0,
     networkMs: 0,
   };
@@ -127,7 +129,7 @@ export class Meter {
       from: first.counters,
       to: counters,
       bytesPushed: since('bytesPushed'),
-      waited: { source: since('source'), push: since('push') },
+      waited: { source: since('source'), push: since('push'), throttle: since('throttle') },
       destinationMs: since('destinationMs'),
       networkMs: since('networkMs'),
     };

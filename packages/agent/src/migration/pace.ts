@@ -35,7 +35,7 @@ function timeFor(left: number, done: number, seconds: number): number | null {
 }
 
 /**
- * What the migration would be faster without. Where steps wait for what they pushed, that is the
+ * What the migration would be faster without. Where it waits longest for its throttle, it is that. Where steps wait for what they pushed, that is the
  * destination or the way to it, whichever took more of that time; else it is the source.
  * @param isWaiting for something that does not answer or refuses
  * @returns null where there is nothing to do, or it cannot be told yet
@@ -50,6 +50,7 @@ export function holdingBack(
   if (window === null) return null;
   if (phase === 'TAILING' && window.to.keysPending === 0) return null;
   const { waited, destinationMs, networkMs } = window;
+  if (waited.throttle > Math.max(waited.source, waited.push)) return 'THROTTLE';
   if (waited.source === 0 && waited.push === 0) return null;
   if (waited.source >= waited.push) return 'SOURCE';
   return destinationMs >= networkMs ? 'DESTINATION' : 'NETWORK';

@@ -1,4 +1,8 @@
-import type { MigrationWork, Progress } from '@linkspan/contract/push/messages.ts';
+import type {
+  MigrationWork,
+  Progress,
+  Throttle as Limits,
+} from '@linkspan/contract/push/messages.ts';
 import { openJournal } from '../journal/journal.ts';
 import type { Pusher } from '../push/pusher.ts';
 import type { SourceConnection } from '../source/connection.ts';
@@ -25,6 +29,7 @@ import { Repairer } from './repairer.ts';
 import { keepReporting } from './reporting.ts';
 import { Sizes } from './sizes.ts';
 import { Structure } from './structure.ts';
+import { Throttle } from './throttle.ts';
 import { untilFirst } from './together.ts';
 import { Tracker } from './tracker.ts';
 import { Waiting } from './waiting.ts';
@@ -41,7 +46,9 @@ export interface RunnerDependencies {
   readonly log: EngineLog;
   /** The number of the cutover that is wanted now; 0 if none. */
   readonly cutoverAttempt: () => number;
-  /** Calls back whenever {@link cutoverAttempt} may have changed. */
+  /** What it may push in a second now; null: as much as it can. */
+  readonly throttle: () => Limits | null;
+  /** Calls back whenever {@link cutoverAttempt} or {@link throttle} may have changed. */
   readonly onWork: (listener: () => void) => () => void;
   readonly options?: Partial<EngineOptions>;
   readonly hooks?: EngineHooks;
@@ -106,6 +113,7 @@ function startSteps(
     locks: new IncarnationLocks(),
     inFlight: new ByteBudget(options.inFlightBytes),
     sizes: new Sizes(scope.source, journal, signal),
+    throttle: new Throttle(deps.throttle()),
     work: new Notifier(),
     meter: new Meter(),
   };
@@ -116,7 +124,10 @@ function startSteps(
   const cutover = new Cutover(context, { tracker, flusher, repairer, structure });
   signal.addEventListener(
     'abort',
-    deps.onWork(() => context.work.notify()),
+    deps.onWork(() => {
+      context.throttle.set(deps.throttle());
+      context.work.notify();
+    }),
     { once: true },
   );
 

@@ -1,9 +1,14 @@
-/** Runs of documents or keys of at most that many bytes; a larger one stands alone. */
-export function* cutBySize(documents: readonly Buffer[], limit: number): Generator<Buffer[]> {
+/** Runs of documents or keys of at most that many, and that many bytes; a larger one stands alone. */
+export function* cutBySize(
+  documents: readonly Buffer[],
+  limit: number,
+  most = Infinity,
+): Generator<Buffer[]> {
   let run: Buffer[] = [];
   let bytes = 0;
   for (const document of documents) {
-    if (run.length > 0 && bytes + document.length > limit) {
+    const isFull = bytes + document.length > limit || run.length >= most;
+    if (run.length > 0 && isFull) {
       yield run;
       run = [];
       bytes = 0;

@@ -1,4 +1,10 @@
-import type { MigrationWork, ValidationWork, WorkItem } from '@linkspan/contract/push/messages.ts';
+import type {
+  MigrationWork,
+  Throttle,
+  ValidationWork,
+  WorkItem,
+} from '@linkspan/contract/push/messages.ts';
+import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 
 import { Backoff } from '../push/backoff.ts';
@@ -9,6 +15,8 @@ export interface MigrationRun {
   readonly work: MigrationWork;
   /** The number of the cutover attempt that is wanted now, or 0. */
   cutoverAttempt(): number;
+  /** What it may push in a second now; null: as much as it can. */
+  throttle(): Throttle | null;
   /** Calls the listener whenever the wanted work of this migration changed. */
   onWork(listener: () => void): () => void;
 }
@@ -100,6 +108,7 @@ export class Supervisor {
     const run: MigrationRun = {
       work: item,
       cutoverAttempt: () => current.cutoverAttempt,
+      throttle: () => current.throttle ?? null,
       onWork(listener) {
         listeners.add(listener);
         return () => listeners.delete(listener);
@@ -112,8 +121,7 @@ export class Supervisor {
       stop,
       done: this.#persist(() => migrate(run, stop.signal), log, stop.signal),
       update(changed) {
-        if (changed.kind !== 'migration' || changed.cutoverAttempt === current.cutoverAttempt)
-          return;
+        if (changed.kind !== 'migration' || isDeepStrictEqual(changed, current)) return;
         current = changed;
         for (const listener of listeners) listener();
       },

@@ -85,6 +85,7 @@ export class InProcessHost implements AsyncDisposable {
         pusher,
         log: pino({ level: process.env['LINKSPAN_TEST_LOG'] ?? 'silent' }),
         cutoverAttempt: () => wanted.cutoverAttempt,
+        throttle: () => wanted.throttle ?? null,
         onWork: (listener) => {
           listeners.add(listener);
           return () => listeners.delete(listener);

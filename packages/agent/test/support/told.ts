@@ -53,6 +53,7 @@ export function tell(kind: 'run' | 'paused', sourceUri: string, journalPath: str
             pusher,
             log,
             cutoverAttempt: () => 0,
+            throttle: () => null,
             onWork: () => silent,
           },
           stop.signal,

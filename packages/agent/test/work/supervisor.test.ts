@@ -85,6 +85,22 @@ test('starts what is wanted once, and tells it of cutovers', async () => {
   expect([all.started.length, told, run.cutoverAttempt()]).toEqual([1, 1, 2]);
 });
 
+test('a change of the throttle reaches the runner, and nothing else does', async () => {
+  const all = runs();
+  const { supervisor } = supervise(all.migrate);
+  supervisor.apply([migration('m1')]);
+  const run = await all.until(1);
+  let told = 0;
+  run.onWork(() => (told += 1));
+  const throttle = { bytesPerSecond: 1000, documentsPerSecond: null };
+  const throttled = (): WorkItem => ({ ...migration('m1'), throttle: { ...throttle } }) as WorkItem;
+  supervisor.apply([throttled()]);
+  supervisor.apply([throttled()]);
+  expect([all.started.length, told, run.throttle()]).toEqual([1, 1, throttle]);
+  supervisor.apply([migration('m1')]);
+  expect([told, run.throttle()]).toEqual([2, null]);
+});
+
 test('never two runners of one migration: a stopped one has ended before it starts again', async () => {
   const all = runs();
   const { supervisor } = supervise(all.migrate);

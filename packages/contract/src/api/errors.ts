@@ -429,6 +429,13 @@ export const API_ERRORS = {
     'Live migration %s is being cut over and cannot be paused. Wait until the cutover has ended, or cancel the migration.',
   ),
 
+  LIVE_MIGRATION_COPIED_DATA_KEPT: entry(
+    'LIVE_MIGRATION_COPIED_DATA_KEPT',
+    409,
+    'linkspan',
+    'Live migration %s is canceled already, and what it copied was kept. Something else may use it by now: drop it at the destination yourself.',
+  ),
+
   /** What is needed to answer is not there now. The same request may be sent again later. */
   SERVICE_UNAVAILABLE: entry('SERVICE_UNAVAILABLE', 503, 'documented', '%s'),
 } as const satisfies Record<string, ErrorEntry>;

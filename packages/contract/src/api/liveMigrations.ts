@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox';
-import { Finding, Progress } from '../push/messages.ts';
+import { Finding, Progress, Throttle } from '../push/messages.ts';
 import { closed, Id, Nullable, ReadOnly, Time } from './common.ts';
 
 const OptionalText = Type.Optional(Nullable(Type.String()));
@@ -51,6 +51,51 @@ export const CreateLiveMigration20240530 = Type.Object(
 );
 export type CreateLiveMigration20240530 = Static<typeof CreateLiveMigration20240530>;
 
+/** An attribute that is absent stays as it is; null takes the limit away. */
+const ThrottleChange = Type.Object(
+  {
+    bytesPerSecond: Type.Optional(Throttle.properties.bytesPerSecond),
+    documentsPerSecond: Type.Optional(Throttle.properties.documentsPerSecond),
+  },
+  closed,
+);
+export type ThrottleChange = Static<typeof ThrottleChange>;
+
+/** The longest window that can be asked for: a year. */
+const WindowHours = Type.Integer({ minimum: 1, maximum: 8760 });
+
+/** Body of Linkspan's own create: as in version 2024-05-30, with what Atlas has no field for. */
+export const CreateLiveMigrationOwn = Type.Object(
+  {
+    ...CreateLiveMigration20240530.properties,
+    throttle: Type.Optional(Nullable(ThrottleChange)),
+    windowHours: Type.Optional(WindowHours),
+  },
+  closed,
+);
+export type CreateLiveMigrationOwn = Static<typeof CreateLiveMigrationOwn>;
+
+/** What can be changed of a live migration that has not ended. */
+export const UpdateLiveMigration = Type.Object(
+  {
+    /** null takes every limit away. */
+    throttle: Type.Optional(Nullable(ThrottleChange)),
+    /** All of the window, counted from its beginning: a larger number than before extends it. */
+    windowHours: Type.Optional(WindowHours),
+  },
+  closed,
+);
+export type UpdateLiveMigration = Static<typeof UpdateLiveMigration>;
+
+export const CancelLiveMigration = Type.Object(
+  {
+    /** Whether every collection and view that the migration made is dropped; false if absent. */
+    dropCopied: Type.Optional(Type.Boolean()),
+  },
+  closed,
+);
+export type CancelLiveMigration = Static<typeof CancelLiveMigration>;
+
 /** Attributes for which clients send an empty string when they do not use them. */
 export const EMPTY_MEANS_ABSENT: readonly (readonly [string, string])[] = [
   ['destination', 'hostnameSchemaType'],
@@ -101,6 +146,11 @@ export type LiveMigrationState = Static<typeof LiveMigrationState>;
 export const LiveMigrationDetail = Type.Object(
   {
     ...liveMigration,
+    /**
+     * What became of what a canceled migration had copied; null for one that was not canceled.
+     * DROPPING until all of it is gone; KEPT, too, if the link-token was removed before that.
+     */
+    copiedData: Nullable(Type.Enum(['KEPT', 'DROPPING', 'DROPPED'])),
     created: Time,
     cutover: Type.Object(
       {
@@ -114,6 +164,8 @@ export const LiveMigrationDetail = Type.Object(
     ),
     destination: Type.Object({ clusterName: Nullable(Type.String()), groupId: Id }, closed),
     dropDestinationData: Type.Boolean(),
+    /** When its window ends and it becomes EXPIRED; null until it was first ready for cutover. */
+    expires: Nullable(Time),
     failureReason: Nullable(Type.String()),
     finished: Nullable(Time),
     /** Since when it is paused, or null. */
@@ -126,6 +178,7 @@ export const LiveMigrationDetail = Type.Object(
     progressReported: Nullable(Time),
     source: Type.Object({ clusterName: Type.String(), groupId: Id }, closed),
     state: LiveMigrationState,
+    throttle: Throttle,
     /** What is wrong or needs care, in words: of the migration host, and of the server about it. */
     warnings: Type.Array(Type.String()),
     /** What the cutover verified, or null. */
@@ -138,6 +191,8 @@ export const LiveMigrationDetail = Type.Object(
         closed,
       ),
     ),
+    /** How long it may go on after it was first ready for cutover. */
+    windowHours: Type.Integer({ minimum: 1 }),
   },
   closed,
 );

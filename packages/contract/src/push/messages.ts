@@ -92,6 +92,17 @@ export const Source = Type.Object(
 );
 export type Source = Static<typeof Source>;
 
+/** The most that a migration may push in a second; null: no limit. */
+export const Throttle = Type.Object(
+  {
+    /** Bytes of documents, before compression. */
+    bytesPerSecond: Nullable(Type.Integer({ minimum: 1 })),
+    documentsPerSecond: Nullable(Type.Integer({ minimum: 1 })),
+  },
+  closed,
+);
+export type Throttle = Static<typeof Throttle>;
+
 /**
  * Work is a wanted state, not a queue: the reply lists everything that this host should be doing
  * now. What is not in the list any more is stopped.
@@ -107,6 +118,8 @@ export const WorkItem = Type.Union([
       cutoverAttempt: Count,
       /** Nothing is pushed while it is true; absent before version 2. */
       paused: Type.Optional(Type.Boolean()),
+      /** May change while it runs. Absent where there is no limit, and before version 3. */
+      throttle: Type.Optional(Throttle),
     },
     closed,
   ),
@@ -230,9 +243,10 @@ export type Rates = Static<typeof Rates>;
 
 /**
  * What a migration would be faster without: reading the SOURCE, the NETWORK to the server and what it
- * does there, writing to the DESTINATION, or WAITING for what `waitingFor` names.
+ * does there, writing to the DESTINATION, its THROTTLE (since version 3), or WAITING for what
+ * `waitingFor` names.
  */
-export const HoldingBack = Type.Enum(['SOURCE', 'NETWORK', 'DESTINATION', 'WAITING']);
+export const HoldingBack = Type.Enum(['SOURCE', 'NETWORK', 'DESTINATION', 'THROTTLE', 'WAITING']);
 export type HoldingBack = Static<typeof HoldingBack>;
 
 /**

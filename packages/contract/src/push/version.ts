@@ -7,13 +7,14 @@
  * - 2: `paused` in work, MIGRATION_PAUSED, report of a paused migration, `destinationMs` of documents,
  *   rates and what follows them in progress, unlink. Agents of version 1 try a paused migration's push again
  *   until it goes on.
+ * - 3: `throttle` in work, THROTTLE among what holds a migration back.
  *
  * A server speaks its own version and the one before; servers are upgraded first.
  */
-export const PUSH_VERSION = 2;
+export const PUSH_VERSION = 3;
 
 /** The versions that a server speaks. */
-export const SPOKEN_PUSH_VERSIONS: readonly number[] = [1, PUSH_VERSION];
+export const SPOKEN_PUSH_VERSIONS: readonly number[] = [2, PUSH_VERSION];
 
 /** Every push request is a POST below this path. */
 export const PUSH_BASE = '/api/linkspan/push/v1';

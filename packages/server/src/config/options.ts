@@ -104,6 +104,14 @@ export const SERVER_OPTIONS = {
     description:
       'Seconds that the removal of a link-token waits for writes under way before it answers 503',
   },
+  windowHours: {
+    type: 'integer',
+    minimum: 1,
+    maximum: 8760,
+    default: 120,
+    description:
+      'Hours that a live migration may go on after it was first ready for cutover; then it is EXPIRED. For new migrations',
+  },
   logLevel: {
     type: 'string',
     choices: ['debug', 'info', 'warn', 'error', 'silent'],

@@ -24,6 +24,12 @@ export interface MigrationFence {
    * @throws {Error} when the server stops before
    */
   holdMigration(migrationId: string): Promise<void>;
+  /**
+   * Drops what a canceled migration made, one by one, if that is wanted and still to be done; its
+   * sessions must be settled. Ends without it where the link is removed meanwhile (invariant I1).
+   * @returns null once nothing is left to be done, else the name of the cluster that does not do it now
+   */
+  dropCopied(migrationId: string, signal: AbortSignal): Promise<{ unprovenCluster: string } | null>;
 }
 
 /** The result of connecting to a destination cluster. Codes are coarse (rule C13). */

@@ -10,6 +10,7 @@ import type { Store } from '../store/store.ts';
 import { Inbound } from './body.ts';
 import { ByteBudget } from './byteBudget.ts';
 import type { GatewayContext } from './context.ts';
+import { dropCopied } from './dropCopied.ts';
 import { PushError } from './errors.ts';
 import { holdSessions, settleSessions } from './fence.ts';
 import { createPlugin } from './plugin.ts';
@@ -76,6 +77,7 @@ export function createGateway({
       const reason = new PushError('MIGRATION_NOT_ACTIVE', 'The live migration has ended.');
       return settleSessions(context, { migrationId }, reason, signal);
     },
+    dropCopied: (migrationId, signal) => dropCopied(context, migrationId, signal),
     holdMigration: (migrationId) => holdSessions(context, migrationId),
     test: (uri, signal) => testConnection(uri, mayConnect, signal),
     changed(linkId) {

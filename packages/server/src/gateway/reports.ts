@@ -1,10 +1,12 @@
 import type { Complete, CutoverFailed, Fail, Progress } from '@linkspan/contract/push/messages.ts';
 
 import { timestamp } from '../domain/time.ts';
+import { endOf } from '../domain/window.ts';
 import * as events from '../store/events.ts';
 import type { EventType } from '../domain/eventTypes.ts';
 import type { Executor } from '../store/executor.ts';
 import * as liveMigrations from '../store/liveMigrations.ts';
+import * as migrationWindows from '../store/migrationWindows.ts';
 import type { LiveMigrationRow } from '../store/schema.ts';
 import type { HostPrincipal } from './authenticate.ts';
 import type { GatewayContext } from './context.ts';
@@ -18,15 +20,23 @@ export interface Reporter {
   readonly claim: SessionClaim;
 }
 
-/** Keeps the progress of a running migration. @throws {PushError} */
+/** Keeps the progress of a running migration; the first that is ready begins its window. @throws {PushError} */
 export async function reportProgress(
   { store }: GatewayContext,
-  { claim }: Reporter,
+  reporter: Reporter,
   progress: Progress,
 ): Promise<void> {
-  const { migrationId, epoch } = claim;
+  const { migrationId, epoch } = reporter.claim;
   const json = JSON.stringify(progress);
-  if (await liveMigrations.setProgress(store.db, migrationId, epoch, json, timestamp())) return;
+  const at = timestamp();
+  const isKept = progress.readyForCutover
+    ? await store.transaction(async (tx) => {
+        if (!(await liveMigrations.setProgress(tx, migrationId, epoch, json, at))) return false;
+        if (await migrationWindows.begin(tx, migrationId, at)) await recordWindow(tx, reporter);
+        return true;
+      })
+    : await liveMigrations.setProgress(store.db, migrationId, epoch, json, at);
+  if (isKept) return;
   const row = await liveMigrations.find(store.db, migrationId);
   checkCurrent(row, epoch);
   // A runner that has nothing to push learns of it here; an unlinked host is told by all else.
@@ -131,6 +141,14 @@ function checkCurrent(
 
 function notUnderWay(attempt: number): PushError {
   return new PushError('MESSAGE_INVALID', `cutoverAttempt: attempt ${attempt} is not under way.`);
+}
+
+async function recordWindow(tx: Executor, reporter: Reporter): Promise<void> {
+  const row = await liveMigrations.find(tx, reporter.claim.migrationId);
+  if (row === undefined) return;
+  const windowHours = row.window_hours;
+  const expires = endOf(row)?.toISOString();
+  await record(tx, reporter, row, 'LIVE_MIGRATION_WINDOW_BEGAN', { windowHours, expires });
 }
 
 async function record(

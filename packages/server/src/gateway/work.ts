@@ -1,6 +1,12 @@
 import { createHmac, randomBytes } from 'node:crypto';
 
-import type { Source, WorkItem, WorkReply, WorkRequest } from '@linkspan/contract/push/messages.ts';
+import type {
+  Source,
+  Throttle,
+  WorkItem,
+  WorkReply,
+  WorkRequest,
+} from '@linkspan/contract/push/messages.ts';
 
 import * as links from '../store/links.ts';
 import * as liveMigrations from '../store/liveMigrations.ts';
@@ -59,6 +65,7 @@ async function listWork({ store }: GatewayContext, hostId: string): Promise<Work
       source: sourceOf(row, password),
       cutoverAttempt: wanted ? row.cutover_attempt : 0,
       paused: row.paused_at !== null,
+      ...(row.throttle === null ? {} : { throttle: JSON.parse(row.throttle) as Throttle }),
     });
   }
   const revision = createHmac('sha256', REVISION_KEY).update(JSON.stringify(work)).digest('hex');

@@ -10,6 +10,8 @@ export interface EndpointVersion {
   readonly sunset?: string;
   /** Absent where the operation takes no body: one that comes is not read. */
   readonly body?: TSchema;
+  /** A request without a body is taken for one with an empty object. */
+  readonly bodyOptional?: true;
   /** What a success has in its body, or each item of a list; absent: no body. */
   readonly response?: TSchema;
 }

@@ -187,7 +187,8 @@ function bodyOf(endpoint: Endpoint, resolved: Resolved, request: FastifyRequest)
   const schema = resolved.version.body;
   if (schema === undefined) return undefined;
   const raw = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
-  const parsed = parseJson(raw, request.headers['content-type']);
+  const { bodyOptional = false } = resolved.version;
+  const parsed = parseJson(raw, request.headers['content-type']) ?? (bodyOptional ? {} : undefined);
   if (parsed === undefined) throw apiError('INVALID_JSON');
   const body = endpoint.prepareBody?.(parsed) ?? parsed;
   checkBody(schema, body);

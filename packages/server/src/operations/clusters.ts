@@ -134,6 +134,7 @@ export async function load(ex: Executor, groupId: string, name: string): Promise
 async function refuseWhileUsed(tx: Executor, row: ClusterRow): Promise<void> {
   const uses =
     (await liveMigrations.listActive(tx, { cluster_id: row.id })).length +
+    (await liveMigrations.listDropping(tx, { cluster_id: row.id })).length +
     (await validations.listPendingOfCluster(tx, row.id)).length +
     (await pushSessions.listOpen(tx, { cluster_id: row.id })).length;
   if (uses > 0) throw apiError('CANNOT_MODIFY_CLUSTER_WITH_RUNNING_LIVE_IMPORT');

@@ -23,6 +23,8 @@ export interface OperationContext {
   readonly allowedNetworks: AddressList;
   /** How long DELETE linkTokens and a cancel wait for proof, in milliseconds (rule C3). */
   readonly removalWaitMs: number;
+  /** How long a migration may go on after it was first ready for cutover, where no one says. */
+  readonly windowHours: number;
   readonly log: Log;
 }
 

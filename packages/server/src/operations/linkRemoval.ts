@@ -88,6 +88,17 @@ export class LinkRemoval {
         detail: { reason: REASON },
       });
     }
+    for (const migration of await liveMigrations.listDropping(tx, { link_id: link.id })) {
+      await liveMigrations.endDropping(tx, migration.id, 'KEPT');
+      await events.record(tx, {
+        type: 'LIVE_MIGRATION_COPIED_DATA_KEPT',
+        orgId,
+        projectId: migration.project_id,
+        actor,
+        targetId: migration.id,
+        detail: { reason: REASON },
+      });
+    }
     for (const validation of await validations.listPendingOfLink(tx, link.id)) {
       const { id } = validation;
       const result = { status: 'FAILED', findings: '[]', errorMessage: REASON, at: now } as const;

@@ -1,12 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { CancelLiveMigration } from '@linkspan/contract/api/liveMigrations.ts';
 import { apiError, unavailable } from '@linkspan/contract/serving/apiError.ts';
 import type { Principal } from '../domain/access.ts';
-import type { EventType } from '../domain/eventTypes.ts';
 import { timestamp } from '../domain/time.ts';
-import * as events from '../store/events.ts';
-import type { Executor } from '../store/executor.ts';
 import * as liveMigrations from '../store/liveMigrations.ts';
-import * as projects from '../store/projects.ts';
+import * as migrationEvents from '../store/migrationEvents.ts';
 import * as pushSessions from '../store/pushSessions.ts';
 import type { LiveMigrationRow } from '../store/schema.ts';
 import { actorOf, type OperationContext } from './context.ts';
@@ -33,8 +31,9 @@ export class LiveMigrationControl {
     const { db } = this.#context.store;
     for (const { migration_id: id } of await pushSessions.listOpen(db)) {
       const row = await liveMigrations.find(db, id);
-      if (row !== undefined && !liveMigrations.ACTIVE.includes(row.status)) this.#settle(id);
+      if (row !== undefined && !liveMigrations.ACTIVE.includes(row.status)) this.settle(id);
     }
+    for (const { id } of await liveMigrations.listDropping(db)) this.settle(id);
   }
 
   /** Stops waiting. Sessions that are not settled stay open, and are taken up at the next start. */
@@ -54,7 +53,7 @@ export class LiveMigrationControl {
       refuseEnded(found);
       if (isCuttingOver(found)) throw apiError('LIVE_MIGRATION_CUTOVER_UNDER_WAY', id);
       if (await liveMigrations.setPaused(tx, id, timestamp())) {
-        await record(tx, principal, found, 'LIVE_MIGRATION_PAUSED');
+        await migrationEvents.record(tx, found, 'LIVE_MIGRATION_PAUSED', actorOf(principal));
       }
       return found;
     });
@@ -70,7 +69,7 @@ export class LiveMigrationControl {
       const found = await load(tx, groupId, id);
       refuseEnded(found);
       if (await liveMigrations.setResumed(tx, id)) {
-        await record(tx, principal, found, 'LIVE_MIGRATION_RESUMED');
+        await migrationEvents.record(tx, found, 'LIVE_MIGRATION_RESUMED', actorOf(principal));
       }
       return found;
     });
@@ -79,27 +78,50 @@ export class LiveMigrationControl {
 
   /**
    * Ends the migration; comes back when no write for it can reach the destination any more (as rules C1
-   * to C3 have it for a link). What was copied stays there.
-   * @throws {ApiError} 409 if it has ended otherwise; 503 if that cannot be proven in time
+   * to C3 have it for a link), and if `dropCopied`, when every collection and view that it made is
+   * dropped. Else what was copied stays there.
+   * @throws {ApiError} 409 if it has ended otherwise, or what it copied was kept; 503 if that cannot be
+   *   proven in time
    */
-  async cancel(principal: Principal, groupId: string, id: string): Promise<void> {
+  async cancel(
+    principal: Principal,
+    groupId: string,
+    id: string,
+    { dropCopied = false }: CancelLiveMigration = {},
+  ): Promise<void> {
     const { store, work, removalWaitMs } = this.#context;
     const row = await store.transaction(async (tx) => {
       const found = await load(tx, groupId, id);
-      if (found.canceled_at !== null) return found;
+      if (found.canceled_at !== null) {
+        // Once it was kept, another migration or a person may have come to rely on it.
+        if (dropCopied && found.copied_data === 'KEPT') {
+          throw apiError('LIVE_MIGRATION_COPIED_DATA_KEPT', id);
+        }
+        return found;
+      }
       refuseEnded(found);
       const reason = `Canceled by ${nameOf(principal)}.`;
-      await liveMigrations.setCanceled(tx, id, reason, timestamp());
-      await record(tx, principal, found, 'CLUSTER_IMPORT_CANCELLED', { reason });
+      await liveMigrations.setCanceled(tx, id, reason, dropCopied, timestamp());
+      const detail = { reason, dropCopied };
+      await migrationEvents.record(
+        tx,
+        found,
+        'CLUSTER_IMPORT_CANCELLED',
+        actorOf(principal),
+        detail,
+      );
       return found;
     });
-    const flight = this.#settle(id);
+    const flight = this.settle(id);
     if (row.link_id !== null) work.changed(row.link_id);
     if (await this.#flights.wait(flight, removalWaitMs)) return;
     const names =
       flight.unprovenCluster ?? (await clustersOfOpenSessions(store.db, { migration_id: id }));
+    const { copied_data: copiedData } = await load(store.db, groupId, id);
     throw unavailable(
-      `Live migration ${id} is canceled and pushes nothing any more, but it is not proven yet that no write is left under way at cluster ${names}, which does not answer. The server keeps trying; send the request again to learn when it is done.`,
+      copiedData === 'DROPPING'
+        ? `Live migration ${id} is canceled and pushes nothing any more, but what it copied is not all dropped yet at cluster ${names}. The server keeps trying; send the request again to learn when it is done.`
+        : `Live migration ${id} is canceled and pushes nothing any more, but it is not proven yet that no write is left under way at cluster ${names}, which does not answer. The server keeps trying; send the request again to learn when it is done.`,
       5,
     );
   }
@@ -116,7 +138,8 @@ export class LiveMigrationControl {
     await Promise.race([held, late]).finally(() => waiting.abort());
   }
 
-  #settle(id: string): Flight {
+  /** Proves that nothing of a migration that has ended is under way, and drops what is to be dropped. */
+  settle(id: string): Flight {
     const { fence, store } = this.#context;
     return this.#flights.join(id, {
       about: { liveMigrationId: id },
@@ -125,7 +148,8 @@ export class LiveMigrationControl {
         const unproven = await fence.settleMigration(id, signal);
         if (unproven !== null) return unproven;
         const open = await pushSessions.listOpen(store.db, { migration_id: id });
-        return open.length === 0 ? null : { unprovenCluster: null };
+        if (open.length > 0) return { unprovenCluster: null };
+        return fence.dropCopied(id, signal);
       },
     });
   }
@@ -142,22 +166,4 @@ function nameOf({ credential }: Principal): string {
   return credential.kind === 'apiKey'
     ? `API key ${credential.publicKey}`
     : `service account ${credential.clientId}`;
-}
-
-async function record(
-  tx: Executor,
-  principal: Principal,
-  row: LiveMigrationRow,
-  type: EventType,
-  detail: Readonly<Record<string, unknown>> = {},
-): Promise<void> {
-  const project = await projects.find(tx, row.project_id);
-  await events.record(tx, {
-    type,
-    orgId: project?.org_id ?? principal.orgId,
-    projectId: row.project_id,
-    actor: actorOf(principal),
-    targetId: row.id,
-    detail,
-  });
 }

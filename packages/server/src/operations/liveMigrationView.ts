@@ -3,7 +3,7 @@ import type {
   LiveMigrationDetail,
   LiveMigrationState,
 } from '@linkspan/contract/api/liveMigrations.ts';
-import type { Progress, Source } from '@linkspan/contract/push/messages.ts';
+import type { Progress, Source, Throttle } from '@linkspan/contract/push/messages.ts';
 import {
   isReadyForCutover,
   lagSeconds,
@@ -11,7 +11,8 @@ import {
   shownProgress,
   warningsOf,
 } from '../domain/progress.ts';
-import { apiTime } from '../domain/time.ts';
+import { apiTime, timestamp } from '../domain/time.ts';
+import { endOf, windowWarning } from '../domain/window.ts';
 import * as clusters from '../store/clusters.ts';
 import type { Executor } from '../store/executor.ts';
 import type { LiveMigrationRow } from '../store/schema.ts';
@@ -65,8 +66,11 @@ export function toDetail(
   const source = JSON.parse(row.source) as Omit<Source, 'password'>;
   const state = progressState(row);
   const now = new Date();
+  const end = endOf(row);
+  const warning = isActive(row) ? windowWarning(row) : null;
   return {
     ...toLiveMigration(row),
+    copiedData: row.copied_data,
     created: apiTime(row.created_at),
     cutover: {
       attempt: row.cutover_attempt,
@@ -75,6 +79,7 @@ export function toDetail(
     },
     destination: { clusterName: names.get(row.cluster_id) ?? null, groupId: row.project_id },
     dropDestinationData: row.drop_destination_data === 1,
+    expires: end === null ? null : apiTime(timestamp(end)),
     failureReason: row.failure_reason,
     finished: row.finished_at === null ? null : apiTime(row.finished_at),
     paused: row.paused_at === null || !isActive(row) ? null : apiTime(row.paused_at),
@@ -82,10 +87,19 @@ export function toDetail(
     progressReported: row.progress_at === null ? null : apiTime(row.progress_at),
     source: { clusterName: source.clusterName, groupId: source.projectId },
     state: stateOf(row),
+    throttle: throttleOf(row),
     verified:
       row.verified === null ? null : (JSON.parse(row.verified) as LiveMigrationDetail['verified']),
-    warnings: warningsOf(state, now),
+    warnings: [...(warning === null ? [] : [warning]), ...warningsOf(state, now)],
+    windowHours: row.window_hours,
   };
+}
+
+/** Without any limit where none is kept. */
+export function throttleOf({ throttle }: LiveMigrationRow): Throttle {
+  return throttle === null
+    ? { bytesPerSecond: null, documentsPerSecond: null }
+    : (JSON.parse(throttle) as Throttle);
 }
 
 function stateOf(row: LiveMigrationRow): LiveMigrationState {

@@ -1,8 +1,13 @@
-import type { LiveMigration, LiveMigrationDetail } from '@linkspan/contract/api/liveMigrations.ts';
+import type {
+  CreateLiveMigrationOwn,
+  LiveMigration,
+  LiveMigrationDetail,
+} from '@linkspan/contract/api/liveMigrations.ts';
 import type { Principal } from '../domain/access.ts';
 import { apiError } from '@linkspan/contract/serving/apiError.ts';
 import { newId } from '../domain/ids.ts';
 import { isReadyForCutover } from '../domain/progress.ts';
+import { changedThrottle } from '../domain/throttle.ts';
 import { timestamp } from '../domain/time.ts';
 import * as events from '../store/events.ts';
 import type { Executor } from '../store/executor.ts';
@@ -20,19 +25,28 @@ import {
 } from './liveMigrationView.ts';
 import { type MigrationRequest, resolveRequest } from './migrationRequest.ts';
 
+/** What only Linkspan's own create has. */
+export type OwnSettings = Pick<CreateLiveMigrationOwn, 'throttle' | 'windowHours'>;
+
 /** Makes a live migration; its migration host takes it up with its next poll. */
 export async function create(
   context: OperationContext,
   principal: Principal,
   groupId: string,
   body: MigrationRequest,
+  own: OwnSettings = {},
 ): Promise<LiveMigration> {
   const { store, work } = context;
+  const throttle = changedThrottle(null, own.throttle ?? null);
   const id = newId();
   const row = await store.transaction(async (tx) => {
     const resolved = await resolveRequest(tx, groupId, body);
     const { link, host, cluster, source, password, orgId } = resolved;
-    if ((await liveMigrations.listActive(tx, { cluster_id: cluster.id })).length > 0) {
+    const using = { cluster_id: cluster.id };
+    const busy =
+      (await liveMigrations.listActive(tx, using)).length +
+      (await liveMigrations.listDropping(tx, using)).length;
+    if (busy > 0) {
       throw apiError('CANNOT_MODIFY_CLUSTER_WITH_RUNNING_LIVE_IMPORT');
     }
     const created: LiveMigrationRow = {
@@ -60,6 +74,12 @@ export async function create(
       finished_at: null,
       paused_at: null,
       canceled_at: null,
+      namespaces: null,
+      throttle: throttle === null ? null : JSON.stringify(throttle),
+      window_hours: own.windowHours ?? context.windowHours,
+      window_began_at: null,
+      window_warned_hours: null,
+      copied_data: null,
     };
     await liveMigrations.insert(tx, created);
     await events.record(tx, {
@@ -74,6 +94,7 @@ export async function create(
         sourceGroupId: source.projectId,
         sourceClusterName: source.clusterName,
         dropDestinationData: resolved.dropDestinationData,
+        ...(throttle === null ? {} : { throttle }),
       },
     });
     return created;

@@ -1,6 +1,7 @@
 import {
   type CreateLiveMigration20230101,
   type CreateLiveMigration20240530,
+  type CreateLiveMigrationOwn,
   EMPTY_MEANS_ABSENT,
 } from '@linkspan/contract/api/liveMigrations.ts';
 import type { Source } from '@linkspan/contract/push/messages.ts';
@@ -13,8 +14,11 @@ import * as projects from '../store/projects.ts';
 import type { ClusterRow, LinkRow, MigrationHostRow } from '../store/schema.ts';
 import { inventoryOf } from './inventory.ts';
 
-/** Body of create and validate, in either version. */
-export type MigrationRequest = CreateLiveMigration20230101 | CreateLiveMigration20240530;
+/** Body of create and validate, in any version or Linkspan's own. */
+export type MigrationRequest =
+  | CreateLiveMigration20230101
+  | CreateLiveMigration20240530
+  | CreateLiveMigrationOwn;
 
 /** What a request names, found. */
 export interface ResolvedRequest {

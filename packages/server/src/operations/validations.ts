@@ -40,6 +40,7 @@ export async function create(
       error_message: null,
       created_at: timestamp(),
       finished_at: null,
+      namespaces: null,
     };
     await validations.insert(tx, created);
     await events.record(tx, {

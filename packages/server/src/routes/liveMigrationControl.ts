@@ -1,4 +1,5 @@
 import { Empty } from '@linkspan/contract/api/common.ts';
+import { CancelLiveMigration } from '@linkspan/contract/api/liveMigrations.ts';
 import { FIRST_VERSION } from '@linkspan/contract/api/versions.ts';
 import { type Endpoint, operation } from '../http/endpoint.ts';
 import { RATE_LIMITS } from '../http/rateLimit.ts';
@@ -43,8 +44,11 @@ export function liveMigrationControlEndpoints(control: LiveMigrationControl): En
       operationId: 'cancelLiveMigration',
       summary: 'End a live migration before its cutover',
       path: `${path}/cancel`,
-      handle: async ({ principal, params }) => {
-        await control.cancel(principal, params.groupId, params.liveMigrationId);
+      versions: [
+        { date: FIRST_VERSION, body: CancelLiveMigration, bodyOptional: true, response: Empty },
+      ],
+      handle: async ({ principal, params, body }) => {
+        await control.cancel(principal, params.groupId, params.liveMigrationId, body);
         return { body: {} };
       },
     }),

@@ -2,15 +2,18 @@ import { Empty } from '@linkspan/contract/api/common.ts';
 import {
   CreateLiveMigration20230101,
   CreateLiveMigration20240530,
+  CreateLiveMigrationOwn,
   LiveMigration,
   LiveMigrationDetail,
   LiveMigrationValidation,
   LiveMigrationValidationDetail,
+  UpdateLiveMigration,
 } from '@linkspan/contract/api/liveMigrations.ts';
 import { FIRST_VERSION, LIVE_MIGRATION_VERSION } from '@linkspan/contract/api/versions.ts';
 import { type Endpoint, listOperation, operation } from '../http/endpoint.ts';
 import { RATE_LIMITS } from '../http/rateLimit.ts';
 import type { OperationContext } from '../operations/context.ts';
+import { update } from '../operations/liveMigrationSettings.ts';
 import * as liveMigrations from '../operations/liveMigrations.ts';
 import { dropEmptyAttributes } from '../operations/migrationRequest.ts';
 import * as validations from '../operations/validations.ts';
@@ -150,6 +153,36 @@ function linkspanEndpoints(context: OperationContext): Endpoint[] {
       versions: [{ date: FIRST_VERSION, response: LiveMigrationDetail }],
       handle: async ({ params }) => ({
         body: await liveMigrations.detail(context, params.groupId, params.liveMigrationId),
+      }),
+    }),
+    operation({
+      ...group,
+      operationId: 'createLiveMigration',
+      summary: 'Start a live migration, with what Atlas has no field for',
+      method: 'POST',
+      path: PATH,
+      role: 'ORG_OWNER',
+      status: 201,
+      versions: [
+        { date: FIRST_VERSION, body: CreateLiveMigrationOwn, response: LiveMigrationDetail },
+      ],
+      prepareBody: dropEmptyAttributes,
+      handle: async ({ principal, params: { groupId }, body }) => {
+        const { _id } = await liveMigrations.create(context, principal, groupId, body, body);
+        return { body: await liveMigrations.detail(context, groupId, _id) };
+      },
+    }),
+    operation({
+      ...group,
+      operationId: 'updateLiveMigration',
+      summary: 'Change the throttle or the window of a live migration that runs',
+      method: 'PATCH',
+      path: `${PATH}/{liveMigrationId}`,
+      role: 'ORG_OWNER',
+      status: 200,
+      versions: [{ date: FIRST_VERSION, body: UpdateLiveMigration, response: LiveMigrationDetail }],
+      handle: async ({ principal, params: { groupId, liveMigrationId }, body }) => ({
+        body: await update(context, principal, groupId, liveMigrationId, body),
       }),
     }),
     operation({

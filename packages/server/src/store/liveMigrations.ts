@@ -78,6 +78,17 @@ export async function listActive(
   return query.orderBy('created_at').orderBy('id').execute();
 }
 
+/** Canceled migrations of which the copied data is still to be dropped, of one link or cluster. */
+export async function listDropping(
+  ex: Executor,
+  of: Partial<Pick<LiveMigrationRow, 'link_id' | 'cluster_id'>> = {},
+): Promise<LiveMigrationRow[]> {
+  let query = ex.selectFrom('live_migrations').selectAll().where('copied_data', '=', 'DROPPING');
+  if (of.link_id !== undefined) query = query.where('link_id', '=', of.link_id);
+  if (of.cluster_id !== undefined) query = query.where('cluster_id', '=', of.cluster_id);
+  return query.orderBy('created_at').orderBy('id').execute();
+}
+
 /** Migrations that have not ended, of all projects of the organization. */
 export async function listActiveOfOrganization(
   ex: Executor,
@@ -107,6 +118,37 @@ export async function nextEpoch(ex: Executor, id: string): Promise<number | null
     .returning('epoch')
     .executeTakeFirst();
   return row?.epoch ?? null;
+}
+
+/**
+ * Takes the next epoch for a session of the server's own, of a canceled migration whose copied data is
+ * to be dropped.
+ * @returns the epoch, or null if there is nothing to be dropped any more
+ */
+export async function nextDroppingEpoch(ex: Executor, id: string): Promise<number | null> {
+  const row = await ex
+    .updateTable('live_migrations')
+    .set((eb) => ({ epoch: eb('epoch', '+', 1) }))
+    .where('id', '=', id)
+    .where('copied_data', '=', 'DROPPING')
+    .returning('epoch')
+    .executeTakeFirst();
+  return row?.epoch ?? null;
+}
+
+/** @returns false if nothing of the migration is to be dropped any more */
+export async function endDropping(
+  ex: Executor,
+  id: string,
+  outcome: 'DROPPED' | 'KEPT',
+): Promise<boolean> {
+  const result = await ex
+    .updateTable('live_migrations')
+    .set({ copied_data: outcome })
+    .where('id', '=', id)
+    .where('copied_data', '=', 'DROPPING')
+    .executeTakeFirst();
+  return result.numUpdatedRows > 0n;
 }
 
 /** What the destination held was dropped, or nothing had to be. */
@@ -243,10 +285,15 @@ export async function setCanceled(
   ex: Executor,
   id: string,
   reason: string,
+  dropCopied: boolean,
   at: string,
 ): Promise<boolean> {
   if (!(await setEnded(ex, id, 'FAILED', reason, at))) return false;
-  await ex.updateTable('live_migrations').set({ canceled_at: at }).where('id', '=', id).execute();
+  await ex
+    .updateTable('live_migrations')
+    .set({ canceled_at: at, copied_data: dropCopied ? 'DROPPING' : 'KEPT' })
+    .where('id', '=', id)
+    .execute();
   return true;
 }
 
@@ -264,6 +311,15 @@ export async function setPaused(ex: Executor, id: string, at: string): Promise<b
     .whereRef('cutover_failed_attempt', '=', 'cutover_attempt')
     .executeTakeFirst();
   return result.numUpdatedRows > 0n;
+}
+
+/** @param throttle JSON of the wire's `Throttle`, or null */
+export async function setThrottle(
+  ex: Executor,
+  id: string,
+  throttle: string | null,
+): Promise<void> {
+  await ex.updateTable('live_migrations').set({ throttle }).where('id', '=', id).execute();
 }
 
 /** @returns false if it has ended or is not paused */

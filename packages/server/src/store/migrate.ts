@@ -5,6 +5,7 @@ import * as initial from './migrations/0001-initial.ts';
 import * as accounts from './migrations/0002-accounts.ts';
 import * as nodes from './migrations/0003-nodes.ts';
 import type { StoreDialect } from './dialects/dialect.ts';
+import * as control from './migrations/0004-control.ts';
 
 interface Migration {
   readonly name: string;
@@ -20,6 +21,7 @@ const MIGRATIONS: readonly Migration[] = [
   { name: '0001-initial', up: initial.up },
   { name: '0002-accounts', up: accounts.up },
   { name: '0003-nodes', up: nodes.up },
+  { name: '0004-control', up: control.up },
 ];
 
 /** The store was written by a newer server than this one (rule C15). */

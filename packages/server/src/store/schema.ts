@@ -205,6 +205,8 @@ export interface ValidationRow {
   error_message: string | null;
   created_at: string;
   finished_at: string | null;
+  /** JSON of the wire's `Namespaces`; null where all is to be moved under its own name. */
+  namespaces: string | null;
 }
 
 export type LiveMigrationStatus = 'NEW' | 'WORKING' | 'FAILED' | 'COMPLETE' | 'EXPIRED';
@@ -244,6 +246,18 @@ export interface LiveMigrationRow {
   paused_at: string | null;
   /** When it was canceled, which made it FAILED; null if it was not. */
   canceled_at: string | null;
+  /** JSON of the wire's `Namespaces`; null where all is moved under its own name. */
+  namespaces: string | null;
+  /** JSON of the wire's `Throttle`; null where there is none. */
+  throttle: string | null;
+  /** How long it may go on after it was first ready for cutover. */
+  window_hours: number;
+  /** When it was first ready for cutover, or null. */
+  window_began_at: string | null;
+  /** The last warning of the window's end, in hours before it; null before the first. */
+  window_warned_hours: number | null;
+  /** What becomes of what a canceled migration had copied; null if it was not canceled. */
+  copied_data: 'KEPT' | 'DROPPING' | 'DROPPED' | null;
 }
 
 /** What the migration created at the destination, written before the command is sent (D11, C2). */

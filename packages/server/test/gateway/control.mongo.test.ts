@@ -1,15 +1,20 @@
 import type { Progress, WorkReply } from '@linkspan/contract/push/messages.ts';
-import { VERSION_HEADER } from '@linkspan/contract/push/version.ts';
+import { PUSH_VERSION, VERSION_HEADER } from '@linkspan/contract/push/version.ts';
 import { Int32, type Document } from 'mongodb';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 
 import type { Principal } from '../../src/domain/access.ts';
-import { addressList } from '../../src/domain/addresses.ts';
-import { newId } from '../../src/domain/ids.ts';
 import { LiveMigrationControl } from '../../src/operations/liveMigrationControl.ts';
 import * as liveMigrations from '../../src/store/liveMigrations.ts';
 import * as pushSessions from '../../src/store/pushSessions.ts';
-import { startPush, TestHost, type TestPush, type TestSession } from './push.ts';
+import {
+  operationContext,
+  ownerOf,
+  startPush,
+  TestHost,
+  type TestPush,
+  type TestSession,
+} from './push.ts';
 
 let push: TestPush;
 let host: TestHost;
@@ -55,26 +60,11 @@ const progress: Progress = {
   collections: [],
 };
 
-const principal = (): Principal => ({
-  orgId: push.orgId,
-  credential: { kind: 'apiKey', apiKeyId: newId(), publicKey: 'abcdefgh' },
-  orgRoles: new Set(['ORG_OWNER']),
-  projectRoles: new Map(),
-  remoteAddress: '127.0.0.1',
-});
+const principal = (): Principal => ownerOf(push);
 
 /** The operations over the server's own store and gateway. */
-function control(waitMs = 20_000): LiveMigrationControl {
-  return new LiveMigrationControl({
-    store: push.store,
-    fence: push.gateway,
-    probe: push.gateway,
-    work: push.gateway,
-    publicUrl: push.url,
-    allowedNetworks: addressList([]),
-    removalWaitMs: waitMs,
-    log: { info: () => {}, warn: () => {}, error: () => {} },
-  });
+function control(waitMs?: number): LiveMigrationControl {
+  return new LiveMigrationControl(operationContext(push, waitMs));
 }
 
 /** The destination holds the next of each of the commands back, without a sleep of the test's own. */
@@ -210,8 +200,8 @@ test('the host of a paused migration reports how it stands; nobody else, and not
   expect((await report(host)).code).toBe('MIGRATION_NOT_ACTIVE');
 });
 
-test('an agent of version 1 is told to try again', async () => {
-  const version = { [VERSION_HEADER]: '1' };
+test('an agent of the version before is told to try again', async () => {
+  const version = { [VERSION_HEADER]: String(PUSH_VERSION - 1) };
   const path = `/migrations/${id}/sessions`;
   expect((await host.post(path, {}, version)).status).toBe(200);
   await control().pause(principal(), groupId, id);

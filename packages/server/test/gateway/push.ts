@@ -19,11 +19,14 @@ import { BSON, type Document } from 'mongodb';
 
 import { loadConfig } from '../../src/config/config.ts';
 import { makeLogger } from '../../src/config/logger.ts';
+import type { Principal } from '../../src/domain/access.ts';
+import { addressList } from '../../src/domain/addresses.ts';
 import { newId } from '../../src/domain/ids.ts';
 import { timestamp } from '../../src/domain/time.ts';
 import { createGateway, type Gateway } from '../../src/gateway/gateway.ts';
 import { initOrganization } from '../../src/init.ts';
 import { startServer, type RunningServer } from '../../src/main.ts';
+import type { OperationContext } from '../../src/operations/context.ts';
 import * as clusters from '../../src/store/clusters.ts';
 import * as links from '../../src/store/links.ts';
 import * as liveMigrations from '../../src/store/liveMigrations.ts';
@@ -272,6 +275,12 @@ export async function startPush(): Promise<TestPush> {
         finished_at: null,
         paused_at: null,
         canceled_at: null,
+        namespaces: null,
+        throttle: null,
+        window_hours: 120,
+        window_began_at: null,
+        window_warned_hours: null,
+        copied_data: null,
         ...change,
       });
       return id;
@@ -281,5 +290,31 @@ export async function startPush(): Promise<TestPush> {
       server = await start();
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** An owner of the organization. */
+export function ownerOf({ orgId }: TestPush): Principal {
+  return {
+    orgId,
+    credential: { kind: 'apiKey', apiKeyId: newId(), publicKey: 'abcdefgh' },
+    orgRoles: new Set(['ORG_OWNER']),
+    projectRoles: new Map(),
+    remoteAddress: '127.0.0.1',
+  };
+}
+
+/** What operations work with, over the server's own store and gateway. */
+export function operationContext(push: TestPush, waitMs = 20_000): OperationContext {
+  return {
+    store: push.store,
+    fence: push.gateway,
+    probe: push.gateway,
+    work: push.gateway,
+    publicUrl: push.url,
+    allowedNetworks: addressList([]),
+    removalWaitMs: waitMs,
+    windowHours: 120,
+    log: { info: () => {}, warn: () => {}, error: () => {} },
   };
 }

@@ -55,6 +55,7 @@ async function makeValidation(): Promise<string> {
     error_message: null,
     created_at: timestamp(),
     finished_at: null,
+    namespaces: null,
   });
   return id;
 }

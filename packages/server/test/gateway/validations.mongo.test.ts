@@ -40,6 +40,7 @@ async function validate(
     error_message: null,
     created_at: timestamp(),
     finished_at: null,
+    namespaces: null,
   });
   const message = { findings: [], namespaces: [], dataBytes: 0, ...report };
   expect((await host.post(`/validations/${id}/report`, message)).status).toBe(204);

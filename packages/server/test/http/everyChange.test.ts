@@ -213,6 +213,15 @@ test('each change of clusters, link and migrations is an event with who and what
     const liveMigrationId = String(made['_id']);
     return { groupId, liveMigrationId };
   };
+  const first = await change('createLiveMigration', { groupId }, body, [
+    ['LIVE_MIGRATION_CREATED'],
+  ]);
+  const firstId = String(first['_id']);
+  const drop = { dropCopied: true };
+  await change('cancelLiveMigration', { groupId, liveMigrationId: firstId }, drop, [
+    ['CLUSTER_IMPORT_CANCELLED', firstId],
+  ]);
+  await liveMigrations.endDropping(server.store.db, firstId, 'DROPPED');
   const one = await create();
   const { liveMigrationId: id } = one;
   await report(id);
@@ -221,6 +230,12 @@ test('each change of clusters, link and migrations is an event with who and what
   await change('cancelLiveMigration', one, undefined, [['CLUSTER_IMPORT_CANCELLED', id]]);
   const two = await create();
   await report(two.liveMigrationId);
+  const throttle = { bytesPerSecond: 1000 };
+  await change('updateLiveMigration', two, { throttle, windowHours: 200 }, [
+    ['LIVE_MIGRATION_THROTTLE_CHANGED', two.liveMigrationId],
+    ['LIVE_MIGRATION_WINDOW_CHANGED', two.liveMigrationId],
+  ]);
+  await change('updateLiveMigration', two, { throttle, windowHours: 200 }, []);
   const cutover = [['CLUSTER_IMPORT_CUTOVER', two.liveMigrationId]] as const;
   await change('cutoverGroupLiveMigration', two, undefined, cutover);
   // One that is under way already: nothing changes.

@@ -112,6 +112,9 @@ function bodyOf({ operationId }: Endpoint, groupId: string): unknown {
     createOrgServiceAccountSecret: { secretExpiresAfterHours: 24 },
     createOrgServiceAccountAccessList: [{ ipAddress: '192.0.2.2' }],
     createGroupLiveMigration: migrationBody(groupId),
+    createLiveMigration: migrationBody(groupId),
+    updateLiveMigration: { windowHours: 500 },
+    cancelLiveMigration: { dropCopied: true },
     validateGroupLiveMigrations: migrationBody(groupId),
   };
   return bodies[operationId];

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { addressList } from '../../src/domain/addresses.ts';
 import { ValidationExpiry } from '../../src/operations/validationExpiry.ts';
 import { textOf } from '../support/api.ts';
+import { operationContext } from '../support/endpoints.ts';
 import { linkHost, makeDestination, migrationBody } from '../support/link.ts';
 import { startTestServer } from '../support/server.ts';
 
@@ -12,21 +12,9 @@ test('a validation that its host never answers fails after a while, not before',
   const base = `/api/atlas/v2/groups/${groupId}/liveMigrations/validate`;
   const created = await server.api.call('POST', base, { body: migrationBody(groupId) });
   const path = `${base}/${textOf(created, '_id')}`;
-  const changed: string[] = [];
-  const expiry = new ValidationExpiry({
-    store: server.store,
-    fence: {
-      settle: async () => null,
-      settleMigration: async () => null,
-      holdMigration: async () => {},
-    },
-    probe: { test: () => server.hooks.test() },
-    work: { changed: (id) => void changed.push(id) },
-    publicUrl: () => server.url,
-    allowedNetworks: addressList([]),
-    removalWaitMs: 1000,
-    log: console,
-  });
+  const { changed } = server.hooks;
+  changed.length = 0;
+  const expiry = new ValidationExpiry(operationContext(server));
   await expiry.expire(new Date(Date.now() + 9 * 60_000));
   expect((await server.api.call('GET', path)).json).toMatchObject({ status: 'PENDING' });
   expect(changed).toEqual([]);

@@ -100,6 +100,12 @@ export function registerStoreTests(kind: string, open: () => Promise<Store>): vo
         finished_at: null,
         paused_at: null,
         canceled_at: null,
+        namespaces: null,
+        throttle: null,
+        window_hours: 120,
+        window_began_at: null,
+        window_warned_hours: null,
+        copied_data: null,
         ...change,
       });
       return id;

@@ -6,21 +6,28 @@ import { LiveMigrationControl } from '../../src/operations/liveMigrationControl.
 import { allEndpoints } from '../../src/routes/endpoints.ts';
 import type { TestServer } from './server.ts';
 
-/** The declarations of every operation, to walk them. */
-export function everyEndpoint(server: TestServer): Endpoint[] {
-  const context: OperationContext = {
+/** What operations work with, over a test server's store. */
+export function operationContext(server: TestServer): OperationContext {
+  return {
     store: server.store,
     fence: {
       settle: async () => null,
       settleMigration: async () => null,
       holdMigration: async () => {},
+      dropCopied: async () => null,
     },
     probe: { test: () => server.hooks.test() },
-    work: { changed: () => {} },
+    work: { changed: (linkId) => void server.hooks.changed.push(linkId) },
     publicUrl: () => server.url,
     allowedNetworks: addressList([]),
     removalWaitMs: 1000,
+    windowHours: 120,
     log: console,
   };
+}
+
+/** The declarations of every operation, to walk them. */
+export function everyEndpoint(server: TestServer): Endpoint[] {
+  const context = operationContext(server);
   return allEndpoints(context, new LinkRemoval(context), new LiveMigrationControl(context));
 }

@@ -19,6 +19,7 @@ export interface GatewayHooks {
     migrationId: string,
     signal: AbortSignal,
   ) => Promise<{ unprovenCluster: string } | null>;
+  dropCopied: (migrationId: string) => Promise<{ unprovenCluster: string } | null>;
   /** Migrations that were told to hold. */
   readonly held: string[];
   test: () => Promise<ConnectionTest>;
@@ -63,6 +64,7 @@ export async function startTestServer(
   const hooks: GatewayHooks = {
     settle: async () => null,
     settleMigration: async () => null,
+    dropCopied: async () => null,
     held: [],
     test: async () => ({ ok: true, mongoDBVersion: '8.2.0', topology: 'ReplicaSet' }),
     changed: [],
@@ -119,6 +121,7 @@ function fakeGateway(
     plugin: noPlugin,
     settle: (linkId, signal) => hooks.settle(linkId, signal),
     settleMigration: (migrationId, signal) => hooks.settleMigration(migrationId, signal),
+    dropCopied: (migrationId) => hooks.dropCopied(migrationId),
     holdMigration: async (migrationId) => void hooks.held.push(migrationId),
     test: () => hooks.test(),
     changed: (linkId) => void hooks.changed.push(linkId),

@@ -7,6 +7,7 @@ import { clientCommand, Session, type ClientOptions } from '../../session.ts';
 interface ControlOptions extends ClientOptions {
   readonly liveMigrationId: string;
   readonly force?: true;
+  readonly dropCopied?: true;
 }
 
 /** A verb that asks for one of Linkspan's own operations on a live migration and shows no table. */
@@ -15,6 +16,7 @@ export function controlCommand(
   verb: 'pause' | 'resume' | 'cancel',
   texts: { readonly description: string; readonly done: string },
   isSure: (options: ControlOptions) => Promise<boolean> = async () => true,
+  bodyOf: (options: ControlOptions) => { body?: object } = () => ({}),
 ): Command {
   const command = clientCommand(parent.command(verb), 'project')
     .description(texts.description)
@@ -27,7 +29,7 @@ export function controlCommand(
       console.log('Live migration not changed');
       return;
     }
-    await session.call('POST', path);
+    await session.call('POST', path, bodyOf(options));
     print(session.output, {}, () => texts.done);
   });
 }

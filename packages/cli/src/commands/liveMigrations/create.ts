@@ -1,18 +1,27 @@
 import type { LiveMigration } from '@linkspan/contract/api/liveMigrations.ts';
-import { ATLAS_V2, LIVE_MIGRATION_VERSION } from '@linkspan/contract/api/versions.ts';
+import { ATLAS_V2, LINKSPAN_V1, LIVE_MIGRATION_VERSION } from '@linkspan/contract/api/versions.ts';
 import type { Command } from 'commander';
 
-import { migrationBody, migrationCommand, type MigrationOptions } from '../../migrationOptions.ts';
+import {
+  limitOptions,
+  type LimitOptions,
+  migrationBody,
+  migrationCommand,
+  type MigrationOptions,
+  throttleOf,
+} from '../../migrationOptions.ts';
 import { print, table } from '../../output.ts';
 import { Session } from '../../session.ts';
 import { confirm } from '../../terminal.ts';
 
 /** `liveMigrations create` */
 export function addLiveMigrationsCreate(parent: Command): void {
-  migrationCommand(parent.command('create'))
+  const command = migrationCommand(parent.command('create'));
+  limitOptions(command, '')
     .description('Start a live migration from a source to a destination cluster.')
-    .action(async (options: MigrationOptions) => {
+    .action(async (options: MigrationOptions & LimitOptions) => {
       await using session = new Session(options);
+      const throttle = throttleOf(options);
       const body = await migrationBody(options, session.projectId);
       if (body.dropDestinationData === true && options.force !== true) {
         const question = `Everything that the cluster ${options.clusterName} holds will be dropped. Go on?`;
@@ -21,9 +30,17 @@ export function addLiveMigrationsCreate(parent: Command): void {
           return;
         }
       }
-      const path = `${ATLAS_V2}/groups/${session.projectId}/liveMigrations`;
-      const request = { version: LIVE_MIGRATION_VERSION, body };
-      const created = await session.call<LiveMigration>('POST', path, request);
+      const path = `/groups/${session.projectId}/liveMigrations`;
+      // What Atlas has a field for goes the way of Atlas.
+      const created =
+        throttle === undefined
+          ? await session.call<LiveMigration>('POST', ATLAS_V2 + path, {
+              version: LIVE_MIGRATION_VERSION,
+              body,
+            })
+          : await session.call<LiveMigration>('POST', LINKSPAN_V1 + path, {
+              body: { ...body, throttle },
+            });
       print(session.output, created, () => migrationTable([created]));
     });
 }

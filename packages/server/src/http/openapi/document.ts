@@ -107,6 +107,7 @@ function operationOf(endpoint: Endpoint, base: ApiBase, schemas: SchemaComponent
   const bodies = answering.flatMap(({ body, date }) =>
     body === undefined ? [] : [[mediaType(base, date), { schema: schemas.refer(body) }] as const],
   );
+  const required = answering.some(({ bodyOptional }) => bodyOptional !== true);
   return {
     operationId: operationIdOf(endpoint, base),
     summary,
@@ -120,7 +121,7 @@ function operationOf(endpoint: Endpoint, base: ApiBase, schemas: SchemaComponent
     parameters: parametersOf(endpoint),
     ...(bodies.length === 0
       ? {}
-      : { requestBody: { required: true, content: Object.fromEntries(bodies) } }),
+      : { requestBody: { required, content: Object.fromEntries(bodies) } }),
     responses: {
       ...successes(endpoint, base, answering, schemas),
       ...errorResponses(endpoint, base),

@@ -1,0 +1,128 @@
+import { randomBytes } from 'node:crypto';
+
+import { formatNamespace } from '@linkspan/contract/push/namespaces.ts';
+
+import { applyStructure } from '../destination/structure.ts';
+import { newId } from '../domain/ids.ts';
+import { timestamp } from '../domain/time.ts';
+import * as clusters from '../store/clusters.ts';
+import * as links from '../store/links.ts';
+import * as liveMigrations from '../store/liveMigrations.ts';
+import * as migrationEvents from '../store/migrationEvents.ts';
+import * as pushSessions from '../store/pushSessions.ts';
+import type { ClusterRow, LiveMigrationRow } from '../store/schema.ts';
+import { hashOf } from './authenticate.ts';
+import type { GatewayContext } from './context.ts';
+import { PushError } from './errors.ts';
+import { PushSession } from './session.ts';
+
+const DONE = new PushError('MIGRATION_NOT_ACTIVE', 'What the live migration had made is dropped.');
+
+/**
+ * Drops what a canceled migration made, one by one, never a database (rule D11). It writes through a
+ * session of the server's own, so that a removal of the link refuses it and waits for it like any other
+ * (invariant I1), and a later start finds what an earlier process had under way. Repeating it goes on
+ * where it ended.
+ * @returns null once nothing is left to be done, else the name of the cluster that does not do it now
+ */
+export async function dropCopied(
+  context: GatewayContext,
+  migrationId: string,
+  signal: AbortSignal,
+): Promise<{ unprovenCluster: string } | null> {
+  const { store, sessions, log } = context;
+  const migration = await liveMigrations.find(store.db, migrationId);
+  if (migration?.copied_data !== 'DROPPING' || migration.link_id === null) return null;
+  const cluster = await clusters.find(store.db, migration.cluster_id);
+  if (cluster === undefined) throw new Error('a cluster is kept while something is dropped there');
+  const session = makeSession(context, migration, migration.link_id, cluster);
+  // A link that is removed from here on finds the session and refuses it.
+  sessions.add(session);
+  let dropped = 0;
+  let failure: Error | null = null;
+  try {
+    if (!(await enter(context, session))) return null;
+    await session.loadOwned();
+    for (const namespace of session.ownedNamespaces) {
+      signal.throwIfAborted();
+      await applyStructure(session.destination, session.owned, { action: 'drop', ...namespace });
+      log.info({ migrationId, namespace: formatNamespace(namespace) }, 'copied data dropped');
+      dropped += 1;
+    }
+  } catch (error) {
+    failure = error as Error;
+  } finally {
+    await sessions.retire(session, DONE, signal);
+  }
+  if (failure !== null) {
+    const reason = failure.message;
+    log.warn({ migrationId, cluster: cluster.name, reason }, 'copied data is not all dropped yet');
+    return { unprovenCluster: cluster.name };
+  }
+  await end(context, migration, dropped);
+  return null;
+}
+
+function makeSession(
+  { store, mayConnect, log }: GatewayContext,
+  migration: LiveMigrationRow,
+  linkId: string,
+  cluster: ClusterRow,
+): PushSession {
+  return new PushSession({
+    identity: {
+      id: newId(),
+      migrationId: migration.id,
+      linkId,
+      hostId: migration.host_id,
+      clusterId: cluster.id,
+      clusterName: cluster.name,
+      connectionName: `linkspan-${randomBytes(12).toString('hex')}`,
+    },
+    store,
+    uri: clusters.openUri(store.sealer, cluster),
+    mayConnect,
+    onPending: (reason) =>
+      log.info({ cluster: cluster.name, reason }, 'drops of a session may be left'),
+  });
+}
+
+/**
+ * The one transaction before the first drop.
+ * @returns false if the link is being removed, or nothing is to be dropped any more
+ */
+async function enter({ store }: GatewayContext, session: PushSession): Promise<boolean> {
+  const { id, migrationId, linkId, clusterId, connectionName } = session.identity;
+  return store.transaction(async (tx) => {
+    if ((await links.find(tx, linkId))?.state !== 'LINKED') return false;
+    const epoch = await liveMigrations.nextDroppingEpoch(tx, migrationId);
+    if (epoch === null) return false;
+    await pushSessions.insert(tx, {
+      id,
+      migration_id: migrationId,
+      link_id: linkId,
+      cluster_id: clusterId,
+      epoch,
+      // Of a secret that nobody has: no host can claim the session.
+      secret_hash: hashOf(randomBytes(32).toString('hex')),
+      state: 'OPEN',
+      connection_name: connectionName,
+      opened_at: timestamp(),
+    });
+    session.epoch = epoch;
+    return true;
+  });
+}
+
+async function end(
+  { store }: GatewayContext,
+  migration: LiveMigrationRow,
+  dropped: number,
+): Promise<void> {
+  await store.transaction(async (tx) => {
+    if (!(await liveMigrations.endDropping(tx, migration.id, 'DROPPED'))) return;
+    const detail = { namespaces: dropped };
+    const type = 'LIVE_MIGRATION_COPIED_DATA_DROPPED';
+    await migrationEvents.record(tx, migration, type, null, detail);
+  });
+}

@@ -1,0 +1,77 @@
+import { timestamp } from '../domain/time.ts';
+import { dueWarning, endOf, isOver } from '../domain/window.ts';
+import type { Executor } from '../store/executor.ts';
+import * as migrationEvents from '../store/migrationEvents.ts';
+import * as migrationWindows from '../store/migrationWindows.ts';
+import type { LiveMigrationRow } from '../store/schema.ts';
+import type { OperationContext } from './context.ts';
+import { Periodic } from './periodic.ts';
+
+const PERIOD_MS = 30_000;
+
+/**
+ * Warns of the end of windows of live migrations, and ends those whose window is over. One that is being
+ * cut over is let finish; if the cutover fails, it ends with the next look.
+ *
+ * Beginning, length and warnings are stored, and each step goes one way only: a clock that jumps back
+ * repeats no warning and revives nothing.
+ */
+export class WindowExpiry {
+  readonly #context: OperationContext;
+  readonly #settle: (migrationId: string) => void;
+  readonly #periodic: Periodic;
+
+  /** @param settle told of each migration that was ended: its sessions are to end, too */
+  constructor(context: OperationContext, settle: (migrationId: string) => void) {
+    this.#context = context;
+    this.#settle = settle;
+    this.#periodic = new Periodic(PERIOD_MS, async () => {
+      try {
+        await this.look(new Date());
+      } catch (error) {
+        context.log.error({ err: error }, 'windows of live migrations cannot be looked at');
+      }
+    });
+  }
+
+  start(): void {
+    this.#periodic.start();
+  }
+
+  async close(): Promise<void> {
+    await this.#periodic.stop();
+  }
+
+  /** Does what is due at that moment. */
+  async look(now: Date): Promise<void> {
+    const { store, work } = this.#context;
+    const ended = await store.transaction(async (tx) => {
+      const over: LiveMigrationRow[] = [];
+      for (const row of await migrationWindows.listRunning(tx)) {
+        if (!isOver(row, now)) await warn(tx, row, now);
+        else if (await expire(tx, row, now)) over.push(row);
+      }
+      return over;
+    });
+    for (const { id, link_id: linkId } of ended) {
+      this.#settle(id);
+      if (linkId !== null) work.changed(linkId);
+    }
+  }
+}
+
+async function warn(tx: Executor, row: LiveMigrationRow, now: Date): Promise<void> {
+  const hours = dueWarning(row, now);
+  if (hours === null || !(await migrationWindows.setWarned(tx, row, hours))) return;
+  await migrationEvents.record(tx, row, 'LIVE_MIGRATION_WINDOW_ENDING', null, {
+    hoursBefore: hours,
+    expires: endOf(row)?.toISOString(),
+  });
+}
+
+async function expire(tx: Executor, row: LiveMigrationRow, now: Date): Promise<boolean> {
+  const reason = `Its window of ${row.window_hours} hours is over: it was ready for cutover and was not cut over in time.`;
+  if (!(await migrationWindows.expire(tx, row, reason, timestamp(now)))) return false;
+  await migrationEvents.record(tx, row, 'LIVE_MIGRATION_EXPIRED', null, { reason });
+  return true;
+}

@@ -1,0 +1,157 @@
+import type { Document } from 'mongodb';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+
+import { LinkRemoval } from '../../src/operations/linkRemoval.ts';
+import { LiveMigrationControl } from '../../src/operations/liveMigrationControl.ts';
+import * as events from '../../src/store/events.ts';
+import * as liveMigrations from '../../src/store/liveMigrations.ts';
+import * as migrationNamespaces from '../../src/store/migrationNamespaces.ts';
+import * as pushSessions from '../../src/store/pushSessions.ts';
+import { operationContext, ownerOf, startPush, TestHost, type TestPush } from './push.ts';
+
+let push: TestPush;
+let host: TestHost;
+let id: string;
+let groupId: string;
+
+beforeAll(async () => {
+  push = await startPush();
+  host = new TestHost(push.url);
+  await host.register(push.token);
+});
+afterAll(async () => {
+  await push?.[Symbol.asyncDispose]();
+});
+beforeEach(async () => {
+  for (const db of ['app', 'other']) await push.mongo.client().db(db).dropDatabase();
+  id = await push.makeMigration(host);
+  groupId = (await liveMigrations.find(push.store.db, id))!.project_id;
+});
+
+const cancel = (waitMs?: number): Promise<void> =>
+  new LiveMigrationControl(operationContext(push, waitMs)).cancel(ownerOf(push), groupId, id, {
+    dropCopied: true,
+  });
+
+/** Names at the destination, as `db.coll`. */
+async function names(): Promise<string[]> {
+  const found: string[] = [];
+  for (const db of ['app', 'other']) {
+    for (const { name } of await push.mongo.client().db(db).listCollections().toArray()) {
+      if (!name.startsWith('system.')) found.push(`${db}.${name}`);
+    }
+  }
+  return found.toSorted();
+}
+
+/** Every `drop` waits at the destination; how often is told by the answer. */
+async function holdDrops(times: number, blockTimeMS: number): Promise<void> {
+  await push.mongo
+    .client()
+    .db('admin')
+    .command({
+      configureFailPoint: 'failCommand',
+      mode: { times },
+      data: { failCommands: ['drop'], blockConnection: true, blockTimeMS },
+    });
+}
+
+async function makeSome(): Promise<void> {
+  const session = await host.session(id);
+  await session.collection('app', 'c');
+  await session.documents({}, [{ _id: 1 }]);
+  await session.collection('other', 'made');
+  await session.structure({
+    action: 'view',
+    db: 'app',
+    coll: 'v',
+    options: { viewOn: 'c', pipeline: [] },
+  });
+}
+
+test('D11: a cancel that drops takes exactly what the migration made, never a database', async () => {
+  await push.mongo.client().db('app').createCollection('of somebody');
+  await push.mongo.client().db('other').collection<{ _id: number }>('theirs').insertOne({ _id: 1 });
+  await makeSome();
+  expect(await names()).toEqual([
+    'app.c',
+    'app.of somebody',
+    'app.v',
+    'other.made',
+    'other.theirs',
+  ]);
+  await cancel();
+  expect(await names()).toEqual(['app.of somebody', 'other.theirs']);
+  const { db } = push.store;
+  expect(await liveMigrations.find(db, id)).toMatchObject({
+    status: 'FAILED',
+    copied_data: 'DROPPED',
+  });
+  expect(await migrationNamespaces.list(db, id)).toEqual([]);
+  expect(await pushSessions.listOpen(db, { migration_id: id })).toEqual([]);
+  const told = (await events.listByOrganization(db, push.orgId)).filter(
+    ({ target_id: target }) => target === id,
+  );
+  expect(told.map(({ event_type: type }) => type).slice(-2)).toEqual([
+    'CLUSTER_IMPORT_CANCELLED',
+    'LIVE_MIGRATION_COPIED_DATA_DROPPED',
+  ]);
+  expect(JSON.parse(told.at(-1)!.detail)).toMatchObject({ namespaces: 3 });
+  await cancel();
+});
+
+test('it drops only once what was under way has landed', async (context) => {
+  if (!push.mongo.capabilities.failCommand) context.skip('needs failCommand');
+  const session = await host.session(id);
+  await session.collection('app', 'c');
+  await push.mongo
+    .client()
+    .db('admin')
+    .command({
+      configureFailPoint: 'failCommand',
+      mode: { times: 1 },
+      data: { failCommands: ['insert'], blockConnection: true, blockTimeMS: 600 },
+    });
+  const write = session.documents({}, [{ _id: 1 }]);
+  await expect
+    .poll(async () => {
+      const { inprog } = await push.mongo.client().db('admin').command({ currentOp: 1 });
+      return (inprog as Document[]).some((one) => one['op'] === 'insert');
+    })
+    .toBe(true);
+  await cancel();
+  expect((await write).status, 'it landed first').toBe(200);
+  expect(await names()).toEqual([]);
+});
+
+test('C3: a drop that takes too long answers 503, and goes on in the background', async (context) => {
+  if (!push.mongo.capabilities.failCommand) context.skip('needs failCommand');
+  await makeSome();
+  await holdDrops(3, 300);
+  const late = cancel(100);
+  await expect(late).rejects.toMatchObject({
+    status: 503,
+    message: expect.stringContaining('what it copied is not all dropped yet') as string,
+  });
+  await expect.poll(names, { timeout: 10_000 }).toEqual([]);
+});
+
+test('I1: a removal of the link stops the drop; what is left is kept, and said to be', async (context) => {
+  if (!push.mongo.capabilities.failCommand) context.skip('needs failCommand');
+  await makeSome();
+  const before = await names();
+  await holdDrops(1, 700);
+  const dropping = cancel();
+  await expect
+    .poll(async () => {
+      const { inprog } = await push.mongo.client().db('admin').command({ currentOp: 1 });
+      return (inprog as Document[]).some((one) => one['command']?.['drop'] !== undefined);
+    })
+    .toBe(true);
+  await new LinkRemoval(operationContext(push)).remove(push.orgId, null);
+  const left = await names();
+  expect(left.length, 'the one that was under way has landed').toBe(before.length - 1);
+  await dropping;
+  expect(await names(), 'nothing is written after the 204').toEqual(left);
+  expect(await liveMigrations.find(push.store.db, id)).toMatchObject({ copied_data: 'KEPT' });
+});
