@@ -43,6 +43,9 @@ import { addServiceAccountsCreate } from './commands/serviceAccounts/create.ts';
 import { addServiceAccountsDelete } from './commands/serviceAccounts/delete.ts';
 import { addServiceAccountsDescribe } from './commands/serviceAccounts/describe.ts';
 import { addServiceAccountsList } from './commands/serviceAccounts/list.ts';
+import { addStoreCopy } from './commands/store/copy.ts';
+import { addStoreMigrate } from './commands/store/migrate.ts';
+import { addStoreStatus } from './commands/store/status.ts';
 import { addValidationCreate } from './commands/validation/create.ts';
 import { addValidationDescribe } from './commands/validation/describe.ts';
 import { EXIT_CODE_HELP } from './exitCodes.ts';
@@ -77,6 +80,11 @@ export function makeProgram(): Command {
     addClustersDelete,
   ]);
   addLiveMigrations(program);
+  noun(program, 'store', [], 'The store of the server, for whoever runs it.', [
+    addStoreStatus,
+    addStoreMigrate,
+    addStoreCopy,
+  ]);
   noun(program, 'config', [], 'Profiles: how to reach a server, and as whom.', [
     addConfigInit,
     addConfigSet,

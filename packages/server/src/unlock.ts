@@ -1,10 +1,8 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import * as events from './store/events.ts';
-import { openStore, STORE_FILE, type StoreOptions } from './store/open.ts';
+import { openStore, requireStore, type StoreOptions } from './store/open.ts';
 import * as organizations from './store/organizations.ts';
 
-/** There is no such store, or no such organization in it. */
+/** There is no such organization in the store. */
 export class UnlockError extends Error {
   override readonly name = 'UnlockError';
 }
@@ -19,19 +17,15 @@ export interface UnlockResult {
 /**
  * Lets credentials without an access list into an organization again, in the store, while no server
  * has the embedded one open: the way back for an owner who demanded lists of everybody and has none.
- * @throws {UnlockError} if there is no such store or organization
+ * @throws {UnlockError} if there is no such organization
+ * @throws {StoreUnavailableError} if there is no such store
  * @throws {StoreLockedError} while a server runs on the store
  */
 export async function unlockOrganization(
   storeOptions: StoreOptions,
   orgId: string,
 ): Promise<UnlockResult> {
-  const { dataDirectory } = storeOptions;
-  if (storeOptions.url === undefined && !existsSync(join(dataDirectory, STORE_FILE))) {
-    throw new UnlockError(
-      `there is no store in ${dataDirectory}: name the server's data directory with --data-dir`,
-    );
-  }
+  requireStore(storeOptions);
   await using store = await openStore(storeOptions);
   return await store.transaction(async (tx) => {
     const row = await organizations.find(tx, orgId);

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import Type from 'typebox';
 import {
   ConfigurationError,
@@ -12,7 +11,8 @@ import { optionSchemas, readYamlFile, resolvePaths } from '@linkspan/contract/op
 import { acceptedVersion } from '@linkspan/contract/api/versions.ts';
 import { normaliseCidr } from '../domain/addresses.ts';
 import type { StoreOptions } from '../store/open.ts';
-import { SERVER_ENVIRONMENT_PREFIX, SERVER_OPTIONS, STORE_OPTIONS } from './options.ts';
+import { SERVER_ENVIRONMENT_PREFIX, SERVER_OPTIONS } from './options.ts';
+import { storeOptions } from './storeOptions.ts';
 
 const FileSchema = Type.Object(optionSchemas(SERVER_OPTIONS), { additionalProperties: false });
 
@@ -82,64 +82,6 @@ function readFile(path: string): Pick<OptionSources, 'file' | 'fileAt'> {
     file: resolvePaths(SERVER_OPTIONS, value as GivenValues, path),
     fileAt: (key) => at([key]),
   };
-}
-
-/**
- * The options of `linkspan init`: where the store is, from flags and the server's environment.
- * @throws {ConfigurationError}
- */
-export function loadStoreOptions(flags: GivenValues, environment: Environment): StoreOptions {
-  const sources = { flags, environment, environmentPrefix: SERVER_ENVIRONMENT_PREFIX };
-  const problems: string[] = [];
-  const read = storeOptions(resolveOptions(STORE_OPTIONS, sources), sources, problems);
-  if (problems.length > 0) throw new ConfigurationError(problems);
-  return read;
-}
-
-function storeOptions(
-  options: OptionValues<typeof STORE_OPTIONS>,
-  sources: OptionSources,
-  problems: string[],
-): StoreOptions {
-  const { dataDir, masterKeyFile = null, storeConnections } = options;
-  const url = storeUrl(options, sources, problems);
-  const embedded = { dataDirectory: dataDir, masterKeyFile };
-  return url === null ? embedded : { ...embedded, url, connections: storeConnections };
-}
-
-/** The connection string of PostgreSQL; null for the embedded store. */
-function storeUrl(
-  { store, storeFile }: OptionValues<typeof STORE_OPTIONS>,
-  sources: OptionSources,
-  problems: string[],
-): string | null {
-  if (store === undefined && storeFile === undefined) return null;
-  if (store !== undefined && storeFile !== undefined) {
-    problems.push(`${placeOf('storeFile', sources)}: not beside ${placeOf('store', sources)}`);
-    return null;
-  }
-  const place = placeOf(store === undefined ? 'storeFile' : 'store', sources);
-  let text = store ?? '';
-  try {
-    if (storeFile !== undefined) text = readFileSync(storeFile, 'utf8').trim();
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    problems.push(`${place}: ${storeFile} cannot be read (${code})`);
-    return null;
-  }
-  // Never with what was given in it: it may hold a password.
-  const url = URL.parse(text);
-  if (url === null || !['postgres:', 'postgresql:'].includes(url.protocol)) {
-    problems.push(`${place}: must be a connection string such as postgres://user@host/database`);
-    return null;
-  }
-  const hasPassword = url.password !== '' || url.searchParams.has('password');
-  if (hasPassword && sources.flags['store'] !== undefined) {
-    problems.push(
-      `${place}: every user of this machine can read a password that is given here; put the connection string into LINKSPAN_SERVER_STORE, or into a file that --store-file names`,
-    );
-  }
-  return text;
 }
 
 function parseNetworks(text: string): { normalised: string[]; wrong: string[] } {

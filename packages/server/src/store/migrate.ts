@@ -29,23 +29,37 @@ export class StoreTooNewError extends Error {
   override readonly name = 'StoreTooNewError';
 }
 
+/** The schema version that this server works with. */
+export const SCHEMA_VERSION = MIGRATIONS.length;
+
+/** The store's schema version; 0 where it has no tables yet. */
+export async function schemaVersion(db: Executor, dialect: StoreDialect): Promise<number> {
+  const tables = await dialect.tables(db);
+  return tables.includes('schema_migrations') ? highestApplied(db) : 0;
+}
+
+async function highestApplied(db: Executor): Promise<number> {
+  const { rows } = await sql<{
+    version: number | null;
+  }>`select max(version) as version from schema_migrations`.execute(db);
+  return rows[0]?.version ?? 0;
+}
+
 /**
  * Brings the store's tables to this server's version, in one transaction; of several nodes that start
  * at the same time one does it, and the others wait.
+ * @returns the version that it had
  * @throws {StoreTooNewError} if the store is newer than this server knows
  */
-export async function migrate(db: Executor, dialect: StoreDialect): Promise<void> {
-  await db.transaction().execute(async (tx) => {
+export async function migrate(db: Executor, dialect: StoreDialect): Promise<number> {
+  return db.transaction().execute(async (tx) => {
     await dialect.lockSchema(tx);
     await sql`create table if not exists schema_migrations
       (version integer primary key, name text not null, applied_at text not null)`.execute(tx);
-    const { rows } = await sql<{
-      version: number | null;
-    }>`select max(version) as version from schema_migrations`.execute(tx);
-    const current = rows[0]?.version ?? 0;
-    if (current > MIGRATIONS.length) {
+    const current = await highestApplied(tx);
+    if (current > SCHEMA_VERSION) {
       throw new StoreTooNewError(
-        `the store has schema version ${current}, this server knows up to ${MIGRATIONS.length}: start a newer server`,
+        `the store has schema version ${current}, this server knows up to ${SCHEMA_VERSION}: start a newer server`,
       );
     }
     for (const [index, migration] of MIGRATIONS.entries()) {
@@ -54,5 +68,6 @@ export async function migrate(db: Executor, dialect: StoreDialect): Promise<void
       await sql`insert into schema_migrations (version, name, applied_at)
         values (${index + 1}, ${migration.name}, ${timestamp()})`.execute(tx);
     }
+    return current;
   });
 }

@@ -51,6 +51,14 @@ export function connect(options: StoreOptions): Connected {
   return made(new SqliteDialect({ database }), SQLITE);
 }
 
+/** @throws {StoreUnavailableError} if the options name an embedded store that is not there */
+export function requireStore({ dataDirectory, url }: StoreOptions): void {
+  if (url !== undefined || existsSync(join(dataDirectory, STORE_FILE))) return;
+  throw new StoreUnavailableError(
+    `there is no store in ${dataDirectory}: name the server's data directory with --data-dir`,
+  );
+}
+
 /**
  * Opens the store and brings its tables up to date: the embedded one for this process alone, or one
  * in PostgreSQL that other nodes use too.

@@ -303,6 +303,9 @@ export interface EventRow {
   created_at: string;
 }
 
+/** Tables of what nodes share for a while only: nobody misses what was in them. */
+export const TRANSIENT_TABLES: readonly (keyof Schema)[] = ['rate_limit_buckets', 'nonce_uses'];
+
 /** What is known of the store as a whole: the id of the master key that it is sealed under. */
 export type StoreFact = 'masterKeyId';
 

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { sql } from 'kysely';
 import pg from 'pg';
-import { connectionOptions } from './dialects/postgres.ts';
+import { connectionOptions, SHARE_NODE_LOCK } from './dialects/postgres.ts';
 import type { Executor } from './executor.ts';
 
 /** What a signal is about, and for what: the listener's own matter. */
@@ -66,7 +66,7 @@ const RECONNECT_MS = 1000;
 
 /**
  * LISTEN and NOTIFY of PostgreSQL, over a connection of its own: one of a pooler between them would
- * not do. While it is lost, signals are.
+ * not do. While it is lost, signals are. It also shows that a node is running.
  */
 export class PostgresSignals implements Signals {
   readonly #url: string;
@@ -115,6 +115,7 @@ export class PostgresSignals implements Signals {
     });
     try {
       await client.connect();
+      await client.query(SHARE_NODE_LOCK);
       await client.query(`listen ${CHANNEL}`);
       if (!signal.aborted) await lost.promise;
     } finally {

@@ -2,8 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { loadConfig, loadStoreOptions } from '../../src/config/config.ts';
+import { loadConfig } from '../../src/config/config.ts';
 import { redact } from '../../src/config/logger.ts';
+import { loadStoreOptions } from '../../src/config/storeOptions.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'linkspan-config-'));
 const file = join(directory, 'server.yaml');

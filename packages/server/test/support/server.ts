@@ -40,6 +40,8 @@ export interface TestServer extends TestNode {
   readonly dataDirectory: string;
   /** Stops the server as a crash would, seen from the store, and starts another on it. */
   restart(): Promise<void>;
+  /** Stops it, and leaves what it has written. */
+  stop(): Promise<void>;
   /** Starts another node beside it on the same store, which has to be one that can be shared. */
   node(): Promise<TestNode>;
 }
@@ -49,17 +51,23 @@ const noPlugin: FastifyPluginAsync = async () => {};
 /**
  * A whole server over a socket on a fresh store, with one organization: the embedded store, or one in
  * PostgreSQL where LINKSPAN_TEST_STORE says so.
- * @param storeUrl of a database that is the test's own matter
+ * @param storeUrl of a database that is the test's own matter; null: the embedded store in any case
  */
 export async function startTestServer(
   flags: Readonly<Record<string, string>> = {},
-  storeUrl?: string,
+  storeUrl?: string | null,
 ): Promise<TestServer> {
   const dataDirectory = mkdtempSync(join(tmpdir(), 'linkspan-server-'));
   const database = storeUrl === undefined ? await testDatabase() : null;
   const url = storeUrl ?? database?.url;
-  const environment = url === undefined ? {} : { LINKSPAN_SERVER_STORE: url };
-  const config = loadConfig({ dataDir: dataDirectory, port: '0', ...flags }, environment);
+  const config = loadConfig(
+    {
+      dataDir: dataDirectory,
+      port: '0',
+      ...flags,
+    },
+    url === undefined || url === null ? {} : { LINKSPAN_SERVER_STORE: url },
+  );
   const { organization, apiKey } = await initOrganization(config.store, 'Test Organization');
   const hooks: GatewayHooks = {
     settle: async () => null,
@@ -98,6 +106,7 @@ export async function startTestServer(
       await running.server.close();
       running = await start();
     },
+    stop: () => running.server.close(),
     node: async () => {
       const { server, store } = await start();
       const api = apiClient(server.url, apiKey);

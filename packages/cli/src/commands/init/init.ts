@@ -13,7 +13,7 @@ export function addInit(program: Command): void {
     .addOption(new Option('-o, --output <format>', 'how to print the answer').choices(['json']))
     .action(async (orgName: string, flags: Record<string, unknown>) => {
       const [{ loadStoreOptions }, { initOrganization }] = await Promise.all([
-        import('@linkspan/server/config/config.ts'),
+        import('@linkspan/server/config/storeOptions.ts'),
         import('@linkspan/server/init.ts'),
       ]);
       const result = await initOrganization(loadStoreOptions(flags, process.env), orgName);

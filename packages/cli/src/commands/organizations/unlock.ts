@@ -15,7 +15,7 @@ export function addOrganizationsUnlock(parent: Command): void {
     .addOption(new Option('-o, --output <format>', 'how to print the answer').choices(['json']))
     .action(async (orgId: string, flags: Record<string, unknown>) => {
       const [{ loadStoreOptions }, { unlockOrganization }] = await Promise.all([
-        import('@linkspan/server/config/config.ts'),
+        import('@linkspan/server/config/storeOptions.ts'),
         import('@linkspan/server/unlock.ts'),
       ]);
       const result = await unlockOrganization(loadStoreOptions(flags, process.env), orgId);

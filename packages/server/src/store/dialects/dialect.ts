@@ -25,6 +25,14 @@ export interface StoreDialect {
   retries(error: unknown): number;
   /** Keeps others from changing the tables until the transaction ends. */
   lockSchema(db: Kysely<Schema>): Promise<void>;
+  /** The names of the tables that are there. */
+  tables(db: Kysely<Schema>): Promise<string[]>;
+  /** In a transaction: keeps everybody from writing to these tables, and reads one state of them. */
+  lockTables(tx: Kysely<Schema>, tables: readonly string[]): Promise<void>;
+  /** In a transaction: counters go on after the highest number in the table. */
+  continueCounters(tx: Kysely<Schema>, table: string): Promise<void>;
+  /** Whether a server has the store open. The embedded one cannot even be asked then. */
+  isInUse(tx: Kysely<Schema>): Promise<boolean>;
   /** What the database promises of a commit, as it says itself. */
   durability(db: Kysely<Schema>): Promise<Durability>;
 }

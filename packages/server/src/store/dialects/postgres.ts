@@ -15,6 +15,12 @@ const IDLE_IN_TRANSACTION_MS = 10_000;
 /** Any number: the advisory lock of whoever changes the tables. */
 const SCHEMA_LOCK = 0x6c696e6b;
 
+/** The other one: each running node has a share of it. */
+const NODE_LOCK = 0x6e6f6465;
+
+/** For the connection that a running node keeps as long as it can. */
+export const SHARE_NODE_LOCK = `select pg_advisory_lock_shared(${NODE_LOCK}, hashtext(current_schema()))`;
+
 /** Two serialisable transactions that cannot be put in an order, and deadlocks. */
 const CONFLICTS = new Set(['40001', '40P01']);
 const CONFLICT_RETRIES = 15;
@@ -46,6 +52,30 @@ export const POSTGRESQL: StoreDialect = {
   },
   async lockSchema(db) {
     await sql`select pg_advisory_xact_lock(${SCHEMA_LOCK})`.execute(db);
+  },
+  async tables(db) {
+    const { rows } = await sql<{ name: string }>`select tablename as name from pg_tables
+      where schemaname = current_schema() order by tablename`.execute(db);
+    return rows.map(({ name }) => name);
+  },
+  async lockTables(tx, tables) {
+    const names = sql.join(tables.map((name) => sql.table(name)));
+    await sql`lock table ${names} in exclusive mode`.execute(tx);
+  },
+  async continueCounters(tx, table) {
+    const { rows } = await sql<{ name: string }>`select column_name as name
+      from information_schema.columns where table_schema = current_schema()
+      and table_name = ${table} and is_identity = 'YES'`.execute(tx);
+    for (const { name } of rows) {
+      const highest = sql`(select coalesce(max(${sql.ref(name)}), 0) from ${sql.table(table)})`;
+      await sql`select setval(pg_get_serial_sequence(${table}, ${name}),
+        greatest(${highest}, 1), ${highest} > 0)`.execute(tx);
+    }
+  },
+  async isInUse(tx) {
+    const { rows } = await sql<{ free: boolean }>`select
+      pg_try_advisory_xact_lock(${NODE_LOCK}, hashtext(current_schema())) as free`.execute(tx);
+    return rows[0]?.free !== true;
   },
   async durability(db) {
     const { rows } = await sql<{ name: string; setting: string }>`

@@ -38,6 +38,15 @@ export const SQLITE: StoreDialect = {
   seconds: () => sql<number>`unixepoch('subsec')`,
   retries: () => 0,
   lockSchema: async () => {},
+  async tables(db) {
+    const { rows } = await sql<{ name: string }>`select name from sqlite_schema
+      where type = 'table' and name not like 'sqlite%' order by name`.execute(db);
+    return rows.map(({ name }) => name);
+  },
+  lockTables: async () => {},
+  // AUTOINCREMENT remembers what was inserted.
+  continueCounters: async () => {},
+  isInUse: async () => false,
   async durability(db) {
     const { rows } = await sql<{ synchronous: number; journal_mode: string; locking_mode: string }>`
       select
