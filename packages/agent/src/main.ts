@@ -1,4 +1,5 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 
 import type {
   MigrationWork,
@@ -10,6 +11,7 @@ import { pino, type Logger } from 'pino';
 import { startAdminPort } from './admin/port.ts';
 import type { AgentConfig } from './config/config.ts';
 import type { LinkTokenSource } from './config/linkToken.ts';
+import { WriteBlockRecords } from './journal/writeBlockRecords.ts';
 import { establishedLink, type Established } from './link/establish.ts';
 import { runHeartbeat } from './link/heartbeat.ts';
 import { HostLink } from './link/hostLink.ts';
@@ -19,6 +21,7 @@ import { trackWhilePaused } from './migration/pausedRunner.ts';
 import { runMigration } from './migration/runner.ts';
 import { Backoff } from './push/backoff.ts';
 import { HostClient } from './push/client.ts';
+import { LinkRefusedError, MigrationEndedError } from './push/errors.ts';
 import { PusherOverHttp } from './push/pusherOverHttp.ts';
 import { PushTransport, TransientPushError } from './push/transport.ts';
 import { redact } from './redact.ts';
@@ -27,6 +30,10 @@ import { validateSource } from './source/validate.ts';
 import { pollWork } from './work/poll.ts';
 import { sourceUri, UnknownSourceError } from './work/sourceUri.ts';
 import { Supervisor, type MigrationRun } from './work/supervisor.ts';
+import { WriteBlocks, type Outcome } from './work/writeBlocks.ts';
+
+/** How long an agent that stops goes on lifting what its cutovers have blocked, in milliseconds. */
+const LAST_LIFT_MS = 5000;
 
 /** A logger that writes JSON lines to standard output and no credentials into them. */
 export function makeLogger(level: string): Logger {
@@ -43,6 +50,7 @@ export interface AgentStart {
 /** What lives as long as the process. */
 interface Host extends AgentStart {
   readonly directory: StateDirectory;
+  readonly writeBlocks: WriteBlocks;
   /** Writes the ready file, with what is known of the link. */
   readonly publish: (facts: object) => void;
 }
@@ -67,7 +75,13 @@ export async function runAgent(start: AgentStart, signal: AbortSignal): Promise<
       ...facts,
       ...(adminUrl === null ? {} : { adminUrl }),
     });
-  const host: Host = { ...start, directory, publish };
+  const writeBlocks = new WriteBlocks({
+    records: new WriteBlockRecords(directory.path),
+    projects: config.projects,
+    outcomeOf: (migrationId, stop) => outcomeOf(directory, migrationId, stop),
+    log,
+  });
+  const host: Host = { ...start, directory, writeBlocks, publish };
   const link = new HostLink(
     {
       directory,
@@ -83,7 +97,34 @@ export async function runAgent(start: AgentStart, signal: AbortSignal): Promise<
   const token = establishedLink(directory) === null ? await start.linkToken() : null;
   await using port = admin === null ? null : await startAdminPort({ admin, hostname, link, log });
   adminUrl = port?.url ?? null;
-  await link.run(token);
+  const stop = new AbortController();
+  const lifting = writeBlocks.run(stop.signal);
+  try {
+    await link.run(token);
+  } finally {
+    stop.abort();
+    await lifting;
+    await Promise.race([writeBlocks.lift(AbortSignal.timeout(LAST_LIFT_MS)), delay(LAST_LIFT_MS)]);
+  }
+}
+
+/** What the server says became of a migration whose cutover it was told of. */
+async function outcomeOf(
+  directory: StateDirectory,
+  migrationId: string,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const link = establishedLink(directory);
+  if (link === null) return 'NOT_COMPLETE';
+  await using transport = new PushTransport(link.endpoint);
+  try {
+    const client = new HostClient(transport, link);
+    const { status } = await client.migrationStatus(migrationId, signal);
+    return status === 'COMPLETE' ? 'COMPLETE' : 'NOT_COMPLETE';
+  } catch (error) {
+    const isOver = error instanceof LinkRefusedError || error instanceof MigrationEndedError;
+    return isOver ? 'NOT_COMPLETE' : 'UNKNOWN';
+  }
 }
 
 async function work(
@@ -134,13 +175,14 @@ async function work(
 
 async function migrate(
   run: MigrationRun,
-  { config, log, directory }: Host,
+  { config, log, directory, writeBlocks }: Host,
   link: Established,
   transport: PushTransport,
   signal: AbortSignal,
 ): Promise<void> {
   const { work: item } = run;
   const uri = sourceUri(config.projects, item.source);
+  using claim = await writeBlocks.claim(item);
   const pusher = new PusherOverHttp(transport, link, item.id);
   try {
     await runMigration(
@@ -153,6 +195,7 @@ async function migrate(
         cutoverAttempt: () => run.cutoverAttempt(),
         throttle: () => run.throttle(),
         onWork: (listener) => run.onWork(listener),
+        writeBlock: claim.writeBlock,
       },
       signal,
     );

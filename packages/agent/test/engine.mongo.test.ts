@@ -4,7 +4,7 @@ import { type DestinationSide, startDestinationSide } from '@linkspan/testkit/li
 import { type MongoDB, startMongoDB } from '@linkspan/testkit/mongodb.ts';
 import { oddDocuments } from '@linkspan/testkit/values.ts';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { MigrationFailedError } from '../src/migration/context.ts';
+import { type CutoverStep, MigrationFailedError } from '../src/migration/context.ts';
 import { MigrationPausedError } from '../src/push/errors.ts';
 import { InProcessHost } from './support/inProcessHost.ts';
 
@@ -80,6 +80,16 @@ function once(act: () => Promise<void>): () => Promise<void> {
   let done = false;
   return async () => {
     if (done) return;
+    done = true;
+    await act();
+  };
+}
+
+/** Calls `act` before that step of the first cutover. */
+function atStep(step: CutoverStep, act: () => Promise<unknown>) {
+  let done = false;
+  return async (current: CutoverStep): Promise<void> => {
+    if (done || current !== step) return;
     done = true;
     await act();
   };
@@ -373,7 +383,7 @@ describe('cutover', () => {
     await collection('a').createIndex({ at: 1 }, { expireAfterSeconds: 60 });
     const id = await side.start();
     const hooks = {
-      beforeComplete: once(async () => void (await collection('a').insertOne({ _id: 5000 }))),
+      beforeCutoverStep: atStep('LOOK_AGAIN', () => collection('a').insertOne({ _id: 5000 })),
     };
     const run = await host.run(id, { hooks });
     await side.askForCutover(id);

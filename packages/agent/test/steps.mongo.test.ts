@@ -412,8 +412,7 @@ describe('a listing of the source', () => {
 
 describe('structure', () => {
   it('I6: nothing is kept in memory of collections that have gone', async () => {
-    const expiring = new Set<number>();
-    const structure = new Structure(context, expiring);
+    const structure = new Structure(context);
     seeAll();
     running(structure);
     context.sizes.begin(false);
@@ -436,9 +435,7 @@ describe('structure', () => {
       expect(context.lives.nameChanges(id) === names, 'and stays so').toBe(false);
     }
     expect(new Set(ids).size, 'D2: an id is never given again').toBe(5);
-    expect([context.lives.size, context.locks.size, context.sizes.size, expiring.size]).toEqual([
-      0, 0, 0, 0,
-    ]);
+    expect([context.lives.size, context.locks.size, context.sizes.size]).toEqual([0, 0, 0]);
   });
 
   it('D2: a reconciliation that finds another collection under the name makes it a new one', async () => {
@@ -446,7 +443,7 @@ describe('structure', () => {
     const { id } = known('a', 'COPIED');
     journal.incarnations.update(id, { uuid: '11'.repeat(16), toReconcile: true });
     seeAll();
-    const structure = new Structure(context, new Set());
+    const structure = new Structure(context);
     running(structure);
     await vi.waitFor(() => expect(structure.isSettled).toBe(true));
     expect(structured).toEqual(['drop a', 'collection a']);
@@ -455,7 +452,7 @@ describe('structure', () => {
 
   it('D21: is not settled while the source is listed', async () => {
     await collection('a').insertOne({ _id: 1 });
-    const structure = new Structure(context, new Set());
+    const structure = new Structure(context);
     structure.relist();
     running(structure);
     await vi.waitFor(() => expect(context.gate.isWaitedFor).toBe(true));
@@ -477,7 +474,7 @@ describe('structure', () => {
     const { id: unmade } = known('unmade', 'COPIED');
     journal.incarnations.update(unmade, { destination: null });
     seeAll();
-    running(new Structure(context, new Set()));
+    running(new Structure(context));
     await vi.waitFor(() => expect(journal.structural.count()).toBe(0));
     expect(structured).toEqual(['drop left', 'rename known']);
   });

@@ -45,6 +45,8 @@ export interface Capabilities {
   readonly anyBytes: boolean;
   /** Buckets of time series send no change events (rule D20). */
   readonly silentTimeSeries: boolean;
+  /** setUserWriteBlockMode (rule D23). */
+  readonly userWriteBlock: boolean;
 }
 
 const MONGOD: Omit<Capabilities, 'control' | 'failCommand'> = {
@@ -53,6 +55,7 @@ const MONGOD: Omit<Capabilities, 'control' | 'failCommand'> = {
   transactionOrder: true,
   anyBytes: true,
   silentTimeSeries: true,
+  userWriteBlock: true,
 };
 const SECANTUS: typeof MONGOD = {
   afterClusterTime: false,
@@ -60,6 +63,7 @@ const SECANTUS: typeof MONGOD = {
   transactionOrder: false,
   anyBytes: false,
   silentTimeSeries: false,
+  userWriteBlock: false,
 };
 
 /** A real server that speaks MongoDB's wire protocol: a replica set of one node. */

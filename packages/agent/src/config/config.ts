@@ -26,6 +26,7 @@ const DeploymentSchema = Type.Object(
     name: Type.String({ minLength: 1, maxLength: 256, description: 'a text' }),
     uri: Type.Optional(Type.String({ description: 'a text' })),
     uriFile: Type.Optional(Type.String({ minLength: 1, description: 'a path' })),
+    allowWriteBlock: Type.Optional(Type.Boolean({ description: 'true or false' })),
   },
   closed,
 );
@@ -63,6 +64,8 @@ const FileSchema = Type.Object(
 export interface ConfiguredDeployment {
   readonly name: string;
   readonly uri: string;
+  /** A cutover may block the writes of ordinary users there (rule D23); else it is only read. */
+  readonly allowWriteBlock: boolean;
 }
 
 export interface ConfiguredProject {
@@ -89,6 +92,18 @@ export function loadConfig(
   flags: GivenValues,
   environment: Record<string, string | undefined>,
 ): AgentConfig {
+  const sources = loadSources(flags, environment);
+  return { ...sources, admin: readAdmin(sources.options, environment) };
+}
+
+/**
+ * The same without what only a running agent needs.
+ * @throws {ConfigurationError}
+ */
+export function loadSources(
+  flags: GivenValues,
+  environment: Record<string, string | undefined>,
+): Omit<AgentConfig, 'admin'> {
   const sources = { flags, environment, environmentPrefix: AGENT_ENVIRONMENT_PREFIX };
   const { config } = resolveOptions(AGENT_OPTIONS, sources);
   if (config === undefined) {
@@ -105,7 +120,6 @@ export function loadConfig(
     options,
     hostname: file.value.hostname ?? machineName(),
     projects: readProjects(file, config),
-    admin: readAdmin(options, environment),
   };
 }
 
@@ -133,12 +147,14 @@ function readProjects(
         );
       }
       names.add(deployment.name);
+      const { allowWriteBlock = false } = deployment;
       try {
-        return { name: deployment.name, uri: readUri(deployment, dirname(path)) };
+        const uri = readUri(deployment, dirname(path));
+        return { name: deployment.name, uri, allowWriteBlock };
       } catch (error) {
         const key = deployment.uriFile === undefined ? 'uri' : 'uriFile';
         problems.push(`${file.at([...at, key])}: ${(error as Error).message}`);
-        return { name: deployment.name, uri: '' };
+        return { name: deployment.name, uri: '', allowWriteBlock };
       }
     });
     return { id: project.id, name: project.name, deployments };

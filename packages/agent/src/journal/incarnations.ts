@@ -17,6 +17,8 @@ export interface Incarnation {
   readonly state: CopyState;
   /** It has a collation: strings that differ may be one key. */
   readonly collated: boolean;
+  /** The source itself deletes from it: it has a TTL. */
+  readonly expires: boolean;
   /** Why it cannot be moved, in words, or null. */
   readonly unsupported: string | null;
   readonly toReconcile: boolean;
@@ -131,6 +133,7 @@ function decode(row: Row): Incarnation {
     knownSince: decodeTime(String(row['known_since'])),
     state: row['state'] as CopyState,
     collated: row['collated'] === 1,
+    expires: row['expires'] === 1,
     unsupported: row['unsupported'] === null ? null : String(row['unsupported']),
     toReconcile: row['to_reconcile'] === 1,
     toRepair: row['to_repair'] === 1,
@@ -168,6 +171,7 @@ function encode(changes: Changes): Record<string, Column> {
   plain('state', changes.state);
   plain('unsupported', changes.unsupported);
   flag('collated', changes.collated);
+  flag('expires', changes.expires);
   flag('to_reconcile', changes.toReconcile);
   flag('to_repair', changes.toRepair);
   plain('documents_total', changes.documentsTotal);

@@ -5,7 +5,7 @@
  * transactions, all of them after some point in time. An older journal is a valid one: its resume
  * token is older too, so what was lost is tracked, read and pushed again.
  */
-export const JOURNAL_VERSION = 1;
+export const JOURNAL_VERSION = 2;
 
 export const JOURNAL_SCHEMA = `
 -- One row. Times of the source ("cluster times") are 16 hex digits: seconds, then increment.
@@ -32,6 +32,7 @@ CREATE TABLE incarnation (
   known_since TEXT NOT NULL,           -- events on its name up to this time are older lives' or are reflected
   state TEXT NOT NULL,                 -- PENDING | COPYING | COPIED | ENDED
   collated INTEGER NOT NULL DEFAULT 0,
+  expires INTEGER NOT NULL DEFAULT 0,  -- the source deletes from it by itself: it has a TTL
   unsupported TEXT,                    -- why it cannot be moved, or NULL
   to_reconcile INTEGER NOT NULL,       -- its structure may differ from the source's
   to_repair INTEGER NOT NULL DEFAULT 0,-- changes were missed: compare all of it

@@ -1,11 +1,12 @@
-import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
-import { readFileSync, renameSync, writeSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
 import { ConfigurationError } from '@linkspan/contract/options/declare.ts';
 import Type, { type Static } from 'typebox';
 import Value from 'typebox/value';
+
+import { writeDurably } from '../journal/durableFile.ts';
 
 /** Who this host is to the server. Written before the first request, so that nothing is done twice. */
 const LinkState = Type.Object({
@@ -40,12 +41,12 @@ export function hasEnded(state: LinkState | EndedLink): state is EndedLink {
  * user may read it, and only one process may use it.
  */
 export class StateDirectory implements Disposable {
-  readonly #directory: string;
+  readonly path: string;
   readonly #lock: DatabaseSync;
 
   /** @throws {ConfigurationError} if it cannot be used or another agent uses it */
   constructor(directory: string) {
-    this.#directory = directory;
+    this.path = directory;
     try {
       mkdirSync(join(directory, 'journals'), { recursive: true, mode: 0o700 });
       chmodSync(directory, 0o700);
@@ -58,12 +59,12 @@ export class StateDirectory implements Disposable {
 
   /** The file of a migration's journal. */
   journalPath(migrationId: string): string {
-    return join(this.#directory, 'journals', `${migrationId}.sqlite`);
+    return join(this.path, 'journals', `${migrationId}.sqlite`);
   }
 
   /** @throws {ConfigurationError} if the file was damaged */
   readLink(): LinkState | EndedLink | null {
-    const path = join(this.#directory, 'link.json');
+    const path = join(this.path, 'link.json');
     let state: unknown;
     try {
       state = JSON.parse(readFileSync(path, 'utf8'));
@@ -87,21 +88,7 @@ export class StateDirectory implements Disposable {
   }
 
   #write(state: LinkState | EndedLink): void {
-    const path = join(this.#directory, 'link.json');
-    const file = openSync(`${path}.new`, 'w', 0o600);
-    try {
-      writeSync(file, JSON.stringify(state, null, 2));
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(`${path}.new`, path);
-    const directory = openSync(this.#directory, 'r');
-    try {
-      fsyncSync(directory);
-    } finally {
-      closeSync(directory);
-    }
+    writeDurably(join(this.path, 'link.json'), JSON.stringify(state, null, 2));
   }
 
   [Symbol.dispose](): void {

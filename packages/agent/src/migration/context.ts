@@ -55,8 +55,11 @@ export interface EngineHooks {
   afterSourceListing?(what: string): Promise<void>;
   /** After the listing of a reconciliation and before it is pushed. */
   afterListing?(namespace: string): Promise<void>;
-  /** Before the final look at the source's writes. */
-  beforeComplete?(): Promise<void>;
+  /** Before each step of a cutover. */
+  beforeCutoverStep?(step: CutoverStep): Promise<void>;
+  /** Once all is proved: before the server is told that the cutover is done, and once it knows. */
+  beforeCompleteIsTold?(): Promise<void>;
+  afterCompleteIsTold?(): Promise<void>;
 }
 
 /** What all steps of one running migration share. */
@@ -80,6 +83,21 @@ export interface MigrationContext {
   readonly work: Notifier;
   readonly waiting: Waiting;
   readonly meter: Meter;
+}
+
+/** The steps of a cutover in their order; see `cutover.ts`. */
+export type CutoverStep =
+  | 'BLOCK_WRITES'
+  | 'DRAIN'
+  | 'UNIQUE_INDEXES'
+  | 'VERIFY'
+  | 'TTL_LIVE'
+  | 'COMPARE'
+  | 'LOOK_AGAIN';
+
+/** The cutover cannot be a success; the migration goes on working (rule D22). */
+export class CutoverFailedError extends Error {
+  override readonly name = 'CutoverFailedError';
 }
 
 /** The migration cannot go on; the server is told why and it becomes FAILED. */

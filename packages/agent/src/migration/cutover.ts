@@ -1,48 +1,64 @@
 import { formatNamespace, namespaceKey } from '@linkspan/contract/push/namespaces.ts';
-import type { ClusterTime } from '../journal/clusterTime.ts';
 import { PushRefusedError } from '../push/errors.ts';
-import { linearizableTime, openTransactions } from '../source/reader.ts';
-import { type MigrationContext, persist } from './context.ts';
-import type { Flusher } from './flusher.ts';
-import type { Repairer } from './repairer.ts';
+import { WriteBlockRefusedError } from '../source/writeBlock.ts';
+import { CutoverFailedError, type CutoverStep, type MigrationContext, persist } from './context.ts';
+import { Drain, type Steps } from './drain.ts';
 import type { Structure } from './structure.ts';
-import type { Tracker } from './tracker.ts';
 import { verifyCollection } from './verifier.ts';
-
-const IDLE_MS = 200;
+import type { WriteBlock } from './writeBlock.ts';
 
 /** Verification is repeated for what it found and pushed; the same again means it cannot be made equal. */
 const VERIFY_ROUNDS = 3;
 
+/** How long a failed cutover tries to lift its write block before it says that it could not. */
+const LIFT_MS = 30_000;
+const LIFTING = 'lifting the write block at the source';
+
 export type CutoverPhase = 'DRAINING' | 'VERIFYING' | 'FINALIZING';
 
-/** The cutover cannot be a success; the migration goes on working (rule D22). */
-export class CutoverFailedError extends Error {
-  override readonly name = 'CutoverFailedError';
-}
-
-interface Steps {
-  readonly tracker: Tracker;
-  readonly flusher: Flusher;
-  readonly repairer: Repairer;
-  readonly structure: Structure;
-}
+const STEPS: readonly (readonly [CutoverStep, CutoverPhase])[] = [
+  ['BLOCK_WRITES', 'DRAINING'],
+  ['DRAIN', 'DRAINING'],
+  ['UNIQUE_INDEXES', 'DRAINING'],
+  ['VERIFY', 'VERIFYING'],
+  ['TTL_LIVE', 'FINALIZING'],
+  ['COMPARE', 'FINALIZING'],
+  ['LOOK_AGAIN', 'FINALIZING'],
+];
 
 /**
- * Step 7: drain → unique indexes → verify → TTL live → structure compared → COMPLETE (rule D22).
- * Writes at the source must have been stopped; ones that come after all was drained fail the cutover
- * (rule D21).
+ * Step 7, the cutover (rule D22). Each step leads to the next; what none of them can stand leads back.
+ *
+ *     step            comes to its end when                             leads back when
+ *     BLOCK_WRITES    the source's writes are blocked, where that is    the source, or its side, refuses
+ *                     wanted (D23)
+ *     DRAIN           all up to a time T is at the destination (D21)    writes keep coming, or it is away
+ *     UNIQUE_INDEXES  they are built; TTL ones are inert                one refuses
+ *     VERIFY          every document is equal (D19)                     it cannot be made equal
+ *     TTL_LIVE        TTL indexes and options delete again              it is refused
+ *     COMPARE         names, options and indexes are equal (D5)         anything differs
+ *     LOOK_AGAIN      a second time T' has passed the stream and all    the source was written since T, or
+ *                     is at the destination (D21)                       its write block was lifted
+ *     (end)           the server has COMPLETE, which it takes once: it is told until it answers
+ *
+ * Back means: TTL inert and unique indexes gone again, the write block lifted, the server told the
+ * reason; the migration is WORKING. A process that ends in any step leaves a journal that is started as
+ * from back, and a write block that is lifted by its record.
  */
 export class Cutover {
   readonly #context: MigrationContext;
-  readonly #steps: Steps;
+  readonly #structure: Structure;
+  readonly #drain: Drain;
+  /** null where the migration does not ask for one. */
+  readonly #writeBlock: WriteBlock | null;
   #phase: CutoverPhase | null = null;
-  /** The time up to which all was at the destination; null until it was drained. */
-  #drainedAt: ClusterTime | null = null;
+  #verified = { collections: 0, documents: 0 };
 
-  constructor(context: MigrationContext, steps: Steps) {
+  constructor(context: MigrationContext, steps: Steps, writeBlock: WriteBlock | null) {
     this.#context = context;
-    this.#steps = steps;
+    this.#structure = steps.structure;
+    this.#drain = new Drain(context, steps);
+    this.#writeBlock = writeBlock;
   }
 
   /** null while no cutover is under way. */
@@ -56,99 +72,77 @@ export class Cutover {
    * @throws {CutoverFailedError} after the destination was made what it is while tailing
    */
   async run(): Promise<{ collections: number; documents: number }> {
-    const { structure, flusher } = this.#steps;
+    const { hooks } = this.#context;
+    const carryOut: Record<CutoverStep, () => Promise<void>> = {
+      BLOCK_WRITES: () => this.#blockWrites(),
+      DRAIN: () => this.#drainAll(),
+      UNIQUE_INDEXES: () => this.#enter('unique', 'building unique indexes'),
+      VERIFY: () => this.#verify(),
+      TTL_LIVE: () => this.#enter('final', 'making TTL indexes live'),
+      COMPARE: () => this.#compareStructure(),
+      LOOK_AGAIN: () => this.#lookAgain(),
+    };
     try {
-      this.#phase = 'DRAINING';
-      this.#drainedAt = null;
-      flusher.stuck = null;
-      structure.relist();
-      this.#drainedAt = await this.#drain();
-      structure.enterStage('unique');
-      await this.#settled('building unique indexes');
-      this.#phase = 'VERIFYING';
-      const verified = await this.#verify();
-      this.#phase = 'FINALIZING';
-      structure.enterStage('final');
-      await this.#settled('making TTL indexes live');
-      await this.#compareStructure();
-      await this.#context.hooks.beforeComplete?.();
-      await this.#sampleAgain();
-      return verified;
+      for (const [step, phase] of STEPS) {
+        this.#phase = phase;
+        await hooks.beforeCutoverStep?.(step);
+        await carryOut[step]();
+      }
+      return this.#verified;
     } catch (error) {
-      const failure =
-        error instanceof PushRefusedError ? new CutoverFailedError(error.message) : error;
-      if (failure instanceof CutoverFailedError) structure.enterStage('tail');
-      throw failure;
+      throw isFailure(error) ? await this.#goBack(error) : error;
     } finally {
       this.#phase = null;
     }
   }
 
-  #refuseUnsupported(): void {
-    const found = this.#context.journal.incarnations.live().find(({ unsupported }) => unsupported);
-    if (found === undefined) return;
-    throw new CutoverFailedError(
-      `${formatNamespace(found.source)} cannot be migrated: ${found.unsupported}. Drop it at the source, or convert it, and cut over again.`,
-    );
+  async #goBack({ message }: Error): Promise<CutoverFailedError> {
+    this.#structure.enterStage('tail');
+    const problem = await this.#lift();
+    return new CutoverFailedError(problem === null ? message : `${message}. ${problem}`);
   }
 
-  /** Returns the time up to which all is at the destination, with nothing written since. */
-  async #drain(): Promise<ClusterTime> {
-    const { source, gate, signal, options } = this.#context;
-    const deadline = performance.now() + options.drainMs;
-    for (;;) {
-      await this.#noOpenTransactions(deadline);
-      const time = await persist(this.#context, 'asking the source for its time', () =>
-        linearizableTime(source),
+  async #blockWrites(): Promise<void> {
+    const block = this.#writeBlock;
+    await persist(this.#context, 'blocking the writes of the source', async () => block?.set());
+  }
+
+  /** @returns what is to be said if it could not be lifted in time, or null */
+  async #lift(): Promise<string | null> {
+    const block = this.#writeBlock;
+    const { signal, log } = this.#context;
+    const scope = {
+      ...this.#context,
+      signal: AbortSignal.any([signal, AbortSignal.timeout(LIFT_MS)]),
+    };
+    try {
+      await persist(scope, LIFTING, async () => block?.lift());
+      return null;
+    } catch (error) {
+      signal.throwIfAborted();
+      log.error(
+        { reason: (error as Error).message },
+        'the write block at the source is not lifted',
       );
-      await gate.waitFor(time, signal);
-      await this.#until(() => this.#isClean(), deadline, 'changes of the source keep coming');
-      if (this.#steps.tracker.lastWrite <= time) return time;
-      this.#checkDeadline(deadline, 'changes of the source keep coming');
+      this.#context.waiting.clear(LIFTING);
+      return `The writes of the source may still be blocked: the migration host goes on trying to lift that; "linkspan agent unblock" there lifts it, too`;
     }
   }
 
-  async #noOpenTransactions(deadline: number): Promise<void> {
-    const { source, signal, work } = this.#context;
-    for (;;) {
-      const open = await persist(this.#context, 'asking the source for open transactions', () =>
-        openTransactions(source),
-      );
-      if (open === null || open === 0) return;
-      this.#checkDeadline(deadline, `${open} transactions are open at the source`);
-      await work.wait(work.version, IDLE_MS, signal);
-    }
+  async #drainAll(): Promise<void> {
+    this.#drain.begin();
+    this.#structure.relist();
+    await this.#drain.drain();
   }
 
-  #isClean(): boolean {
-    const { journal } = this.#context;
-    const { structure, flusher, repairer } = this.#steps;
-    return (
-      structure.isSettled &&
-      journal.incarnations.live().every(({ state }) => state === 'COPIED') &&
-      journal.dirty.behindSince() === null &&
-      repairer.remaining === 0 &&
-      !flusher.isBusy
-    );
-  }
-
-  /**
-   * Waits until structure is settled, as long as it takes: indexes of large collections take hours.
-   * A refusal fails the cutover with its reason.
-   */
-  async #settled(what: string): Promise<void> {
-    const { structure } = this.#steps;
-    const { work, signal } = this.#context;
-    while (!structure.isSettled) {
-      const { version } = work;
-      this.#checkHopeless(`${what} failed: `);
-      await work.wait(version, IDLE_MS, signal);
-    }
+  async #enter(stage: 'unique' | 'final', what: string): Promise<void> {
+    this.#structure.enterStage(stage);
+    await this.#drain.settled(what);
   }
 
   /** Each round verifies the collections in which the one before found differences. */
-  async #verify(): Promise<{ collections: number; documents: number }> {
-    const { journal, options } = this.#context;
+  async #verify(): Promise<void> {
+    const { journal } = this.#context;
     const documents = new Map<number, number>();
     let remaining = collectionsOf(this.#context);
     for (let round = 0; remaining.length > 0; round += 1) {
@@ -159,8 +153,7 @@ export class Cutover {
         documents.set(id, verified.documents);
         if (verified.differences > 0) different.push(id);
       }
-      const deadline = performance.now() + options.drainMs;
-      await this.#until(() => this.#isClean(), deadline, 'changes of the source keep coming');
+      await this.#drain.clean();
       if (different.length > 0 && round + 1 === VERIFY_ROUNDS) {
         const names = different.flatMap((id) => {
           const found = journal.incarnations.get(id);
@@ -172,7 +165,7 @@ export class Cutover {
       }
       remaining = different;
     }
-    return {
+    this.#verified = {
       collections: documents.size,
       documents: [...documents.values()].reduce((sum, count) => sum + count, 0),
     };
@@ -183,11 +176,10 @@ export class Cutover {
    * server compares options and indexes, and says what it did.
    */
   async #compareStructure(): Promise<void> {
-    const { structure } = this.#steps;
+    const structure = this.#structure;
     structure.relist();
-    await this.#settled('comparing names');
-    structure.enterStage('final');
-    await this.#settled('comparing structure');
+    await this.#drain.settled('comparing names');
+    await this.#enter('final', 'comparing structure');
     if (structure.changes.length > 0) {
       throw new CutoverFailedError(
         `the structure of the destination changed while it was compared: ${structure.changes.join('; ')}`,
@@ -211,50 +203,19 @@ export class Cutover {
     }
   }
 
-  /** D21: samples again. What the source deletes itself by a TTL is pushed, and is no reason to fail. */
-  async #sampleAgain(): Promise<void> {
-    const { source, gate, signal, options } = this.#context;
-    const deadline = performance.now() + options.drainMs;
-    await this.#noOpenTransactions(deadline);
-    const now = await persist(this.#context, 'asking the source for its time', () =>
-      linearizableTime(source),
+  async #lookAgain(): Promise<void> {
+    const block = this.#writeBlock;
+    const isSet = await persist(
+      this.#context,
+      'asking the source for its write block',
+      async () => block === null || (await block.isStillSet()),
     );
-    await gate.waitFor(now, signal);
-    this.#checkHopeless();
-    await this.#until(() => this.#isClean(), deadline, 'changes of the source keep coming');
-    this.#checkHopeless();
-  }
-
-  async #until(isDone: () => boolean, deadline: number, why: string): Promise<void> {
-    const { work, signal } = this.#context;
-    while (!isDone()) {
-      const { version } = work;
-      this.#checkHopeless();
-      this.#checkDeadline(deadline, why);
-      await work.wait(version, IDLE_MS, signal);
-    }
-  }
-
-  /** Fails as soon as it is known that the cutover cannot succeed. */
-  #checkHopeless(prefix = ''): void {
-    const { structure, tracker, flusher } = this.#steps;
-    this.#refuseUnsupported();
-    const [refusal] = structure.refusals.values();
-    if (refusal !== undefined) throw new CutoverFailedError(prefix + refusal);
-    if (this.#drainedAt !== null && tracker.lastWrite > this.#drainedAt) {
+    if (!isSet) {
       throw new CutoverFailedError(
-        'the source was written after the cutover began: stop all writes to it and cut over again',
+        'the write block at the source was lifted after the cutover began: cut over again',
       );
     }
-    if (flusher.stuck !== null) throw new CutoverFailedError(flusher.stuck);
-  }
-
-  #checkDeadline(deadline: number, why: string): void {
-    if (performance.now() < deadline) return;
-    const { journal, options } = this.#context;
-    throw new CutoverFailedError(
-      `it did not come to rest within ${Math.round(options.drainMs / 1000)} seconds (${why}; ${journal.dirty.count()} keys are still to be pushed): stop writes to the source and cut over again`,
-    );
+    await this.#drain.lookAgain();
   }
 }
 
@@ -263,4 +224,13 @@ function collectionsOf({ journal }: MigrationContext): number[] {
     .live()
     .filter(({ type, unsupported }) => type === 'collection' && unsupported === null)
     .map(({ id }) => id);
+}
+
+/** True for what fails a cutover, and not the migration or its session. */
+function isFailure(error: unknown): error is Error {
+  return (
+    error instanceof CutoverFailedError ||
+    error instanceof PushRefusedError ||
+    error instanceof WriteBlockRefusedError
+  );
 }

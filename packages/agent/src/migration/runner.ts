@@ -6,6 +6,7 @@ import type {
 import { openJournal } from '../journal/journal.ts';
 import type { Pusher } from '../push/pusher.ts';
 import type { SourceConnection } from '../source/connection.ts';
+import { WriteBlockRefusedError } from '../source/writeBlock.ts';
 import { begin } from './begin.ts';
 import { ByteBudget } from './budget.ts';
 import {
@@ -14,10 +15,12 @@ import {
   type EngineLog,
   type EngineOptions,
   type MigrationContext,
+  CutoverFailedError,
   MigrationFailedError,
+  persist,
 } from './context.ts';
 import { Copier } from './copier.ts';
-import { Cutover, CutoverFailedError } from './cutover.ts';
+import { Cutover } from './cutover.ts';
 import { Flusher } from './flusher.ts';
 import { TrackedGate } from './gate.ts';
 import { Lives } from './lives.ts';
@@ -33,6 +36,7 @@ import { Throttle } from './throttle.ts';
 import { untilFirst } from './together.ts';
 import { Tracker } from './tracker.ts';
 import { Waiting } from './waiting.ts';
+import type { WriteBlock } from './writeBlock.ts';
 
 const REPORT_MS = 1000;
 
@@ -50,6 +54,8 @@ export interface RunnerDependencies {
   readonly throttle: () => Limits | null;
   /** Calls back whenever {@link cutoverAttempt} or {@link throttle} may have changed. */
   readonly onWork: (listener: () => void) => () => void;
+  /** null where the migration does not ask for one. */
+  readonly writeBlock?: WriteBlock | null;
   readonly options?: Partial<EngineOptions>;
   readonly hooks?: EngineHooks;
 }
@@ -118,10 +124,11 @@ function startSteps(
     meter: new Meter(),
   };
   const tracker = new Tracker(context, () => structure.relist());
-  const structure = new Structure(context, tracker.expiring);
+  const structure = new Structure(context);
   const flusher = new Flusher(context);
   const repairer = new Repairer(context);
-  const cutover = new Cutover(context, { tracker, flusher, repairer, structure });
+  const steps = { tracker, flusher, repairer, structure };
+  const cutover = new Cutover(context, steps, deps.writeBlock ?? null);
   signal.addEventListener(
     'abort',
     deps.onWork(() => {
@@ -156,10 +163,12 @@ function startSteps(
 
 /** Resolves once a cutover has succeeded and the server knows. */
 async function cutOverWhenAsked(
-  { journal, work, signal, pusher, log }: MigrationContext,
-  { cutoverAttempt }: RunnerDependencies,
+  context: MigrationContext,
+  { cutoverAttempt, writeBlock }: RunnerDependencies,
   cutover: Cutover,
 ): Promise<void> {
+  const { journal, work, signal, pusher, log, hooks } = context;
+  if (writeBlock) await liftLeftBehind(context, writeBlock);
   for (;;) {
     const { version } = work;
     const attempt = cutoverAttempt();
@@ -174,7 +183,11 @@ async function cutOverWhenAsked(
     }
     try {
       const verified = await cutover.run();
+      writeBlock?.completing();
+      await hooks.beforeCompleteIsTold?.();
       await pusher.complete({ cutoverAttempt: attempt, verified }, signal);
+      await hooks.afterCompleteIsTold?.();
+      writeBlock?.keep();
       log.info({ attempt, ...verified }, 'cut over');
       return;
     } catch (error) {
@@ -183,5 +196,15 @@ async function cutOverWhenAsked(
       await pusher.cutoverFailed({ cutoverAttempt: attempt, reason: error.message }, signal);
       journal.saveFinishedCutover(attempt);
     }
+  }
+}
+
+/** One that an earlier run set: the server gives this work still, so it did not come to its end. */
+async function liftLeftBehind(context: MigrationContext, writeBlock: WriteBlock): Promise<void> {
+  try {
+    await persist(context, 'lifting the write block at the source', () => writeBlock.lift());
+  } catch (error) {
+    if (!(error instanceof WriteBlockRefusedError)) throw error;
+    context.log.error({ reason: error.message }, 'the write block at the source is not lifted');
   }
 }

@@ -24,7 +24,6 @@ const REFUSED_PAUSE_MS = 5000;
  */
 export class Structure {
   readonly #context: MigrationContext;
-  readonly #expiring: Set<number>;
   #stage: IndexStage;
   #listingsWanted = 0;
   #listingsMade = 0;
@@ -35,10 +34,8 @@ export class Structure {
   readonly refusals = new Map<number, string>();
   readonly #notBefore = new Map<number, number>();
 
-  /** @param expiring where ids of collections with a TTL are noted */
-  constructor(context: MigrationContext, expiring: Set<number>) {
+  constructor(context: MigrationContext) {
     this.#context = context;
-    this.#expiring = expiring;
     this.#stage = context.journal.state()?.stage ?? 'tail';
   }
 
@@ -180,7 +177,6 @@ export class Structure {
     if (journal.incarnations.get(id) !== undefined) return;
     lives.forget(id);
     sizes.forget(id);
-    this.#expiring.delete(id);
     this.#notBefore.delete(id);
   }
 
@@ -239,11 +235,10 @@ export class Structure {
         return false;
       }
       this.refusals.delete(id);
-      if (expiresDocuments(found.options, found.indexes)) this.#expiring.add(id);
-      else this.#expiring.delete(id);
       journal.incarnations.update(id, {
         destination,
         collated: found.options['collation'] !== undefined,
+        expires: expiresDocuments(found.options, found.indexes),
       });
       return true;
     });

@@ -48,9 +48,6 @@ export class Tracker {
     return this.#lastWrite;
   }
 
-  /** Ids of collections from which the source itself deletes. */
-  readonly expiring = new Set<number>();
-
   /** Runs until the signal aborts. */
   async run(): Promise<never> {
     for (;;) {
@@ -121,8 +118,8 @@ export class Tracker {
     for (const event of batch.events) {
       if (event.time <= this.#lastWrite || IGNORED_EVENTS.has(event.type)) continue;
       if (event.type === 'delete') {
-        const collection = this.#context.journal.incarnations.byName(event.namespace);
-        if (collection !== undefined && this.expiring.has(collection.id)) continue;
+        const { incarnations } = this.#context.journal;
+        if (incarnations.byName(event.namespace)?.expires === true) continue;
       }
       if (DOCUMENT_EVENTS.has(event.type) && isInternal(event.namespace.db)) continue;
       this.#lastWrite = event.time;

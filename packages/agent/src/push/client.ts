@@ -1,4 +1,5 @@
 import {
+  MigrationStatusReply,
   OpenSessionReply,
   RegisterHostReply,
   WorkReply,
@@ -89,6 +90,11 @@ export class HostClient {
   /** @throws {MigrationEndedError} too */
   async reportPaused(migrationId: string, progress: Progress, signal: AbortSignal): Promise<void> {
     await this.#post(`/migrations/${migrationId}/paused`, progress, null, signal);
+  }
+
+  /** Of a migration that was given to this host. @throws {MigrationEndedError} if it is not known */
+  async migrationStatus(migrationId: string, signal: AbortSignal): Promise<MigrationStatusReply> {
+    return await this.#post(`/migrations/${migrationId}/status`, {}, MigrationStatusReply, signal);
   }
 
   /** @throws {MigrationEndedError} {@link MigrationPausedError} too */

@@ -45,6 +45,8 @@ export interface Pusher {
   close(): Promise<void>;
   /** Why calls are being tried again now, in words, or null. */
   readonly waiting: string | null;
+  /** The same, but for calls that only take long, as builds of indexes do. */
+  readonly away: string | null;
   /** Bytes sent on the wire, after compression. */
   readonly bytesSent: number;
 }

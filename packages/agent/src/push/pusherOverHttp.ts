@@ -66,7 +66,7 @@ export class PusherOverHttp implements Pusher {
   readonly #authorization: string;
   readonly #migrationId: string;
   readonly #closing = new AbortController();
-  readonly #waiting = new Map<symbol, string>();
+  readonly #waiting = new Map<symbol, TransientPushError>();
   #session: Session | null = null;
   #opening: Promise<Session> | null = null;
   /** Once the link or the migration has ended or is paused, no call goes out any more. */
@@ -81,7 +81,11 @@ export class PusherOverHttp implements Pusher {
   }
 
   get waiting(): string | null {
-    return this.#waiting.values().next().value ?? null;
+    return this.#waiting.values().next().value?.message ?? null;
+  }
+
+  get away(): string | null {
+    return this.#waiting.values().find(({ isLate }) => !isLate)?.message ?? null;
   }
 
   get bytesSent(): number {
@@ -260,7 +264,7 @@ export class PusherOverHttp implements Pusher {
             return await send();
           } catch (error) {
             if (!(error instanceof TransientPushError)) throw error;
-            this.#waiting.set(who, error.message);
+            this.#waiting.set(who, error);
             await backoff.pause(signal, error.retryAfterMs);
           }
         }

@@ -25,6 +25,11 @@ export class TransientPushError extends Error {
     super(message, { cause });
     this.retryAfterMs = retryAfterMs;
   }
+
+  /** The server was there, and its answer did not come in time. */
+  get isLate(): boolean {
+    return isTimeout(this.cause);
+  }
 }
 
 export interface PushRequest {
@@ -95,7 +100,7 @@ export class PushTransport implements AsyncDisposable {
     const reason =
       code === 'ECONNREFUSED'
         ? 'connection refused'
-        : code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT'
+        : isTimeout(error)
           ? 'no answer in time'
           : message;
     return `the server ${this.endpoint} cannot be reached: ${reason}`;
@@ -113,6 +118,11 @@ export class PushTransport implements AsyncDisposable {
     const seconds = Number(retryAfter);
     return new TransientPushError(text, seconds > 0 ? Math.min(seconds, 60) * 1000 : 0);
   }
+}
+
+function isTimeout(error: unknown): boolean {
+  const code = (error as { code?: unknown } | undefined)?.code;
+  return code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT';
 }
 
 function readErrorBody(body: Buffer): { errorCode?: string; detail?: string } {

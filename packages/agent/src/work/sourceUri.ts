@@ -1,7 +1,16 @@
 import type { Source } from '@linkspan/contract/push/messages.ts';
 import { ConnectionString } from 'mongodb-connection-string-url';
 
-import type { ConfiguredProject } from '../config/config.ts';
+import type { ConfiguredDeployment, ConfiguredProject } from '../config/config.ts';
+
+/** The deployment of agent.yaml that a piece of work, or a record of it, names. */
+export function findDeployment(
+  projects: readonly ConfiguredProject[],
+  { projectId, clusterName }: Pick<Source, 'projectId' | 'clusterName'>,
+): ConfiguredDeployment | undefined {
+  const project = projects.find(({ id }) => id === projectId);
+  return project?.deployments.find(({ name }) => name === clusterName);
+}
 
 /**
  * The connection string of the source that a piece of work names, with the credentials and TLS
@@ -9,9 +18,11 @@ import type { ConfiguredProject } from '../config/config.ts';
  * @throws {UnknownSourceError}
  */
 export function sourceUri(projects: readonly ConfiguredProject[], source: Source): string {
-  const project = projects.find(({ id }) => id === source.projectId);
-  const deployment = project?.deployments.find(({ name }) => name === source.clusterName);
-  if (deployment === undefined) throw new UnknownSourceError(source, project !== undefined);
+  const deployment = findDeployment(projects, source);
+  if (deployment === undefined) {
+    const isProjectKnown = projects.some(({ id }) => id === source.projectId);
+    throw new UnknownSourceError(source, isProjectKnown);
+  }
   if (source.managedAuthentication) return deployment.uri;
 
   const uri = new ConnectionString(deployment.uri);

@@ -10,8 +10,8 @@ const PROJECT = {
   id: 'a'.repeat(24),
   name: 'Shop',
   deployments: [
-    { name: 'rs0', uri: 'mongodb://db0' },
-    { name: 'rs1', uri: 'mongodb://db1' },
+    { name: 'rs0', uri: 'mongodb://db0', allowWriteBlock: false },
+    { name: 'rs1', uri: 'mongodb://db1', allowWriteBlock: false },
   ],
 };
 

@@ -10,13 +10,23 @@ import {
   SOURCE_PROJECT,
 } from '@linkspan/testkit/linkedPair.ts';
 import { pino } from 'pino';
-import type { EngineHooks, EngineOptions } from '../../src/migration/context.ts';
+import type { EngineHooks, EngineLog, EngineOptions } from '../../src/migration/context.ts';
 import { trackWhilePaused } from '../../src/migration/pausedRunner.ts';
 import { runMigration } from '../../src/migration/runner.ts';
+import type { WriteBlock } from '../../src/migration/writeBlock.ts';
 import { HostClient, registerHost } from '../../src/push/client.ts';
 import { PusherOverHttp } from '../../src/push/pusherOverHttp.ts';
 import { PushTransport } from '../../src/push/transport.ts';
 import { describeDeployment } from '../../src/source/inventory.ts';
+
+const LOG = pino({ level: process.env['LINKSPAN_TEST_LOG'] ?? 'silent' });
+
+export interface RunOptions {
+  readonly hooks?: EngineHooks;
+  readonly options?: Partial<EngineOptions>;
+  readonly writeBlock?: WriteBlock | null;
+  readonly log?: EngineLog;
+}
 
 /** A migration that runs in the test's own process, so that hooks can hold it. */
 export interface Run {
@@ -67,7 +77,7 @@ export class InProcessHost implements AsyncDisposable {
   /** Runs a migration as the server wants it; a second run goes on from the first one's journal. */
   async run(
     id: string,
-    { hooks = {}, options = {} }: { hooks?: EngineHooks; options?: Partial<EngineOptions> } = {},
+    { hooks = {}, options = {}, writeBlock = null, log = LOG }: RunOptions = {},
   ): Promise<Run> {
     const stop = new AbortController();
     const listeners = new Set<() => void>();
@@ -83,7 +93,7 @@ export class InProcessHost implements AsyncDisposable {
         sourceUri: this.#side.source.uri,
         journalPath: join(this.#journals, `${id}.sqlite`),
         pusher,
-        log: pino({ level: process.env['LINKSPAN_TEST_LOG'] ?? 'silent' }),
+        log,
         cutoverAttempt: () => wanted.cutoverAttempt,
         throttle: () => wanted.throttle ?? null,
         onWork: (listener) => {
@@ -92,6 +102,7 @@ export class InProcessHost implements AsyncDisposable {
         },
         hooks,
         options,
+        writeBlock,
       },
       stop.signal,
     ).then(
@@ -119,7 +130,7 @@ export class InProcessHost implements AsyncDisposable {
         migrationId: id,
         sourceUri: this.#side.source.uri,
         journalPath: join(this.#journals, `${id}.sqlite`),
-        log: pino({ level: process.env['LINKSPAN_TEST_LOG'] ?? 'silent' }),
+        log: LOG,
         report: (progress, signal) => this.#client.reportPaused(id, progress, signal),
       },
       stop.signal,
@@ -137,6 +148,11 @@ export class InProcessHost implements AsyncDisposable {
     };
     this.#runs.add(run);
     return run;
+  }
+
+  /** What the server says became of a migration. */
+  async status(id: string): Promise<string> {
+    return (await this.#client.migrationStatus(id, AbortSignal.timeout(10_000))).status;
   }
 
   async #workFor(id: string, signal: AbortSignal): Promise<MigrationWork> {

@@ -9,7 +9,13 @@ const PROJECTS = [
   {
     id: PROJECT,
     name: 'Shop',
-    deployments: [{ name: 'rs0', uri: 'mongodb://own:key@db1:27017,db2:27017/?replicaSet=rs0' }],
+    deployments: [
+      {
+        name: 'rs0',
+        uri: 'mongodb://own:key@db1:27017,db2:27017/?replicaSet=rs0',
+        allowWriteBlock: false,
+      },
+    ],
   },
 ];
 const MANAGED: Source = {

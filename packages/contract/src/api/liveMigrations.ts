@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox';
-import { Finding, Progress, Throttle } from '../push/messages.ts';
+import { Finding, LiveMigrationStatus, Progress, Throttle } from '../push/messages.ts';
 import { closed, Id, Nullable, ReadOnly, Time } from './common.ts';
 
 const OptionalText = Type.Optional(Nullable(Type.String()));
@@ -111,7 +111,7 @@ const liveMigration = {
   lagTimeSeconds: Nullable(Type.Integer({ minimum: 0 })),
   migrationHosts: Type.Array(Type.String()),
   readyForCutover: Type.Boolean(),
-  status: Type.Enum(['NEW', 'WORKING', 'FAILED', 'COMPLETE', 'EXPIRED']),
+  status: LiveMigrationStatus,
 };
 export const LiveMigration = Type.Object(liveMigration, closed);
 export type LiveMigration = Static<typeof LiveMigration>;

@@ -7,6 +7,9 @@ const Count = Type.Integer({ minimum: 0 });
 const Nullable = <T extends Type.TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 const closed = { additionalProperties: false } as const;
 
+/** As Atlas has it. */
+export const LiveMigrationStatus = Type.Enum(['NEW', 'WORKING', 'FAILED', 'COMPLETE', 'EXPIRED']);
+
 /**
  * `POST /hosts`, authenticated by `Authorization: Bearer <link-token>`. Idempotent for the same
  * `hostId` and `hostSecret`; uses the token up. Every later request is authenticated by
@@ -120,6 +123,8 @@ export const WorkItem = Type.Union([
       paused: Type.Optional(Type.Boolean()),
       /** May change while it runs. Absent where there is no limit, and before version 3. */
       throttle: Type.Optional(Throttle),
+      /** A cutover blocks the writes of the source first; absent before version 3. */
+      blockSourceWrites: Type.Optional(Type.Boolean()),
     },
     closed,
   ),
@@ -184,6 +189,15 @@ export const OpenSessionReply = Type.Object(
   closed,
 );
 export type OpenSessionReply = Static<typeof OpenSessionReply>;
+
+/**
+ * `POST /migrations/{id}/status`: what became of a migration of this host, after its cutover was
+ * reported and the answer was lost. Since version 3.
+ */
+export const MigrationStatus = Type.Object({}, closed);
+
+export const MigrationStatusReply = Type.Object({ status: LiveMigrationStatus }, closed);
+export type MigrationStatusReply = Static<typeof MigrationStatusReply>;
 
 /** The answer to a batch of documents, sent after `{w: "majority", j: true}` was acknowledged. */
 export const DocumentsReply = Type.Object(

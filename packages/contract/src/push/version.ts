@@ -7,7 +7,8 @@
  * - 2: `paused` in work, MIGRATION_PAUSED, report of a paused migration, `destinationMs` of documents,
  *   rates and what follows them in progress, unlink. Agents of version 1 try a paused migration's push again
  *   until it goes on.
- * - 3: `throttle` in work, THROTTLE among what holds a migration back.
+ * - 3: `throttle` and `blockSourceWrites` in work, THROTTLE among what holds a migration back, status of
+ *   a migration.
  *
  * A server speaks its own version and the one before; servers are upgraded first.
  */

@@ -3,6 +3,7 @@ import {
   CutoverFailed,
   Fail,
   Inventory,
+  MigrationStatus,
   OpenSession,
   Progress,
   RegisterHost,
@@ -38,6 +39,7 @@ import {
   complete,
   cutoverFailed,
   fail,
+  migrationStatus,
   reportPaused,
   reportProgress,
   type Reporter,
@@ -143,6 +145,10 @@ export function createPlugin(context: GatewayContext, stop: () => void): Fastify
     app.post('/migrations/:id/sessions', asHost, async (request) => {
       readJson(OpenSession, request.body);
       return openSession(context, principal(request), idOf(request));
+    });
+    app.post('/migrations/:id/status', asHost, async (request) => {
+      readJson(MigrationStatus, request.body);
+      return migrationStatus(context, principal(request), idOf(request));
     });
     app.post('/migrations/:id/paused', asHost, async (request, reply) => {
       const progress = readJson(Progress, request.body);

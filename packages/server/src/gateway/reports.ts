@@ -1,4 +1,10 @@
-import type { Complete, CutoverFailed, Fail, Progress } from '@linkspan/contract/push/messages.ts';
+import type {
+  Complete,
+  CutoverFailed,
+  Fail,
+  MigrationStatusReply,
+  Progress,
+} from '@linkspan/contract/push/messages.ts';
 
 import { timestamp } from '../domain/time.ts';
 import { endOf } from '../domain/window.ts';
@@ -57,6 +63,19 @@ export async function reportPaused(
   const row = await findOfHost(store.db, host.id, migrationId);
   if (row !== undefined && ACTIVE.includes(row.status)) return;
   throw new PushError('MIGRATION_NOT_ACTIVE', 'The live migration has ended.');
+}
+
+/** For a host that does not know whether its last word was taken. @throws {PushError} */
+export async function migrationStatus(
+  { store }: GatewayContext,
+  { host }: HostPrincipal,
+  migrationId: string,
+): Promise<MigrationStatusReply> {
+  const row = await liveMigrations.findOfHost(store.db, host.id, migrationId);
+  if (row === undefined) {
+    throw new PushError('MIGRATION_NOT_ACTIVE', 'The live migration is not known to this host.');
+  }
+  return { status: row.status };
 }
 
 /** The cutover is done: the migration becomes COMPLETE. Idempotent. @throws {PushError} */

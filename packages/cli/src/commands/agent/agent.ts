@@ -4,11 +4,13 @@ import type { Command } from 'commander';
 import { addDeclaredOptions } from '../../declaredOptions.ts';
 import { untilStopped } from '../../signals.ts';
 import { version } from '../../version.ts';
+import { addAgentUnblock } from './unblock.ts';
 
 /** `linkspan agent`: the migration host beside the source. */
 export function addAgent(program: Command): void {
   const command = program
     .command('agent')
+    .enablePositionalOptions()
     .description('Run a migration host: link with a link-token, and push what the server wants.')
     .addHelpText(
       'after',
@@ -32,4 +34,5 @@ POST, DELETE /api/public/v1.0/orgs/{orgId}/liveExport/migrationLink and GET …/
       await runAgent({ config, linkToken, agentVersion: version, log }, signal);
     });
   addDeclaredOptions(command, AGENT_OPTIONS, AGENT_ENVIRONMENT_PREFIX);
+  addAgentUnblock(command);
 }

@@ -1,0 +1,172 @@
+import type { ClusterTime } from '../journal/clusterTime.ts';
+import { formatNamespace } from '@linkspan/contract/push/namespaces.ts';
+import { linearizableTime, openTransactions } from '../source/reader.ts';
+import { CutoverFailedError, type MigrationContext, persist } from './context.ts';
+import type { Flusher } from './flusher.ts';
+import type { Repairer } from './repairer.ts';
+import type { Structure } from './structure.ts';
+import type { Tracker } from './tracker.ts';
+
+const IDLE_MS = 200;
+
+/** What else runs, and what a cutover looks at. */
+export interface Steps {
+  readonly tracker: Tracker;
+  readonly flusher: Flusher;
+  readonly repairer: Repairer;
+  readonly structure: Structure;
+}
+
+/**
+ * Rule D21: when everything is at the destination, and whether the source was written since. What is
+ * waited for ends after `drainMs`; building indexes ends when they are built.
+ */
+export class Drain {
+  readonly #context: MigrationContext;
+  readonly #steps: Steps;
+  /** The time up to which all was at the destination; null until it was drained. */
+  #drainedAt: ClusterTime | null = null;
+
+  constructor(context: MigrationContext, steps: Steps) {
+    this.#context = context;
+    this.#steps = steps;
+  }
+
+  /** Forgets an earlier cutover. */
+  begin(): void {
+    this.#drainedAt = null;
+    this.#steps.flusher.stuck = null;
+  }
+
+  /**
+   * Comes back when all is at the destination up to a time T at which no transaction was open, with
+   * nothing written since. T is that of a linearizable read on the primary: no write that anyone got an
+   * answer to is later, whichever member has become the primary meanwhile.
+   * @throws {CutoverFailedError} if it does not come to rest in time
+   */
+  async drain(): Promise<void> {
+    const { gate, signal } = this.#context;
+    const deadline = this.#deadline();
+    for (;;) {
+      const time = await this.#sample(deadline);
+      await gate.waitFor(time, signal);
+      await this.clean(deadline);
+      if (this.#steps.tracker.lastWrite <= time) {
+        this.#drainedAt = time;
+        return;
+      }
+      this.#checkDeadline(deadline);
+    }
+  }
+
+  /**
+   * Samples again: a write since the drain fails the cutover. What the source deletes itself by a TTL
+   * is pushed, and is no reason to fail.
+   * @throws {CutoverFailedError}
+   */
+  async lookAgain(): Promise<void> {
+    const { gate, signal } = this.#context;
+    const deadline = this.#deadline();
+    const now = await this.#sample(deadline);
+    await gate.waitFor(now, signal);
+    await this.clean(deadline);
+    this.#checkHopeless();
+  }
+
+  /** Waits until nothing is dirty, provisional, in flight, structural or to reconcile. */
+  async clean(deadline = this.#deadline()): Promise<void> {
+    const { work, signal } = this.#context;
+    for (;;) {
+      const { version } = work;
+      this.#checkHopeless();
+      if (this.#isClean()) return;
+      this.#checkDeadline(deadline);
+      await work.wait(version, IDLE_MS, signal);
+    }
+  }
+
+  /**
+   * Waits until structure is settled, as long as it takes: indexes of large collections take hours.
+   * A refusal fails the cutover with its reason; so does a destination that is away for `drainMs`.
+   */
+  async settled(what: string): Promise<void> {
+    const { work, signal, pusher, options } = this.#context;
+    let answeredAt = performance.now();
+    while (!this.#steps.structure.isSettled) {
+      const { version } = work;
+      this.#checkHopeless(`${what} failed: `);
+      if (pusher.away === null) answeredAt = performance.now();
+      if (performance.now() - answeredAt > options.drainMs) {
+        throw new CutoverFailedError(
+          `${what} had to wait for ${seconds(options.drainMs)} (${pusher.away}): cut over again when that is over`,
+        );
+      }
+      await work.wait(version, IDLE_MS, signal);
+    }
+  }
+
+  /** A time of the primary, taken while no transaction was open that could commit after it. */
+  async #sample(deadline: number): Promise<ClusterTime> {
+    const { source, signal, work } = this.#context;
+    const ask = <T>(what: string, attempt: () => Promise<T>): Promise<T> =>
+      persist(this.#context, `asking the source for ${what}`, attempt);
+    for (;;) {
+      const open = await ask('open transactions', () => openTransactions(source));
+      if (open === null || open === 0) break;
+      this.#checkDeadline(deadline, `${open} transactions are open at the source`);
+      await work.wait(work.version, IDLE_MS, signal);
+    }
+    return ask('its time', () => linearizableTime(source));
+  }
+
+  #isClean(): boolean {
+    const { journal } = this.#context;
+    const { structure, flusher, repairer } = this.#steps;
+    return (
+      structure.isSettled &&
+      journal.incarnations.live().every(({ state }) => state === 'COPIED') &&
+      journal.dirty.behindSince() === null &&
+      repairer.remaining === 0 &&
+      !flusher.isBusy
+    );
+  }
+
+  /** Fails as soon as it is known that the cutover cannot succeed. */
+  #checkHopeless(prefix = ''): void {
+    const { structure, tracker, flusher } = this.#steps;
+    this.#refuseUnsupported();
+    const [refusal] = structure.refusals.values();
+    if (refusal !== undefined) throw new CutoverFailedError(prefix + refusal);
+    if (this.#drainedAt !== null && tracker.lastWrite > this.#drainedAt) {
+      throw new CutoverFailedError(
+        'the source was written after the cutover began: stop all writes to it and cut over again',
+      );
+    }
+    if (flusher.stuck !== null) throw new CutoverFailedError(flusher.stuck);
+  }
+
+  #refuseUnsupported(): void {
+    const found = this.#context.journal.incarnations.live().find(({ unsupported }) => unsupported);
+    if (found === undefined) return;
+    throw new CutoverFailedError(
+      `${formatNamespace(found.source)} cannot be migrated: ${found.unsupported}. Drop it at the source, or convert it, and cut over again.`,
+    );
+  }
+
+  #deadline(): number {
+    return performance.now() + this.#context.options.drainMs;
+  }
+
+  #checkDeadline(deadline: number, why = 'changes of the source keep coming'): void {
+    if (performance.now() < deadline) return;
+    const { journal, options, pusher, waiting } = this.#context;
+    const reason = pusher.waiting ?? waiting.describe() ?? why;
+    throw new CutoverFailedError(
+      `it did not come to rest within ${seconds(options.drainMs)} (${reason}; ${journal.dirty.count()} keys are still to be pushed): stop writes to the source and cut over again`,
+    );
+  }
+}
+
+function seconds(milliseconds: number): string {
+  return `${Math.round(milliseconds / 1000)} seconds`;
+}

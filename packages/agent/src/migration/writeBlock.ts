@@ -1,0 +1,135 @@
+import type { WriteBlockRecord, WriteBlockRecords } from '../journal/writeBlockRecords.ts';
+import {
+  WriteBlockRefusedError,
+  isWriteBlocked,
+  liftWriteBlock,
+  setWriteBlock,
+} from '../source/writeBlock.ts';
+import type { EngineLog } from './context.ts';
+
+/** Points at which tests stop or hold; none does anything by itself. */
+export interface WriteBlockHooks {
+  afterRecorded?(): Promise<void>;
+  afterSet?(): Promise<void>;
+  afterLifted?(): Promise<void>;
+}
+
+export interface WriteBlockOptions {
+  readonly records: WriteBlockRecords;
+  readonly of: Pick<WriteBlockRecord, 'migrationId' | 'projectId' | 'clusterName'>;
+  /**
+   * The connection string of agent.yaml, also where the request brought credentials of its own: the
+   * block must be lifted without the server. null: the deployment is not there any more.
+   */
+  readonly uri: string | null;
+  /** `allowWriteBlock` of the deployment: without it the source is only read (invariant I7). */
+  readonly isAllowed: boolean;
+  readonly log: EngineLog;
+  readonly hooks?: WriteBlockHooks;
+}
+
+/**
+ * The write block of one live migration at its source (rule D23), from one look at its record:
+ *
+ *     record       at the source          what leads on
+ *     none         not set by this host   set: record, then set
+ *     HELD         set, or about to be    complete: COMPLETING. Anything else: lift, then none
+ *     COMPLETING   set                    the server has COMPLETE: KEPT. It has not: lift, then none
+ *     KEPT         set                    `linkspan agent unblock`: lift, then none
+ *
+ * The record is written before the source is touched and removed after it, and lifting what is not set
+ * does no harm. So a crash anywhere leaves a record from which the next start, or that command, lifts.
+ */
+export class WriteBlock {
+  readonly #options: WriteBlockOptions;
+
+  constructor(options: WriteBlockOptions) {
+    this.#options = options;
+  }
+
+  get state(): WriteBlockRecord['state'] | null {
+    const { records, of } = this.#options;
+    return records.get(of.migrationId)?.state ?? null;
+  }
+
+  /**
+   * Records the block, then sets it. One that somebody else has set already is used and not recorded:
+   * it is not this host's to lift.
+   * @throws {WriteBlockRefusedError} and nothing is recorded any more
+   * @throws {SourceUnreachableError} or the driver's errors: it may be set; ask again, or lift
+   */
+  async set(): Promise<void> {
+    const { records, of, isAllowed, hooks, log } = this.#options;
+    if (!isAllowed) throw notAllowed(of.clusterName);
+    const uri = this.#uri();
+    if (this.state === null && (await isWriteBlocked(uri)) === true) {
+      log.warn({}, 'the writes of the source are blocked already: that block is left as it is');
+      return;
+    }
+    this.#record('HELD');
+    await hooks?.afterRecorded?.();
+    try {
+      await setWriteBlock(uri);
+    } catch (error) {
+      if (error instanceof WriteBlockRefusedError) records.remove(of.migrationId);
+      throw error;
+    }
+    log.warn(
+      {},
+      'the writes of the source are blocked until the cutover fails or they are unblocked',
+    );
+    await hooks?.afterSet?.();
+  }
+
+  /** False if somebody has lifted it since it was set. @throws as {@link set} */
+  async isStillSet(): Promise<boolean> {
+    const blocked = await isWriteBlocked(this.#uri());
+    return blocked ?? this.state !== null;
+  }
+
+  /** From here on only the server knows whether the live migration is COMPLETE. */
+  completing(): void {
+    if (this.state !== null) this.#record('COMPLETING');
+  }
+
+  /** The live migration is COMPLETE: the source stays as it was then until somebody lifts the block. */
+  keep(): void {
+    if (this.state === null) return;
+    this.#record('KEPT');
+    this.#options.log.warn(
+      {},
+      'the writes of the source stay blocked after the cutover: linkspan agent unblock lifts that',
+    );
+  }
+
+  /** Lifts the block if this host has recorded one. @throws as {@link set}; the record stays then */
+  async lift(): Promise<void> {
+    const { records, of, hooks, log } = this.#options;
+    if (this.state === null) return;
+    await liftWriteBlock(this.#uri());
+    await hooks?.afterLifted?.();
+    records.remove(of.migrationId);
+    log.info({}, 'the write block at the source is lifted');
+  }
+
+  #record(state: WriteBlockRecord['state']): void {
+    const { records, of } = this.#options;
+    const since = records.get(of.migrationId)?.since ?? new Date().toISOString();
+    records.write({ ...of, state, since });
+  }
+
+  /** @throws {WriteBlockRefusedError} */
+  #uri(): string {
+    const { uri, of } = this.#options;
+    if (uri !== null) return uri;
+    throw new WriteBlockRefusedError(
+      `the project ${of.projectId} has no deployment "${of.clusterName}" in the configuration of this migration host any more: put it back, with the connection string that it had`,
+    );
+  }
+}
+
+function notAllowed(clusterName: string): WriteBlockRefusedError {
+  return new WriteBlockRefusedError(
+    `the configuration of the migration host does not allow the write block that the live migration asks for: set allowWriteBlock: true for the deployment ${clusterName} and start the agent again, or stop the application's writes yourself and cut over without blockSourceWrites`,
+  );
+}

@@ -1,0 +1,183 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type MongoDB, startMongoDB } from '@linkspan/testkit/mongodb.ts';
+import { pino } from 'pino';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { WriteBlockRecords } from '../src/journal/writeBlockRecords.ts';
+import { WriteBlock, type WriteBlockHooks } from '../src/migration/writeBlock.ts';
+import { WriteBlockRefusedError, isWriteBlocked } from '../src/source/writeBlock.ts';
+import { unblockSources } from '../src/work/unblock.ts';
+import { type Outcome, WriteBlocks } from '../src/work/writeBlocks.ts';
+
+const OF = { migrationId: 'a'.repeat(24), projectId: 'b'.repeat(24), clusterName: 'home' };
+const SINCE = '2026-01-01T00:00:00.000Z';
+const LOG = pino({ level: 'silent' });
+
+let source: MongoDB;
+let directory: string;
+let records: WriteBlockRecords;
+
+beforeAll(async () => {
+  source = await startMongoDB({ name: 'source' });
+});
+
+afterAll(async () => {
+  await source.stop();
+});
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'linkspan-write-block-'));
+  records = new WriteBlockRecords(directory);
+  return () => rm(directory, { recursive: true, force: true });
+});
+
+function writeBlock(hooks: WriteBlockHooks = {}, isAllowed = true): WriteBlock {
+  return new WriteBlock({ records, of: OF, uri: source.uri, isAllowed, log: LOG, hooks });
+}
+
+const projects = () => [
+  {
+    id: OF.projectId,
+    name: 'Tests',
+    deployments: [{ name: OF.clusterName, uri: source.uri, allowWriteBlock: true }],
+  },
+];
+
+/** What a host does that has started again: `outcome` is what its server says. */
+async function startAgain(outcome: Outcome): Promise<string | undefined> {
+  const outcomeOf = async (): Promise<Outcome> => outcome;
+  const blocks = new WriteBlocks({ records, projects: projects(), outcomeOf, log: LOG });
+  await blocks.lift(AbortSignal.timeout(20_000));
+  return records.list()[0]?.state;
+}
+
+const crash = async (): Promise<never> => {
+  throw new Error('a crash');
+};
+
+describe('a write block', () => {
+  it('D23: of a source that cannot, or whose side does not allow it, is refused and not recorded', async ({
+    skip,
+  }) => {
+    await expect(writeBlock({}, false).set()).rejects.toThrow(/set allowWriteBlock: true .* home/);
+    expect(records.list()).toEqual([]);
+    if (source.capabilities.userWriteBlock) skip('the source can block writes');
+    const set = writeBlock().set();
+    await expect(set).rejects.toThrow(WriteBlockRefusedError);
+    await expect(set).rejects.toThrow(/MongoDB 6.0 or newer .* stop the application's writes/);
+    expect(records.list()).toEqual([]);
+  });
+
+  it('D23: is recorded before it is set; a crash in between leaves what the next start lifts', async () => {
+    await expect(writeBlock({ afterRecorded: crash }).set()).rejects.toThrow('a crash');
+    expect(records.list()).toMatchObject([{ ...OF, state: 'HELD' }]);
+    expect(await startAgain('UNKNOWN')).toBeUndefined();
+    expect(await isWriteBlocked(source.uri)).not.toBe(true);
+  });
+
+  it('D23: a crash while it is lifted leaves its record, and it is lifted again', async () => {
+    records.write({ ...OF, state: 'HELD', since: SINCE });
+    await expect(writeBlock({ afterLifted: crash }).lift()).rejects.toThrow('a crash');
+    expect(records.list()).toMatchObject([{ state: 'HELD' }]);
+    expect(await startAgain('UNKNOWN')).toBeUndefined();
+  });
+
+  it('Hazard 15: whether COMPLETE was taken decides what a crash at the end leaves', async () => {
+    const leave = (): void => records.write({ ...OF, state: 'COMPLETING', since: SINCE });
+    leave();
+    expect(await startAgain('UNKNOWN'), 'nobody knows yet').toBe('COMPLETING');
+    expect(await startAgain('NOT_COMPLETE')).toBeUndefined();
+    leave();
+    expect(await startAgain('COMPLETE')).toBe('KEPT');
+    expect(await startAgain('NOT_COMPLETE'), 'that stays until somebody lifts it').toBe('KEPT');
+    expect(await unblockSources(directory, projects())).toMatchObject([{ problem: null }]);
+    expect(records.list()).toEqual([]);
+  });
+
+  it('Hazard 15: is lifted as soon as its cutover does not hold it any more', async () => {
+    const outcomeOf = async (): Promise<Outcome> => 'UNKNOWN';
+    const options = { records, projects: projects(), outcomeOf, log: LOG, periodMs: 60_000 };
+    const blocks = new WriteBlocks(options);
+    const stop = new AbortController();
+    const running = blocks.run(stop.signal);
+    const claim = await blocks.claim({
+      kind: 'migration',
+      id: OF.migrationId,
+      source: {
+        ...OF,
+        managedAuthentication: true,
+        username: null,
+        password: null,
+        ssl: false,
+        caCertificatePath: null,
+      },
+      cutoverAttempt: 1,
+      blockSourceWrites: true,
+    });
+    await claim.writeBlock?.set().catch(() => undefined);
+    records.write({ ...OF, state: 'HELD', since: SINCE });
+    await blocks.lift(stop.signal);
+    expect(records.list(), 'it is in use').toHaveLength(1);
+    claim[Symbol.dispose]();
+    await expect.poll(() => records.list(), { timeout: 10_000 }).toEqual([]);
+    stop.abort();
+    await running;
+  });
+
+  it('D23: one that somebody else has set is neither recorded nor lifted', async ({ skip }) => {
+    if (!source.capabilities.userWriteBlock) skip('the source has no setUserWriteBlockMode');
+    const admin = source.client().db('admin');
+    await admin.command({ setUserWriteBlockMode: 1, global: true });
+    const block = writeBlock();
+    await block.set();
+    await block.lift();
+    expect(await isWriteBlocked(source.uri)).toBe(true);
+    await admin.command({ setUserWriteBlockMode: 1, global: false });
+    expect(await block.isStillSet()).toBe(false);
+  });
+
+  it('D23: stops writes from when it is set until it is lifted', async ({ skip }) => {
+    if (!source.capabilities.userWriteBlock) skip('the source has no setUserWriteBlockMode');
+    const block = writeBlock();
+    await block.set();
+    const insert = () => source.client().db('app').collection('a').insertOne({ x: 1 });
+    await expect(insert()).rejects.toThrow(/blocked/);
+    expect(await block.isStillSet()).toBe(true);
+    expect(await unblockSources(directory, projects())).toMatchObject([{ problem: null }]);
+    await insert();
+    expect(await block.isStillSet()).toBe(false);
+  });
+
+  it('D23: a source that is away keeps its record, and is lifted when it is back', async ({
+    skip,
+  }) => {
+    if (!source.capabilities.control) skip('the source cannot be killed');
+    records.write({ ...OF, state: 'HELD', since: SINCE });
+    await source.kill();
+    const impatient = [
+      {
+        ...projects()[0],
+        deployments: [
+          {
+            name: OF.clusterName,
+            uri: `${source.uri}&serverSelectionTimeoutMS=500`,
+            allowWriteBlock: true,
+          },
+        ],
+      },
+    ] as ReturnType<typeof projects>;
+    const [failed] = await unblockSources(directory, impatient);
+    expect(failed?.problem).toContain('ECONNREFUSED');
+    expect(records.list()).toHaveLength(1);
+    await source.restart();
+    expect(await startAgain('UNKNOWN')).toBeUndefined();
+  });
+
+  it('D23: of a deployment that is not in the configuration any more is told of by name', async () => {
+    records.write({ ...OF, state: 'HELD', since: SINCE });
+    const [failed] = await unblockSources(directory, []);
+    expect(failed?.problem).toContain('has no deployment "home" in the configuration');
+    expect(records.list()).toHaveLength(1);
+  });
+});
