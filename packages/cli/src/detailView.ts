@@ -8,13 +8,14 @@ const LISTED_AT_MOST = 10;
 /** What is known of a live migration, one thing a line. */
 export function detailLines(migration: LiveMigrationDetail): string[] {
   const { state, paused, cutover, failureReason, verified, warnings } = migration;
-  const { copiedData, expires, finished } = migration;
+  const { blockSourceWrites, copiedData, expires, finished } = migration;
   return [
     `State: ${state}${paused === null ? '' : ` since ${paused}`}`,
     ...(failureReason === null ? [] : [`Reason: ${failureReason}`]),
     ...(copiedData === null ? [] : [`Copied data: ${copiedData}`]),
     ...(expires === null || finished !== null ? [] : [`Expires: ${expires}`]),
     ...throttleLines(migration),
+    ...(blockSourceWrites ? ['The cutover blocks the writes of the source'] : []),
     ...(cutover.failure === null ? [] : [`Last cutover failed: ${cutover.failure}`]),
     ...(verified === null
       ? []

@@ -30,6 +30,11 @@ export interface LimitOptions {
   readonly maxDocumentsPerSecond?: string;
 }
 
+/** Flags of `create` for what Atlas has no field for. */
+export interface OwnOptions extends LimitOptions {
+  readonly blockSourceWrites?: true;
+}
+
 export function limitOptions(command: Command, none: string): Command {
   return command
     .option('--maxBytesPerSecond <number>', `bytes of documents pushed in a second at most${none}`)

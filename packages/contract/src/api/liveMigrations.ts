@@ -68,6 +68,11 @@ const WindowHours = Type.Integer({ minimum: 1, maximum: 8760 });
 export const CreateLiveMigrationOwn = Type.Object(
   {
     ...CreateLiveMigration20240530.properties,
+    /**
+     * Whether a cutover begins by blocking the writes of the source, where its side allows that too;
+     * false if absent.
+     */
+    blockSourceWrites: Type.Optional(Type.Boolean()),
     throttle: Type.Optional(Nullable(ThrottleChange)),
     windowHours: Type.Optional(WindowHours),
   },
@@ -146,6 +151,7 @@ export type LiveMigrationState = Static<typeof LiveMigrationState>;
 export const LiveMigrationDetail = Type.Object(
   {
     ...liveMigration,
+    blockSourceWrites: Type.Boolean(),
     /**
      * What became of what a canceled migration had copied; null for one that was not canceled.
      * DROPPING until all of it is gone; KEPT, too, if the link-token was removed before that.

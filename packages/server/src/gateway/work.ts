@@ -65,6 +65,7 @@ async function listWork({ store }: GatewayContext, hostId: string): Promise<Work
       source: sourceOf(row, password),
       cutoverAttempt: wanted ? row.cutover_attempt : 0,
       paused: row.paused_at !== null,
+      ...(row.block_source_writes === 1 ? { blockSourceWrites: true } : {}),
       ...(row.throttle === null ? {} : { throttle: JSON.parse(row.throttle) as Throttle }),
     });
   }

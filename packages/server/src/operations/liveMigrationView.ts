@@ -70,6 +70,7 @@ export function toDetail(
   const warning = isActive(row) ? windowWarning(row) : null;
   return {
     ...toLiveMigration(row),
+    blockSourceWrites: row.block_source_writes === 1,
     copiedData: row.copied_data,
     created: apiTime(row.created_at),
     cutover: {

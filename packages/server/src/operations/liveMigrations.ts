@@ -26,7 +26,10 @@ import {
 import { type MigrationRequest, resolveRequest } from './migrationRequest.ts';
 
 /** What only Linkspan's own create has. */
-export type OwnSettings = Pick<CreateLiveMigrationOwn, 'throttle' | 'windowHours'>;
+export type OwnSettings = Pick<
+  CreateLiveMigrationOwn,
+  'blockSourceWrites' | 'throttle' | 'windowHours'
+>;
 
 /** Makes a live migration; its migration host takes it up with its next poll. */
 export async function create(
@@ -80,6 +83,7 @@ export async function create(
       window_began_at: null,
       window_warned_hours: null,
       copied_data: null,
+      block_source_writes: own.blockSourceWrites === true ? 1 : 0,
     };
     await liveMigrations.insert(tx, created);
     await events.record(tx, {
@@ -95,6 +99,7 @@ export async function create(
         sourceClusterName: source.clusterName,
         dropDestinationData: resolved.dropDestinationData,
         ...(throttle === null ? {} : { throttle }),
+        ...(created.block_source_writes === 1 ? { blockSourceWrites: true } : {}),
       },
     });
     return created;

@@ -41,6 +41,7 @@ export async function create(
       created_at: timestamp(),
       finished_at: null,
       namespaces: null,
+      block_source_writes: 0,
     };
     await validations.insert(tx, created);
     await events.record(tx, {

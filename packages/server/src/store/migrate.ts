@@ -6,6 +6,7 @@ import * as accounts from './migrations/0002-accounts.ts';
 import * as nodes from './migrations/0003-nodes.ts';
 import type { StoreDialect } from './dialects/dialect.ts';
 import * as control from './migrations/0004-control.ts';
+import * as writeBlock from './migrations/0005-write-block.ts';
 
 interface Migration {
   readonly name: string;
@@ -22,6 +23,7 @@ const MIGRATIONS: readonly Migration[] = [
   { name: '0002-accounts', up: accounts.up },
   { name: '0003-nodes', up: nodes.up },
   { name: '0004-control', up: control.up },
+  { name: '0005-write-block', up: writeBlock.up },
 ];
 
 /** The store was written by a newer server than this one (rule C15). */

@@ -207,6 +207,8 @@ export interface ValidationRow {
   finished_at: string | null;
   /** JSON of the wire's `Namespaces`; null where all is to be moved under its own name. */
   namespaces: string | null;
+  /** The migration would block the writes of the source at its cutover. */
+  block_source_writes: 0 | 1;
 }
 
 export type LiveMigrationStatus = 'NEW' | 'WORKING' | 'FAILED' | 'COMPLETE' | 'EXPIRED';
@@ -258,6 +260,8 @@ export interface LiveMigrationRow {
   window_warned_hours: number | null;
   /** What becomes of what a canceled migration had copied; null if it was not canceled. */
   copied_data: 'KEPT' | 'DROPPING' | 'DROPPED' | null;
+  /** A cutover begins by blocking the writes of the source (rule D23). */
+  block_source_writes: 0 | 1;
 }
 
 /** What the migration created at the destination, written before the command is sent (D11, C2). */

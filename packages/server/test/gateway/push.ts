@@ -281,6 +281,7 @@ export async function startPush(): Promise<TestPush> {
         window_began_at: null,
         window_warned_hours: null,
         copied_data: null,
+        block_source_writes: 0,
         ...change,
       });
       return id;

@@ -56,6 +56,7 @@ async function makeValidation(): Promise<string> {
     created_at: timestamp(),
     finished_at: null,
     namespaces: null,
+    block_source_writes: 0,
   });
   return id;
 }

@@ -41,6 +41,7 @@ async function validate(
     created_at: timestamp(),
     finished_at: null,
     namespaces: null,
+    block_source_writes: 0,
   });
   const message = { findings: [], namespaces: [], dataBytes: 0, ...report };
   expect((await host.post(`/validations/${id}/report`, message)).status).toBe(204);

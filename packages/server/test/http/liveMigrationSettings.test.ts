@@ -24,9 +24,15 @@ const patch = (id: string, body: unknown): Promise<Response> =>
 
 test("Linkspan's own create takes throttle and window, and answers all that is known", async () => {
   const throttle = { bytesPerSecond: 1_000_000 };
-  const made = await create({ throttle, windowHours: 300, dropDestinationData: true });
+  const made = await create({
+    blockSourceWrites: true,
+    throttle,
+    windowHours: 300,
+    dropDestinationData: true,
+  });
   expect(made.status).toBe(201);
   expect(made.json).toMatchObject({
+    blockSourceWrites: true,
     copiedData: null,
     dropDestinationData: true,
     expires: null,

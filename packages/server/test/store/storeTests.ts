@@ -102,6 +102,7 @@ export function registerStoreTests(kind: string, open: () => Promise<Store>): vo
         canceled_at: null,
         namespaces: null,
         throttle: null,
+        block_source_writes: 0,
         window_hours: 120,
         window_began_at: null,
         window_warned_hours: null,

@@ -4,10 +4,10 @@ import type { Command } from 'commander';
 
 import {
   limitOptions,
-  type LimitOptions,
   migrationBody,
   migrationCommand,
   type MigrationOptions,
+  type OwnOptions,
   throttleOf,
 } from '../../migrationOptions.ts';
 import { print, table } from '../../output.ts';
@@ -18,10 +18,18 @@ import { confirm } from '../../terminal.ts';
 export function addLiveMigrationsCreate(parent: Command): void {
   const command = migrationCommand(parent.command('create'));
   limitOptions(command, '')
+    .option(
+      '--blockSourceWrites',
+      'let the cutover block the writes of the source, where agent.yaml allows it',
+    )
     .description('Start a live migration from a source to a destination cluster.')
-    .action(async (options: MigrationOptions & LimitOptions) => {
+    .action(async (options: MigrationOptions & OwnOptions) => {
       await using session = new Session(options);
       const throttle = throttleOf(options);
+      const own = {
+        ...(options.blockSourceWrites === true ? { blockSourceWrites: true } : {}),
+        ...(throttle === undefined ? {} : { throttle }),
+      };
       const body = await migrationBody(options, session.projectId);
       if (body.dropDestinationData === true && options.force !== true) {
         const question = `Everything that the cluster ${options.clusterName} holds will be dropped. Go on?`;
@@ -33,13 +41,13 @@ export function addLiveMigrationsCreate(parent: Command): void {
       const path = `/groups/${session.projectId}/liveMigrations`;
       // What Atlas has a field for goes the way of Atlas.
       const created =
-        throttle === undefined
+        Object.keys(own).length === 0
           ? await session.call<LiveMigration>('POST', ATLAS_V2 + path, {
               version: LIVE_MIGRATION_VERSION,
               body,
             })
           : await session.call<LiveMigration>('POST', LINKSPAN_V1 + path, {
-              body: { ...body, throttle },
+              body: { ...body, ...own },
             });
       print(session.output, created, () => migrationTable([created]));
     });
