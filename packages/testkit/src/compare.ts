@@ -49,12 +49,15 @@ export async function compareClusters(
   for (const name of new Set([...left.keys(), ...right.keys()])) {
     const [a, b] = [left.get(name), right.get(name)];
     if (a === undefined || b === undefined) {
-      differ(`${name} is at the ${a === undefined ? 'destination' : 'source'} only`);
+      const where = a === undefined ? 1 : 0;
+      const count = await countDocuments(sides[where], (a ?? b) as Listed);
+      differ(`${name} is at the ${sides[where].name} only, with ${count} documents`);
       continue;
     }
     if (a.type !== b.type) differ(`${name} is a ${a.type} at the source, a ${b.type} there`);
-    if (text(a.options) !== text(b.options)) {
-      differ(`${name} options: ${text(a.options)} at the source, ${text(b.options)} there`);
+    const options = [text(withoutDefaults(a.options)), text(withoutDefaults(b.options))] as const;
+    if (options[0] !== options[1]) {
+      differ(`${name} options: ${options[0]} at the source, ${options[1]} there`);
     }
     if (a.type === 'view') continue;
     compareLists(name, await listIndexes(sides[0], a), await listIndexes(sides[1], b), differ);
@@ -91,13 +94,17 @@ async function listNamespaces(side: Side): Promise<Map<string, Listed>> {
   return listed;
 }
 
+async function countDocuments({ client }: Side, { db, coll, type }: Listed): Promise<number> {
+  return type === 'view' ? 0 : client.db(db).collection(coll).countDocuments();
+}
+
 async function listIndexes(side: Side, { db, coll }: Listed): Promise<Map<string, string>> {
   const indexes = await readExactly(side, db, { listIndexes: coll });
   return new Map(
     indexes.map((index: Document) => {
       // `ns` and the version are the server's own business.
       const { ns: _ns, v: _v, ...rest } = index;
-      return [String(rest['name']), text(rest)];
+      return [String(rest['name']), text(withoutDefaults(rest))];
     }),
   );
 }
@@ -183,6 +190,13 @@ function readable(id: string): string {
 
 function digest(raw: Buffer): string {
   return createHash('sha256').update(raw).digest('base64');
+}
+
+/** What a `mongod` does not list, because it is what absence means: SecantusDB lists what was asked for. */
+function withoutDefaults({ validator, collation, ...rest }: Document): Document {
+  const isNone = validator === undefined || Object.keys(validator as Document).length === 0;
+  const isSimple = collation === undefined || (collation as Document)['locale'] === 'simple';
+  return { ...rest, ...(!isNone && { validator }), ...(!isSimple && { collation }) };
 }
 
 /** With types; the order of the fields at the top is the server's own business. */

@@ -28,6 +28,10 @@ export interface Guarded {
   kill(): Promise<void>;
   /** SIGTERM, then SIGKILL after `graceMs` milliseconds; settles when it is gone. */
   terminate(graceMs: number): Promise<void>;
+  /** SIGSTOP to the whole group: it does nothing more, and keeps its connections. */
+  suspend(): void;
+  /** SIGCONT. */
+  resume(): void;
   /** The last `bytes` bytes of the log file. */
   logTail(bytes?: number): Promise<string>;
 }
@@ -105,6 +109,8 @@ export async function spawnGuarded(options: GuardedOptions): Promise<Guarded> {
       await ended;
       clearTimeout(timer);
     },
+    suspend: () => signal('SIGSTOP'),
+    resume: () => signal('SIGCONT'),
     async logTail(bytes = 4000) {
       const file = await open(options.logFile);
       try {

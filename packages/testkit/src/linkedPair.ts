@@ -6,6 +6,7 @@ import type { LiveMigrationDetail } from '@linkspan/contract/api/liveMigrations.
 import { type TestApi, api } from './digestClient.ts';
 import { type MongoDB, startMongoDB } from './mongodb.ts';
 import { freePort } from './ports.ts';
+import { type Proxy, startProxy } from './proxy.ts';
 import { type LinkspanProcess, runLinkspan, startAgent, startServer } from './processes.ts';
 
 const POLL_MS = 100;
@@ -23,6 +24,22 @@ export interface LinkedPairOptions {
   readonly source?: MongoDB;
   readonly destination?: MongoDB;
   readonly serverArgs?: readonly string[];
+  readonly serverEnv?: Readonly<Record<string, string>>;
+  readonly agentEnv?: Readonly<Record<string, string>>;
+  /** Where the agent keeps its state; in the pair's directory if absent. */
+  readonly agentStateDir?: string;
+  /** Puts a proxy into each of the three connections, so that a test can break them. */
+  readonly proxied?: boolean;
+}
+
+/** The connections of a pair, each through a proxy. */
+export interface Network {
+  /** From the agent to the source. */
+  readonly source: Proxy;
+  /** From the agent to the server. */
+  readonly server: Proxy;
+  /** From the server to the destination. */
+  readonly destination: Proxy;
 }
 
 /**
@@ -34,6 +51,10 @@ export interface DestinationSide extends AsyncDisposable {
   readonly destination: MongoDB;
   readonly server: LinkspanProcess;
   readonly directory: string;
+  /** null unless `proxied`. */
+  readonly network: Network | null;
+  /** The connection string of the agent: through the proxy if there is one. */
+  readonly sourceUri: string;
   readonly baseUrl: string;
   readonly credentials: { readonly publicKey: string; readonly privateKey: string };
   readonly orgId: string;
@@ -70,11 +91,12 @@ export async function startLinkedPair(options: LinkedPairOptions = {}): Promise<
   await using resources = new AsyncDisposableStack();
   const side = resources.use(await startDestinationSide(options));
   const config = join(side.directory, 'agent.yaml');
-  await writeFile(config, agentConfiguration(side.source.uri));
+  await writeFile(config, agentConfiguration(side.sourceUri));
+  const stateDir = options.agentStateDir ?? join(side.directory, 'agent');
   const agent = resources.use(
     await startAgent({
-      args: ['--config', config, '--state-dir', join(side.directory, 'agent')],
-      env: { LINKSPAN_LINK_TOKEN: side.linkToken },
+      args: ['--config', config, '--state-dir', stateDir],
+      env: { ...options.agentEnv, LINKSPAN_LINK_TOKEN: side.linkToken },
     }),
   );
   const owned = resources.move();
@@ -91,7 +113,19 @@ export async function startDestinationSide(
   const source = options.source ?? resources.use(await startMongoDB({ name: 'source' }));
   const destination =
     options.destination ?? resources.use(await startMongoDB({ name: 'destination' }));
-  const { server, orgId, credentials } = await startInitialised(directory, options, resources);
+  let port = 0;
+  const network =
+    options.proxied === true
+      ? await startNetwork(source, () => port, destination, resources)
+      : null;
+  // After the proxies have theirs: one of them would take it.
+  port = await freePort();
+  const serverArgs = [...(options.serverArgs ?? []), ...addressArgs(port, network)];
+  const { server, orgId, credentials } = await startInitialised(
+    directory,
+    { ...options, serverArgs },
+    resources,
+  );
   const baseUrl = (server.ready as { url: string }).url;
   const owner = resources.use(api(baseUrl, credentials));
   const { id: projectId } = await expectBody<{ id: string }>(
@@ -99,7 +133,10 @@ export async function startDestinationSide(
   );
   await expectBody(
     owner.post(`/api/linkspan/v1/groups/${projectId}/clusters`, {
-      body: { name: DESTINATION_CLUSTER, connectionString: destination.uri },
+      body: {
+        name: DESTINATION_CLUSTER,
+        connectionString: throughProxy(destination.uri, network?.destination),
+      },
     }),
   );
   const { linkToken } = await expectBody<{ linkToken: string }>(
@@ -114,6 +151,8 @@ export async function startDestinationSide(
     destination,
     server,
     directory,
+    network,
+    sourceUri: throughProxy(source.uri, network?.source),
     baseUrl,
     credentials,
     orgId,
@@ -125,9 +164,43 @@ export async function startDestinationSide(
   };
 }
 
+async function startNetwork(
+  source: MongoDB,
+  serverPort: () => number,
+  destination: MongoDB,
+  resources: AsyncDisposableStack,
+): Promise<Network> {
+  const before = async (target: number | (() => number)): Promise<Proxy> =>
+    resources.use(await startProxy(target));
+  return {
+    source: await before(portOf(source.uri)),
+    server: await before(serverPort),
+    destination: await before(portOf(destination.uri)),
+  };
+}
+
+function addressArgs(port: number, network: Network | null): string[] {
+  const own = ['--port', String(port)];
+  if (network === null) return own;
+  return [...own, '--public-url', `http://127.0.0.1:${network.server.port}`];
+}
+
+function portOf(uri: string): number {
+  const port = /:(\d+)\/\?/.exec(uri)?.[1];
+  if (port === undefined) throw new Error('a proxy needs a MongoDB of one node with a port');
+  return Number(port);
+}
+
+/** A driver that discovers the replica set would go on past the proxy. */
+function throughProxy(uri: string, proxy: Proxy | undefined): string {
+  if (proxy === undefined) return uri;
+  const credentials = /\/\/([^@/]*@)?/.exec(uri)?.[1] ?? '';
+  return `mongodb://${credentials}127.0.0.1:${proxy.port}/?directConnection=true`;
+}
+
 async function startInitialised(
   directory: string,
-  { serverArgs = [] }: LinkedPairOptions,
+  { serverArgs = [], serverEnv = {} }: LinkedPairOptions,
   resources: AsyncDisposableStack,
 ) {
   const dataDir = join(directory, 'server');
@@ -137,9 +210,11 @@ async function startInitialised(
     organization: { id: string };
     apiKey: { publicKey: string; privateKey: string };
   };
-  const place = ['--data-dir', dataDir, '--port', String(await freePort())];
+  const place = ['--data-dir', dataDir];
   const rules = ['--allowed-networks', '127.0.0.0/8', '--rate-limits', 'false'];
-  const server = resources.use(await startServer({ args: [...place, ...rules, ...serverArgs] }));
+  const server = resources.use(
+    await startServer({ args: [...place, ...rules, ...serverArgs], env: serverEnv }),
+  );
   const { publicKey, privateKey } = apiKey;
   return { server, orgId: organization.id, credentials: { publicKey, privateKey } };
 }

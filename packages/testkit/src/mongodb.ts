@@ -80,6 +80,10 @@ export interface MongoDB extends AsyncDisposable {
   kill(): Promise<void>;
   /** Starts it again on the same port and data, killing it first if it runs. */
   restart(): Promise<void>;
+  /** SIGSTOP: it does nothing more, and keeps its connections. */
+  suspend(): void;
+  /** SIGCONT. */
+  resume(): void;
   stop(): Promise<void>;
 }
 
@@ -172,6 +176,8 @@ export async function startMongoDB(options: MongoDBOptions = {}): Promise<MongoD
       await child.kill();
       child = await launch(options.auth !== undefined);
     },
+    suspend: () => child.suspend(),
+    resume: () => child.resume(),
     stop,
     [Symbol.asyncDispose]: stop,
   };
@@ -197,7 +203,7 @@ async function useGiven(uri: string): Promise<MongoDB> {
   }
   const info = await client.db('admin').command({ buildInfo: 1 });
   const secantus = JSON.stringify(info).toLowerCase().includes('secantus');
-  const uncontrolled = async (): Promise<void> => {
+  const uncontrolled = (): never => {
     throw new Error('this MongoDB was not started by the test: it cannot be killed or restarted');
   };
   const stop = (): Promise<void> => client.close();
@@ -207,8 +213,10 @@ async function useGiven(uri: string): Promise<MongoDB> {
     capabilities: { ...(secantus ? SECANTUS : MONGOD), control: false, failCommand: false },
     logFile: null,
     client: () => client,
-    kill: uncontrolled,
-    restart: uncontrolled,
+    kill: async () => uncontrolled(),
+    restart: async () => uncontrolled(),
+    suspend: uncontrolled,
+    resume: uncontrolled,
     stop,
     [Symbol.asyncDispose]: stop,
   };

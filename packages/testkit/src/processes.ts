@@ -43,6 +43,10 @@ export interface LinkspanProcess extends AsyncDisposable {
   kill(): Promise<void>;
   /** The same command again (killed first if it runs); waits until it is ready. */
   restart(): Promise<void>;
+  /** SIGSTOP: it does nothing more, and keeps its connections. */
+  suspend(): void;
+  /** SIGCONT. */
+  resume(): void;
   /** SIGTERM, then SIGKILL after ten seconds; removes the directory unless kept. */
   stop(): Promise<void>;
   /** The most memory that was resident at once since its start, in bytes. Linux. */
@@ -118,6 +122,8 @@ async function startLinkspan(
       await child.kill();
       child = await launch();
     },
+    suspend: () => child.suspend(),
+    resume: () => child.resume(),
     stop,
     async rssBytes() {
       const status = await readFile(`/proc/${child.pid}/status`, 'utf8');
