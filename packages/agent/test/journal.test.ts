@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Double, type Document, serialize } from 'bson';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Journal, JournalError, openJournal } from '../src/journal/journal.ts';
+import { JournalError } from '../src/journal/errors.ts';
+import { type Journal, openJournal } from '../src/journal/journal.ts';
 
 const ID = '0123456789abcdef01234567';
 const key = (id: unknown): Buffer => Buffer.from(serialize({ _id: id } as Document));

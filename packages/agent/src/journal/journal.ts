@@ -3,6 +3,7 @@ import { type ClusterTime, decodeTime, encodeTime } from './clusterTime.ts';
 import { type DirtyKeys, openDirtyKeys } from './dirtyKeys.ts';
 import { type Incarnations, openIncarnations } from './incarnations.ts';
 import { type CopyRanges, openCopyRanges } from './copyRanges.ts';
+import { JournalError } from './errors.ts';
 import { JOURNAL_SCHEMA, JOURNAL_VERSION } from './schema.ts';
 import { type StructuralChanges, openStructuralChanges } from './structuralChanges.ts';
 
@@ -27,11 +28,6 @@ export interface MigrationState {
   readonly finishedCutover: number;
 }
 
-/** A journal that is of another version, or of another migration. */
-export class JournalError extends Error {
-  override readonly name = 'JournalError';
-}
-
 /**
  * The durable state of one migration. Every method is synchronous; `transaction` makes several of
  * them one. The tables are in `schema.ts`, one module a table beside this one.
@@ -50,6 +46,8 @@ export interface Journal extends Disposable {
   saveStage(stage: IndexStage): void;
   addFlushed(documents: number): void;
   saveFinishedCutover(attempt: number): void;
+  /** Writes something and takes it back: whether there is room again. @throws SQLite's errors */
+  tryToWrite(): void;
   /** Runs `work` in one transaction; what it throws is thrown, and nothing of it is kept. */
   transaction<T>(work: () => T): T;
 }
@@ -57,6 +55,7 @@ export interface Journal extends Disposable {
 /**
  * Opens or makes the journal of a migration.
  * @throws {JournalError} if the file belongs to another migration or a newer Linkspan wrote it
+ * @throws SQLite's errors, which {@link journalFault} makes readable
  */
 export function openJournal(path: string, migrationId: string): Journal {
   const db = new DatabaseSync(path);
@@ -143,6 +142,16 @@ function makeJournal(db: DatabaseSync, path: string, migrationId: string): Journ
     saveStage: (value) => void stage.run(value),
     addFlushed: (documents) => void flushed.run(documents),
     saveFinishedCutover: (attempt) => void finished.run(attempt),
+    tryToWrite() {
+      db.exec('BEGIN IMMEDIATE');
+      try {
+        db.exec('CREATE TABLE room (bytes BLOB); INSERT INTO room VALUES (zeroblob(65536))');
+        // Into the file: until then a write may fit into memory alone.
+        db.exec('DROP TABLE room; COMMIT');
+      } finally {
+        if (db.isTransaction) db.exec('ROLLBACK');
+      }
+    },
     transaction(work) {
       if (depth > 0) return work();
       db.exec('BEGIN IMMEDIATE');
@@ -152,7 +161,8 @@ function makeJournal(db: DatabaseSync, path: string, migrationId: string): Journ
         db.exec('COMMIT');
         return result;
       } catch (error) {
-        db.exec('ROLLBACK');
+        // A full disk makes SQLite end the transaction by itself.
+        if (db.isTransaction) db.exec('ROLLBACK');
         throw error;
       } finally {
         depth -= 1;

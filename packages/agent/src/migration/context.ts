@@ -109,6 +109,16 @@ const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5000;
 
 /**
+ * Milliseconds before another attempt: from 0.1 s doubled up to 5 s, each cut by up to a half at
+ * random, so that many migrations do not come back to a source at once.
+ * @param times how often in a row it has failed
+ */
+export function pauseAfter(times: number): number {
+  const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(times - 1, 10));
+  return pause * (0.5 + Math.random() / 2);
+}
+
+/**
  * Runs something against the source until it succeeds; meanwhile the reason is shown as what the
  * migration waits for. Lost history and errors that are not the database's are thrown.
  */
@@ -117,7 +127,6 @@ export async function persist<T>(
   what: string,
   attempt: () => Promise<T>,
 ): Promise<T> {
-  let pause = FIRST_PAUSE_MS;
   for (;;) {
     context.signal.throwIfAborted();
     try {
@@ -127,10 +136,9 @@ export async function persist<T>(
     } catch (error) {
       if (!isSourceFault(error)) throw error;
       context.signal.throwIfAborted();
-      context.waiting.set(what, `${what}: ${error.message}`);
+      const times = context.waiting.set(what, `${what}: ${error.message}`);
       context.log.warn({ what, reason: error.message }, 'trying again');
-      await sleep(pause * (0.5 + Math.random()), undefined, { signal: context.signal });
-      pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
+      await sleep(pauseAfter(times), undefined, { signal: context.signal });
     }
   }
 }

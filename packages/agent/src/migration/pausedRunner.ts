@@ -7,6 +7,7 @@ import type { SourceConnection } from '../source/connection.ts';
 import { begin } from './begin.ts';
 import { type EngineLog, MigrationFailedError } from './context.ts';
 import { TrackedGate } from './gate.ts';
+import { waitForJournal } from './journalRoom.ts';
 import { Lives } from './lives.ts';
 import { Notifier } from './notifier.ts';
 import { measureIdle, unansweredSource } from './progress.ts';
@@ -36,26 +37,42 @@ export interface PausedDependencies {
  * longer than the source's history. Nothing is copied and nothing is pushed. A source that cannot be
  * followed is told of, and tried again: only {@link runMigration} ends a migration for it.
  * @throws {MigrationEndedError} {@link LinkRefusedError} when the server ends it
+ * @throws {JournalUnusableError} as {@link runMigration} does
  * @throws the signal's reason
  */
 export async function trackWhilePaused(
   deps: PausedDependencies,
   signal: AbortSignal,
 ): Promise<void> {
+  const { migrationId, journalPath, log } = deps;
+  try {
+    await trackFromJournal(deps, signal);
+  } catch (error) {
+    const report = (progress: Progress): Promise<void> => send(deps, progress, signal);
+    await waitForJournal(error, { migrationId, journalPath, log, report }, signal);
+  }
+}
+
+async function send(
+  { report, log }: PausedDependencies,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await report(progress, signal);
+  } catch (error) {
+    if (!(error instanceof TransientPushError)) throw error;
+    log.debug({ reason: error.message }, 'a report did not reach the server');
+  }
+}
+
+async function trackFromJournal(deps: PausedDependencies, signal: AbortSignal): Promise<void> {
   using journal = openJournal(deps.journalPath, deps.migrationId);
   const { log } = deps;
   const waiting = new Waiting();
   const problems: string[] = [];
   let at: Parameters<typeof measureIdle>[0] = { journal, waiting, ...unansweredSource(journal) };
 
-  const send = async (progress: Progress, both: AbortSignal): Promise<void> => {
-    try {
-      await deps.report(progress, both);
-    } catch (error) {
-      if (!(error instanceof TransientPushError)) throw error;
-      log.debug({ reason: error.message }, 'a report did not reach the server');
-    }
-  };
   const connect = async (both: AbortSignal): Promise<SourceConnection> => {
     for (;;) {
       try {
@@ -92,7 +109,7 @@ export async function trackWhilePaused(
     keepReporting(
       REPORT_MS,
       () => measureIdle(at, problems),
-      (progress) => send(progress, both),
+      (progress) => send(deps, progress, both),
       both,
     ),
   ]);

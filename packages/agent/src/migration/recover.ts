@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PushRefusedError } from '../push/errors.ts';
-import { type MigrationContext, isSourceFault, persist } from './context.ts';
+import { type MigrationContext, isSourceFault, pauseAfter, persist } from './context.ts';
 
-const READ_PAUSE_MS = 100;
+/** What the destination refuses takes a reconciliation at least before it may go through. */
 const REFUSED_PAUSE_MS = 500;
 
 /**
@@ -22,14 +22,15 @@ export async function recover(
   const isRefused = error instanceof PushRefusedError;
   if (!isRefused && !isSourceFault(error)) throw error;
   signal.throwIfAborted();
-  waiting.set(what, `${what}: ${error.message}`);
+  const times = waiting.set(what, `${what}: ${error.message}`);
   log.warn({ what, reason: error.message }, 'broke off: going on from what was acknowledged');
   if (isRefused) {
     journal.incarnations.update(id, { toReconcile: true });
     lives.structureChanged(id);
     work.notify();
   }
-  await sleep(isRefused ? REFUSED_PAUSE_MS : READ_PAUSE_MS, undefined, { signal });
+  const least = isRefused ? REFUSED_PAUSE_MS : 0;
+  await sleep(Math.max(least, pauseAfter(times)), undefined, { signal });
   if (!isRefused) {
     await persist(context, 'reaching the source', () => source.run('admin', { ping: 1 }));
   }

@@ -23,6 +23,7 @@ import { Copier } from './copier.ts';
 import { Cutover } from './cutover.ts';
 import { Flusher } from './flusher.ts';
 import { TrackedGate } from './gate.ts';
+import { waitForJournal } from './journalRoom.ts';
 import { Lives } from './lives.ts';
 import { IncarnationLocks } from './locks.ts';
 import { Meter } from './meter.ts';
@@ -72,30 +73,38 @@ export interface RunnerDependencies {
  * @throws {MigrationPausedError} when the server has paused it
  * @throws {MigrationEndedError} {@link LinkRefusedError} when the server ends it
  * @throws {MigrationFailedError} after the server was told that it cannot go on
+ * @throws {JournalUnusableError} after it had to stop because its journal could not be written, once
+ *   that is possible again: start it anew
  * @throws the signal's reason
  */
 export async function runMigration(deps: RunnerDependencies, signal: AbortSignal): Promise<void> {
-  using journal = openJournal(deps.journalPath, deps.work.id);
-  const { pusher, log } = deps;
-  const scope = { journal, log, waiting: new Waiting() };
+  const { pusher, log, journalPath } = deps;
   try {
-    await pusher.open(signal);
-    log.info({}, 'push session opened');
-    await using resources = new AsyncDisposableStack();
-    const idle = { ...scope, ...unansweredSource(journal) };
-    const source = await untilFirst<SourceConnection>(signal, (both) => [
-      begin({ ...scope, signal: both }, journal, deps.sourceUri).then((connected) =>
-        resources.use(connected),
-      ),
-      reportTo(pusher, () => measureIdle(idle), both),
-    ]);
-    await untilFirst(signal, (both) => startSteps(deps, { ...scope, source, signal: both }));
+    await runFromJournal(deps, signal);
   } catch (error) {
     if (error instanceof MigrationFailedError) await pusher.fail(error.message, signal);
-    throw error;
+    const report = (progress: Progress): Promise<void> => pusher.report(progress, signal);
+    await waitForJournal(error, { migrationId: deps.work.id, journalPath, log, report }, signal);
   } finally {
     await pusher.close();
   }
+}
+
+async function runFromJournal(deps: RunnerDependencies, signal: AbortSignal): Promise<void> {
+  using journal = openJournal(deps.journalPath, deps.work.id);
+  const { pusher, log } = deps;
+  const scope = { journal, log, waiting: new Waiting() };
+  await pusher.open(signal);
+  log.info({}, 'push session opened');
+  await using resources = new AsyncDisposableStack();
+  const idle = { ...scope, ...unansweredSource(journal) };
+  const source = await untilFirst<SourceConnection>(signal, (both) => [
+    begin({ ...scope, signal: both }, journal, deps.sourceUri).then((connected) =>
+      resources.use(connected),
+    ),
+    reportTo(pusher, () => measureIdle(idle), both),
+  ]);
+  await untilFirst(signal, (both) => startSteps(deps, { ...scope, source, signal: both }));
 }
 
 function reportTo(pusher: Pusher, measure: () => Progress, signal: AbortSignal): Promise<never> {

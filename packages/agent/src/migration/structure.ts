@@ -32,6 +32,7 @@ export class Structure {
   #changes: string[] = [];
   /** Why the last reconciliation of a collection was refused, by incarnation. */
   readonly refusals = new Map<number, string>();
+  /** By incarnation, in milliseconds of a clock that only goes forward. */
   readonly #notBefore = new Map<number, number>();
 
   constructor(context: MigrationContext) {
@@ -110,7 +111,7 @@ export class Structure {
   /** True if something was done. */
   async #doNext(): Promise<boolean> {
     const { journal } = this.#context;
-    const now = Date.now();
+    const now = performance.now();
     const change = journal.structural.first();
     if (change !== undefined) {
       // What comes later may be about the same names, so it waits.
@@ -261,7 +262,7 @@ export class Structure {
   #postpone(id: number, namespace: Namespace | null, error: PushRefusedError): void {
     const name = namespace === null ? '' : formatNamespace(namespace);
     this.refusals.set(id, `${name}: ${error.message}`);
-    this.#notBefore.set(id, Date.now() + REFUSED_PAUSE_MS);
+    this.#notBefore.set(id, performance.now() + REFUSED_PAUSE_MS);
     this.#context.log.warn({ namespace: name, reason: error.message }, 'structure was refused');
   }
 }

@@ -9,13 +9,11 @@ import {
 } from '../source/changeStream.ts';
 import { DOCUMENT_EVENTS, IGNORED_EVENTS } from '../source/events.ts';
 import { type Applied, applyEvent } from './applyEvent.ts';
-import { type MigrationContext, isSourceFault, persist } from './context.ts';
+import { type MigrationContext, isSourceFault, pauseAfter, persist } from './context.ts';
 
 /** Milliseconds that a read of the stream waits for events: short while someone needs its position. */
 const IDLE_WAIT_MS = 300;
 const BUSY_WAIT_MS = 10;
-
-const REOPEN_PAUSE_MS = 200;
 
 const READING = 'reading the change stream';
 
@@ -91,9 +89,9 @@ export class Tracker {
   async #pause(error: unknown): Promise<void> {
     if (!isSourceFault(error)) throw error;
     const { waiting, log, signal } = this.#context;
-    waiting.set(READING, `${READING}: ${error.message}`);
+    const times = waiting.set(READING, `${READING}: ${error.message}`);
     log.warn({ reason: error.message }, 'the change stream broke off: opening it again');
-    await sleep(REOPEN_PAUSE_MS, undefined, { signal });
+    await sleep(pauseAfter(times), undefined, { signal });
   }
 
   #apply(batch: StreamBatch): void {

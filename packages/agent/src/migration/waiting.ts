@@ -1,17 +1,21 @@
-/** What the steps of a migration are waiting for, for its status. */
+/** What the steps of a migration are waiting for, for its status, and how often in a row they have. */
 export class Waiting {
-  readonly #reasons = new Map<string, string>();
+  readonly #entries = new Map<string, { reason: string; times: number }>();
 
-  set(who: string, reason: string): void {
-    this.#reasons.set(who, reason);
+  /** @returns how often it was set since it was cleared, this time included */
+  set(who: string, reason: string): number {
+    const times = (this.#entries.get(who)?.times ?? 0) + 1;
+    this.#entries.set(who, { reason, times });
+    return times;
   }
 
   clear(who: string): void {
-    this.#reasons.delete(who);
+    this.#entries.delete(who);
   }
 
   /** All reasons in words, or null. */
   describe(): string | null {
-    return this.#reasons.size === 0 ? null : [...this.#reasons.values()].join('; ');
+    if (this.#entries.size === 0) return null;
+    return [...this.#entries.values()].map(({ reason }) => reason).join('; ');
   }
 }
