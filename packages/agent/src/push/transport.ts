@@ -1,3 +1,5 @@
+import { Readable } from 'node:stream';
+
 import { PUSH_ERRORS, type PushErrorCode } from '@linkspan/contract/push/errors.ts';
 import { PUSH_BASE, PUSH_VERSION, VERSION_HEADER } from '@linkspan/contract/push/version.ts';
 import { Agent, request } from 'undici';
@@ -35,7 +37,7 @@ export class TransientPushError extends Error {
 export interface PushRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array | string;
-  /** How long an answer may take to begin, in milliseconds. */
+  /** How long nothing may happen: no piece of the body sent, no answer come. In milliseconds. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
@@ -44,6 +46,12 @@ export interface PushRequest {
 const CONNECTIONS = 16;
 const CONNECT_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 30_000;
+
+/**
+ * A body is sent in pieces of so many bytes, each of which starts the time limit anew: a link that is
+ * slow and moves is waited for, one that stands still is not.
+ */
+const PIECE_BYTES = 64 * 1024;
 
 /** POSTs to the server over a bounded number of connections that are kept alive. */
 export class PushTransport implements AsyncDisposable {
@@ -74,8 +82,12 @@ export class PushTransport implements AsyncDisposable {
       const response = await request(this.endpoint + PUSH_BASE + path, {
         method: 'POST',
         dispatcher: this.#agent,
-        headers: { ...options.headers, [VERSION_HEADER]: String(PUSH_VERSION) },
-        body: options.body,
+        headers: {
+          ...options.headers,
+          [VERSION_HEADER]: String(PUSH_VERSION),
+          'content-length': String(Buffer.byteLength(options.body)),
+        },
+        body: inPieces(options.body),
         headersTimeout: options.timeoutMs,
         bodyTimeout: options.timeoutMs,
         signal: options.signal,
@@ -123,6 +135,15 @@ export class PushTransport implements AsyncDisposable {
 function isTimeout(error: unknown): boolean {
   const code = (error as { code?: unknown } | undefined)?.code;
   return code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT';
+}
+
+function inPieces(body: Uint8Array | string): Uint8Array | string | Readable {
+  if (typeof body === 'string' || body.length <= PIECE_BYTES) return body;
+  const count = Math.ceil(body.length / PIECE_BYTES);
+  const pieces = Array.from({ length: count }, (_, index) =>
+    body.subarray(index * PIECE_BYTES, (index + 1) * PIECE_BYTES),
+  );
+  return Readable.from(pieces, { highWaterMark: 1 });
 }
 
 function readErrorBody(body: Buffer): { errorCode?: string; detail?: string } {

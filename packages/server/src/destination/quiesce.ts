@@ -172,6 +172,9 @@ async function abortBuild(client: MongoClient, build: Document): Promise<void> {
   }
 }
 
+/** A mongos that has not pinged for so long is gone, in milliseconds. */
+const MONGOS_SILENCE_MS = 600_000;
+
 /** The addresses of all mongos that are known; empty for a replica set. */
 async function listMongoses(client: MongoClient): Promise<string[]> {
   const hello = await client.db('admin').command({ hello: 1 });
@@ -180,10 +183,13 @@ async function listMongoses(client: MongoClient): Promise<string[]> {
   const known = await client
     .db('config')
     .collection<{ _id: string; ping: Date }>('mongos')
-    .find({ ping: { $gt: new Date(Date.now() - 600_000) } })
+    .find()
     .toArray()
     .catch(() => []);
-  return [...new Set([...fromUri, ...known.map((mongos) => mongos._id)])];
+  // Beside the newest of them, not beside the clock of this machine, which may be off.
+  const newest = Math.max(...known.map(({ ping }) => ping.getTime()));
+  const alive = known.filter(({ ping }) => ping.getTime() > newest - MONGOS_SILENCE_MS);
+  return [...new Set([...fromUri, ...alive.map((mongos) => mongos._id)])];
 }
 
 /** The same connection string for that one address. */

@@ -3,6 +3,9 @@ import type { Progress } from '@linkspan/contract/push/messages.ts';
 /** A report older than this says nothing about now, in milliseconds. */
 const REPORT_FRESH_MS = 60_000;
 
+/** Clocks of server nodes differ, and are corrected, by so much, in milliseconds. */
+const CLOCK_STEP_MS = 5000;
+
 /** What is known of a migration, as far as lag and readiness depend on it. */
 export interface ProgressState {
   readonly status: string;
@@ -62,6 +65,9 @@ export function warningsOf(state: ProgressState, now: Date): string[] {
   return warnings;
 }
 
+/** A report that seems to come from later than now, because the clock was set back, is none of now. */
 function isFresh({ progressAt }: ProgressState, now: Date): boolean {
-  return progressAt !== null && now.getTime() - Date.parse(progressAt) <= REPORT_FRESH_MS;
+  if (progressAt === null) return false;
+  const silence = now.getTime() - Date.parse(progressAt);
+  return silence >= -CLOCK_STEP_MS && silence <= REPORT_FRESH_MS;
 }

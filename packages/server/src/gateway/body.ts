@@ -13,6 +13,23 @@ const decompress = promisify(zstdDecompress);
 const SMALLEST_PIECE = 64 * 1024;
 const LARGEST_PIECE = 4 * 1024 * 1024;
 
+/** A sender of which nothing came for so long is given up, in milliseconds; a slow one is not. */
+const STANDSTILL_MS = 60_000;
+
+/**
+ * Gives a request up whose body stands still before it is whole: what was set aside for it is free
+ * again (invariant I6). The sender sends it again.
+ * @returns to be called once the body is there
+ */
+export function watchArrival({ raw }: FastifyRequest, standstillMs = STANDSTILL_MS): () => void {
+  const end = (): void => void raw.destroy(new Error('the body of the request stood still'));
+  raw.setTimeout(standstillMs, end);
+  return () => {
+    raw.setTimeout(0);
+    raw.off('timeout', end);
+  };
+}
+
 /** A decompressed body; its bytes are set aside until it is disposed of. */
 export interface Body extends Disposable {
   readonly bytes: Buffer;

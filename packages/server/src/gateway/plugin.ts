@@ -25,7 +25,7 @@ import {
   type HostPrincipal,
   type TokenPrincipal,
 } from './authenticate.ts';
-import { openBody } from './body.ts';
+import { openBody, watchArrival } from './body.ts';
 import { claimSession, heldSession, type SessionClaim } from './claims.ts';
 import type { GatewayContext } from './context.ts';
 import { readDigest } from './digest.ts';
@@ -60,6 +60,7 @@ export function createPlugin(context: GatewayContext, stop: () => void): Fastify
   const { inbound, log, budget, sessions, stopping } = context;
   const hosts = new WeakMap<FastifyRequest, HostPrincipal>();
   const tokens = new WeakMap<FastifyRequest, TokenPrincipal>();
+  const arrivals = new WeakMap<FastifyRequest, () => void>();
 
   const admit = async (request: FastifyRequest): Promise<void> => {
     const version = Number(request.headers[VERSION_HEADER]);
@@ -70,6 +71,7 @@ export function createPlugin(context: GatewayContext, stop: () => void): Fastify
       );
     }
     await inbound.admit(request);
+    arrivals.set(request, watchArrival(request));
   };
   const credentials = (request: FastifyRequest) => ({
     authorization: request.headers.authorization,
@@ -115,6 +117,7 @@ export function createPlugin(context: GatewayContext, stop: () => void): Fastify
       (_request, body, done) => done(null, body),
     );
     app.setErrorHandler((error, _request, reply) => answerPushError(error, reply, log));
+    app.addHook('preValidation', async (request) => arrivals.get(request)?.());
     app.addHook('onResponse', async (request) => inbound.release(request));
     app.addHook('onRequestAbort', async (request) => inbound.release(request));
     // Requests that wait would keep the server from closing.

@@ -29,8 +29,11 @@ export interface HttpDependencies extends PipelineDependencies, OAuthDependencie
   readonly trustedProxies: readonly string[];
 }
 
-/** The longest that a request may take to arrive whole, in milliseconds. */
-const REQUEST_TIMEOUT_MS = 300_000;
+/**
+ * The longest that a request may take to arrive whole, in milliseconds: the largest batch over a
+ * link of 40 KB a second does. Bodies that stand still are ended long before (`gateway/body.ts`).
+ */
+const REQUEST_TIMEOUT_MS = 15 * 60_000;
 
 /** The HTTP server, not listening yet. */
 export async function createHttpServer(dependencies: HttpDependencies): Promise<FastifyInstance> {
