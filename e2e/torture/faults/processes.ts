@@ -1,0 +1,52 @@
+import type { LinkspanProcess } from '@linkspan/testkit/processes.ts';
+import type { MongoDB } from '@linkspan/testkit/mongodb.ts';
+import type { Fault, Target } from './fault.ts';
+
+type Victim = Pick<LinkspanProcess & MongoDB, 'kill' | 'restart' | 'suspend' | 'resume'>;
+
+const VICTIMS = ['agent', 'server', 'source', 'destination'] as const;
+
+function victimOf({ pair }: Target, name: (typeof VICTIMS)[number]): Victim {
+  return pair[name];
+}
+
+function isOurs({ pair }: Target, name: (typeof VICTIMS)[number]): boolean {
+  return (name !== 'source' && name !== 'destination') || pair[name].capabilities.control;
+}
+
+const kills: readonly Fault[] = VICTIMS.map((name) => ({
+  kind: `kill -9 of the ${name}`,
+  weight: 3,
+  isPossible: (target) => isOurs(target, name),
+  async strike(target) {
+    const victim = victimOf(target, name);
+    await victim.kill();
+    return () => victim.restart();
+  },
+}));
+
+const stops: readonly Fault[] = VICTIMS.map((name) => ({
+  kind: `SIGSTOP of the ${name}`,
+  weight: 1,
+  isPossible: (target) => isOurs(target, name),
+  async strike(target) {
+    const victim = victimOf(target, name);
+    victim.suspend();
+    return async () => victim.resume();
+  },
+}));
+
+/** Killed again as soon as it runs: whatever it does first is cut short, too. */
+const twice: readonly Fault[] = (['agent', 'server'] as const).map((name) => ({
+  kind: `kill -9 of the ${name}, twice`,
+  weight: 1,
+  async strike(target) {
+    const victim = victimOf(target, name);
+    await victim.kill();
+    await victim.restart();
+    await victim.kill();
+    return () => victim.restart();
+  },
+}));
+
+export const PROCESS_FAULTS: readonly Fault[] = [...kills, ...stops, ...twice];

@@ -1,0 +1,162 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { compareClusters, type Comparison } from '@linkspan/testkit/compare.ts';
+import type { LiveMigrationDetail } from '@linkspan/contract/api/liveMigrations.ts';
+import type { LinkedPair } from '@linkspan/testkit/linkedPair.ts';
+import { CONTROLS } from './controls.ts';
+import { lasting, type Target } from './faults/fault.ts';
+import { FAULTS } from './faults/index.ts';
+import type { Figures } from './figures.ts';
+import type { Random } from './random.ts';
+import { openSource, Workers } from './workers.ts';
+import { FEATURES } from './workload/index.ts';
+
+/** After the last fault the migration has so long to catch up, in milliseconds. */
+const CATCH_UP_MS = 240_000;
+const CUTOVER_ATTEMPTS = 6;
+
+export interface Round {
+  readonly seed: string;
+  readonly random: Random;
+  readonly target: Target;
+  readonly figures: Figures;
+  readonly seconds: number;
+  readonly faults: number;
+  /** False for the first migration of a pair: the destination is empty. */
+  readonly hasPredecessor: boolean;
+  readonly say: (text: string) => void;
+}
+
+/**
+ * One migration from its start to a cutover that is compared, while the source is written and faults
+ * strike. The documents are compared once before the cutover as well: its verification repairs, and
+ * would hide what the change stream's way has missed.
+ */
+export async function runRound(round: Round): Promise<void> {
+  const { target, figures, random } = round;
+  const { pair } = target;
+  await using source = openSource(pair.source.uri);
+  await clear(pair);
+  for (const feature of FEATURES) {
+    await feature.prepare?.(source, random.fork(`prepare ${feature.name}`));
+  }
+  const entries = await oplogEntries(pair);
+  const workers = new Workers(source, pair.source.server, figures, random.fork('operations'));
+  const id = await pair.start({ dropDestinationData: round.hasPredecessor });
+  try {
+    await strike(round, id);
+  } finally {
+    await workers.stop();
+  }
+  figures.events += (await oplogEntries(pair)) - entries;
+  await drained(pair, id);
+  note(round, 'before the cutover', documentsOnly(await compare(pair)));
+  const complete = await cutOver(round, id);
+  const comparison = await compare(pair);
+  note(round, 'after the cutover', comparison.differences);
+  figures.rounds += 1;
+  figures.documents += comparison.documents;
+  figures.collections += comparison.collections;
+  figures.bytes += comparison.bytes;
+  figures.pushed += complete.progress?.documentsFlushed ?? 0;
+}
+
+/** Faults one after the other and controls between them, spread over the time of the round. */
+async function strike({ target, figures, random, seconds, faults, say }: Round, id: string) {
+  const order = random.fork('faults');
+  const every = (seconds * 1000) / (faults + 1);
+  const possible = FAULTS.filter((fault) => fault.isPossible?.(target) !== false);
+  let due = performance.now();
+  for (let number = 0; number < faults; number += 1) {
+    const one = order.fork(number);
+    const fault = one.weighted(possible);
+    const lasts = Math.min(lasting(one), every * 2);
+    const control = one.chance(0.25) ? one.weighted(CONTROLS) : null;
+    due += every * (0.5 + one.next());
+    await delay(Math.max(0, due - performance.now()));
+    if (control !== null) {
+      say(control.kind);
+      await control.act(target.pair, id, one);
+      figures.control(control.kind);
+    }
+    say(`${fault.kind}, ${Math.round(lasts)} ms`);
+    const heal = await fault.strike(target, one);
+    await delay(lasts);
+    await heal();
+    figures.fault(fault.kind);
+  }
+  await delay(Math.max(0, due + every - performance.now()));
+}
+
+/** All that the source holds is at the destination, as far as the migration says. */
+async function drained(pair: LinkedPair, id: string): Promise<void> {
+  let since = 0;
+  const isAtRest = ({ readyForCutover, progress }: LiveMigrationDetail): boolean => {
+    const isQuiet = readyForCutover && progress?.keysPending === 0 && progress.waitingFor === null;
+    if (!isQuiet) since = 0;
+    else if (since === 0) since = performance.now();
+    // A report may be older than the last write: several in a row are not.
+    return since > 0 && performance.now() - since > 3000;
+  };
+  await pair.until(id, 'at rest', isAtRest, CATCH_UP_MS);
+}
+
+/** Strikes once in the middle of it, and asks again where an attempt has failed. */
+async function cutOver(round: Round, id: string): Promise<LiveMigrationDetail> {
+  const { target, random, figures, say } = round;
+  const { pair } = target;
+  const order = random.fork('cutover');
+  const possible = FAULTS.filter((fault) => fault.isPossible?.(target) !== false);
+  const reasons: string[] = [];
+  for (let attempt = 0; attempt < CUTOVER_ATTEMPTS; attempt += 1) {
+    await pair.askForCutover(id);
+    const isOver = ({ status, cutover }: LiveMigrationDetail): boolean =>
+      status === 'COMPLETE' || !cutover.underWay;
+    const one = order.fork(attempt);
+    if (round.faults > 0 && attempt < 2) {
+      const fault = one.weighted(possible);
+      await delay(one.between(0, 1500));
+      say(`in the cutover: ${fault.kind}`);
+      const heal = await fault.strike(target, one);
+      await delay(Math.min(lasting(one), 5000));
+      await heal();
+      figures.fault(fault.kind);
+    }
+    const after = await pair.until(id, 'the end of the cutover', isOver, CATCH_UP_MS);
+    if (after.status === 'COMPLETE') return after;
+    say(`the cutover failed: ${after.cutover.failure ?? ''}`);
+    reasons.push(after.cutover.failure ?? '');
+    figures.control('cutover failed, and asked for again');
+  }
+  throw new Error(`no cutover succeeded: ${reasons.join('; ')}`);
+}
+
+function note({ figures, seed }: Round, when: string, differences: readonly string[]): void {
+  for (const one of differences) figures.differences.push(`${when}, seed ${seed}: ${one}`);
+}
+
+function compare({ source, destination }: LinkedPair): Promise<Comparison> {
+  return compareClusters(source.uri, destination.uri);
+}
+
+/**
+ * Before a cutover the destination has no unique indexes, and TTL does nothing yet; and an empty
+ * collection may have come without any event (rule D5).
+ */
+function documentsOnly({ differences }: Comparison): string[] {
+  return differences.filter(
+    (difference) => !/ (?:index|options)\b|, with 0 documents$/.test(difference),
+  );
+}
+
+async function clear(pair: LinkedPair): Promise<void> {
+  const client = pair.source.client();
+  const { databases } = await client.db('admin').admin().listDatabases({ nameOnly: true });
+  for (const { name } of databases) {
+    if (!['admin', 'config', 'local'].includes(name)) await client.db(name).dropDatabase();
+  }
+}
+
+async function oplogEntries(pair: LinkedPair): Promise<number> {
+  const oplog = pair.source.client().db('local').collection('oplog.rs');
+  return oplog.countDocuments({ op: { $ne: 'n' } });
+}

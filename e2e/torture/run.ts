@@ -1,0 +1,114 @@
+import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { makeTestClock } from '@linkspan/testkit/clock.ts';
+import { startLinkedPair } from '@linkspan/testkit/linkedPair.ts';
+import { mountSmallDisk } from '@linkspan/testkit/smallDisk.ts';
+import type { Target } from './faults/fault.ts';
+import { Figures } from './figures.ts';
+import { History } from './history.ts';
+import { Random } from './random.ts';
+import { runRound } from './round.ts';
+
+const LONGEST_ROUND_SECONDS = 90;
+const DISK_MEGABYTES = 64;
+const REMEMBERED = 12;
+
+export interface TortureOptions {
+  /** What to do, and in which order, follows from it. */
+  readonly seed: string;
+  /** How long the source is written and faults strike; catching up and comparing come on top. */
+  readonly seconds: number;
+  /** Faults in that time, those in cutovers not counted. */
+  readonly faults: number;
+  /** Told what happens, a line each. */
+  readonly say?: (line: string) => void;
+  /** Where the logs go when it fails. */
+  readonly logDirectory: string;
+}
+
+/** The torture has found a difference, or a migration that did not get on. */
+export class TortureFailedError extends Error {
+  override readonly name = 'TortureFailedError';
+}
+
+/**
+ * Migrates a source that is written in every odd way, while every fault strikes, cuts over and
+ * compares; again and again in the same processes until the time is up.
+ * @returns what was done, equal on both sides
+ * @throws {TortureFailedError} with the seed, the last faults and the differences; logs are kept
+ */
+export async function torture(options: TortureOptions): Promise<Figures> {
+  const { seed, seconds, faults, say = () => undefined } = options;
+  const figures = new Figures();
+  const last: string[] = [];
+  const started = performance.now();
+  const tell = (text: string): void => {
+    const line = `${((performance.now() - started) / 1000).toFixed(1)} s  ${text}`;
+    last.push(line);
+    if (last.length > REMEMBERED) last.shift();
+    say(line);
+  };
+  await using resources = new AsyncDisposableStack();
+  const clock = resources.use(await makeTestClock());
+  const disk = await mountSmallDisk(DISK_MEGABYTES);
+  if (disk !== null) resources.use(disk);
+  const pair = resources.use(
+    await startLinkedPair({
+      proxied: true,
+      agentEnv: clock.env,
+      serverEnv: clock.env,
+      ...(disk === null ? {} : { agentStateDir: join(disk.directory, 'agent') }),
+    }),
+  );
+  const { network } = pair;
+  if (network === null) throw new Error('the torture needs proxies');
+  const target: Target = { pair, network, clock, disk };
+  const history = resources.use(new History(pair.source.uri));
+  const rounds = Math.max(1, Math.round(seconds / LONGEST_ROUND_SECONDS));
+  const random = new Random(seed);
+  try {
+    for (let number = 0; number < rounds; number += 1) {
+      tell(`migration ${number + 1} of ${rounds}`);
+      await runRound({
+        seed,
+        random: random.fork(`round ${number}`),
+        target,
+        figures,
+        seconds: seconds / rounds,
+        faults:
+          Math.round((faults * (number + 1)) / rounds) - Math.round((faults * number) / rounds),
+        hasPredecessor: number > 0,
+        say: tell,
+      });
+      if (figures.differences.length > 0) throw new Error('both sides differ');
+    }
+  } catch (error) {
+    const kept = await keepLogs(target, history, options.logDirectory);
+    const what = [
+      `The torture failed: ${(error as Error).message}`,
+      `Again: npm run torture -- --minutes ${seconds / 60} --faults ${faults} --seed ${seed}`,
+      `Logs: ${kept}`,
+      'Last:',
+      ...last.map((line) => `  ${line}`),
+      figures.toString(),
+    ].join('\n');
+    throw new TortureFailedError(what, { cause: error });
+  }
+  return figures;
+}
+
+async function keepLogs({ pair }: Target, history: History, directory: string): Promise<string> {
+  await rm(directory, { recursive: true, force: true });
+  await mkdir(directory, { recursive: true });
+  const logs = {
+    agent: pair.agent.logFile,
+    server: pair.server.logFile,
+    source: pair.source.logFile,
+    destination: pair.destination.logFile,
+  };
+  for (const [name, file] of Object.entries(logs)) {
+    if (file !== null) await copyFile(file, join(directory, `${name}.log`));
+  }
+  await writeFile(join(directory, 'structure.log'), String(history));
+  return directory;
+}

@@ -1,0 +1,23 @@
+import { collatedKeys } from './collated.ts';
+import { documents } from './documents.ts';
+import type { Feature, Operation } from './feature.ts';
+import { indexes } from './indexes.ts';
+import { largeDocuments } from './largeDocuments.ts';
+import { oddKeys } from './oddIds.ts';
+import { structure } from './structure.ts';
+import { transactions } from './transactions.ts';
+import { views } from './views.ts';
+
+/** All that the torture does to a source. A new one is a file beside this one and a line here. */
+export const FEATURES: readonly Feature[] = [
+  documents,
+  oddKeys,
+  collatedKeys,
+  transactions,
+  structure,
+  indexes,
+  views,
+  largeDocuments,
+];
+
+export const OPERATIONS: readonly Operation[] = FEATURES.flatMap(({ operations }) => operations);
