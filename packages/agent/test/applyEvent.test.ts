@@ -81,7 +81,7 @@ describe('changes of documents', () => {
     ]) {
       apply(event('insert', { documentKey: key(1), namespace }));
     }
-    expect(journal.incarnations.live()).toEqual([]);
+    expect([...journal.incarnations.live()]).toEqual([]);
   });
 });
 

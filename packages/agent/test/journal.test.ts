@@ -245,3 +245,70 @@ describe('structural changes', () => {
     expect(journal.structural.first()).toMatchObject({ kind: 'drop' });
   });
 });
+
+describe('what there is to do', () => {
+  const add = (coll: string, state: 'PENDING' | 'COPIED' = 'PENDING'): number => {
+    const namespace = { db: 'shop', coll };
+    const of = { source: namespace, type: 'collection', uuid: null, knownSince: at(10) } as const;
+    const { id } = journal.incarnations.add({ ...of, state });
+    journal.incarnations.update(id, { destination: namespace });
+    return id;
+  };
+
+  it('copies what was begun first, then the largest, and nothing that a drop waits for', () => {
+    const [small, large, begun, dropped] = [add('small'), add('large'), add('begun'), add('gone')];
+    journal.incarnations.update(large, { bytesTotal: 1000 });
+    journal.incarnations.update(begun, { state: 'COPYING' });
+    journal.incarnations.update(dropped, { bytesTotal: 5000 });
+    journal.structural.add({ incarnation: dropped, kind: 'drop' }, null);
+    const busy: number[] = [];
+    for (;;) {
+      const next = journal.pending.toCopy(busy);
+      if (next === undefined) break;
+      busy.push(next.id);
+    }
+    expect(busy).toEqual([begun, large, small]);
+  });
+
+  it('I6: reconciles the oldest first, so many at a time, and passes over those put off', () => {
+    const ids = ['a', 'b', 'c', 'd'].map((coll) => add(coll, 'COPIED'));
+    const found = journal.pending.toReconcile([ids[0] ?? 0], 2);
+    expect(found.map(({ id }) => id)).toEqual(ids.slice(1, 3));
+    for (const id of ids) journal.incarnations.update(id, { toReconcile: false });
+    expect(journal.pending.hasToReconcile()).toBe(false);
+    journal.incarnations.reconcileAll({ repair: true });
+    expect(journal.pending.hasToReconcile()).toBe(true);
+    expect(journal.pending.countToRepair()).toBe(4);
+  });
+
+  it('shows all live ones, also when the journal changes between them', () => {
+    const ids = Array.from({ length: 1200 }, (_, number) => add(`c${number}`));
+    const seen: number[] = [];
+    for (const { id } of journal.incarnations.live()) {
+      seen.push(id);
+      journal.incarnations.update(id, { state: 'ENDED' });
+    }
+    expect(seen).toEqual(ids);
+    expect([...journal.incarnations.live()]).toEqual([]);
+  });
+
+  it('I8: sums what was copied, and does not say what is left before the source has', () => {
+    const [a, b] = [add('a'), add('b')];
+    journal.incarnations.update(a, { bytesTotal: 100, documentsTotal: 10, measured: true });
+    journal.incarnations.addCopied(b, 5, 50);
+    expect(journal.totals()).toMatchObject({
+      collections: 2,
+      collectionsCopied: 0,
+      documentsCopied: 5,
+      documentsTotal: 15,
+      bytesTotal: 150,
+      bytesLeft: null,
+    });
+    journal.incarnations.update(b, { bytesTotal: 70, measured: true });
+    expect(journal.totals().bytesLeft).toBe(120);
+    expect(journal.totals().mostLeft.map(({ id }) => id)).toEqual([a, b]);
+    expect(journal.totals(), 'nothing is counted again while nothing changes').toBe(
+      journal.totals(),
+    );
+  });
+});

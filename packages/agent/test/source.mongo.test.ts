@@ -8,7 +8,7 @@ import { openChangeStream } from '../src/source/changeStream.ts';
 import { type SourceConnection, connectSource } from '../src/source/connection.ts';
 import { describeSource, isSameSource } from '../src/source/identity.ts';
 import { describeDeployment } from '../src/source/inventory.ts';
-import { listOne, listSource } from '../src/source/listing.ts';
+import { listNamed, listSource } from '../src/source/listing.ts';
 import { linearizableTime, readBack, readRange } from '../src/source/reader.ts';
 import { validateSource } from '../src/source/validate.ts';
 
@@ -162,7 +162,10 @@ describe('listing', () => {
     });
     expect(found.get('seen')).toMatchObject({ type: 'view', options: { viewOn: 'plain' } });
     expect(found.get('round')?.unsupported).toContain('capped');
-    expect((await listOne(source, { db: 'listing', coll: 'none' }, 0n)).found).toBeNull();
+    const names = ['none', 'seen', 'plain'].map((coll) => ({ db: 'listing', coll }));
+    const named = (await listNamed(source, names, 0n)).namespaces;
+    expect(named.map(({ namespace }) => namespace.coll).toSorted()).toEqual(['plain', 'seen']);
+    expect(named).toContainEqual(found.get('plain'));
   });
 
   it('keeps the order and the types of an index whose names are whole numbers', async () => {
@@ -172,7 +175,7 @@ describe('listing', () => {
       ['5', new BSON.Double(-1)],
     ]);
     await collection.createIndex(key as never, { name: 'odd' });
-    const { found } = await listOne(source, { db: 'ordered', coll: 'a' }, 0n);
+    const [found] = (await listNamed(source, [{ db: 'ordered', coll: 'a' }], 0n)).namespaces;
     expect(found?.unsupported).toBeNull();
     expect(BSON.serialize({ key: found?.indexes[0]?.['key'] })).toEqual(BSON.serialize({ key }));
     await collection.drop();

@@ -1,4 +1,4 @@
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Namespace } from '@linkspan/contract/push/namespaces.ts';
 import { type ClusterTime, decodeTime, encodeTime } from './clusterTime.ts';
 
@@ -27,9 +27,14 @@ export interface Incarnation {
   readonly destination: Namespace | null;
   readonly documentsTotal: number;
   readonly bytesTotal: number;
+  /** Whether the totals are what the source said; null while it was not asked. */
+  readonly measured: boolean | null;
   readonly documentsCopied: number;
   readonly bytesCopied: number;
 }
+
+/** Of {@link Incarnations.live}: the journal is written to between them. */
+const ROWS_AT_ONCE = 500;
 
 export type NewIncarnation = Pick<Incarnation, 'source' | 'type' | 'uuid' | 'knownSince'> & {
   /** COPIED where every document of it came after tracking began, so that events name them all. */
@@ -46,8 +51,14 @@ export interface Incarnations {
   /** The one that has this name at the source now. */
   byName(name: Namespace): Incarnation | undefined;
   byUuid(uuid: string): Incarnation | undefined;
-  /** Those that have not ended. */
-  live(): Incarnation[];
+  /** Those that have not ended, one at a time. */
+  live(): Iterable<Incarnation>;
+  /** Those of one database that have not ended. */
+  liveIn(db: string): Incarnation[];
+  /** All that have not ended may differ in structure; with `repair`, collections in content, too. */
+  reconcileAll(options?: { readonly repair: boolean }): void;
+  /** Grows with every change of any of them. */
+  readonly revision: number;
   /**
    * Every name that one of them has at the destination, or gets by a rename that may have been
    * carried out; those included that have ended.
@@ -70,7 +81,16 @@ export function openIncarnations(db: DatabaseSync): Incarnations {
     `SELECT * FROM incarnation WHERE db = ? AND coll = ? AND state <> 'ENDED'`,
   );
   const byUuid = db.prepare(`SELECT * FROM incarnation WHERE uuid = ? AND state <> 'ENDED'`);
-  const live = db.prepare(`SELECT * FROM incarnation WHERE state <> 'ENDED' ORDER BY id`);
+  const live = db.prepare(
+    `SELECT * FROM incarnation WHERE state <> 'ENDED' AND id > ? ORDER BY id LIMIT ${ROWS_AT_ONCE}`,
+  );
+  const liveIn = db.prepare(`SELECT * FROM incarnation WHERE state <> 'ENDED' AND db = ?`);
+  const reconcileAll = db.prepare(`UPDATE incarnation SET to_reconcile = 1 WHERE state <> 'ENDED'`);
+  const repairAll = db.prepare(
+    `UPDATE incarnation SET to_repair = 1 WHERE state <> 'ENDED' AND type = 'collection'`,
+  );
+  const updates = new Map<string, StatementSync>();
+  let revision = 0;
   const destinations = db.prepare(
     `SELECT dest_db AS db, dest_coll AS coll FROM incarnation WHERE dest_db IS NOT NULL
      UNION SELECT to_db, to_coll FROM structural_change WHERE to_db IS NOT NULL`,
@@ -86,6 +106,7 @@ export function openIncarnations(db: DatabaseSync): Incarnations {
   const incarnations: Incarnations = {
     add({ source, type, uuid, knownSince, state }) {
       lastId += 1;
+      revision += 1;
       insert.run(
         lastId,
         source.db,
@@ -101,25 +122,50 @@ export function openIncarnations(db: DatabaseSync): Incarnations {
       const columns = encode(changes);
       const names = Object.keys(columns);
       if (names.length === 0) return;
-      db.prepare(
-        `UPDATE incarnation SET ${names.map((name) => `${name} = ?`).join(', ')} WHERE id = ?`,
-      ).run(...Object.values(columns), id);
+      const assignments = names.map((name) => `${name} = ?`).join(', ');
+      const update =
+        updates.get(assignments) ??
+        db.prepare(`UPDATE incarnation SET ${assignments} WHERE id = ?`);
+      updates.set(assignments, update);
+      update.run(...Object.values(columns), id);
+      revision += 1;
     },
     get: (id) => one(get.get(id)),
     byName: (name) => one(byName.get(name.db, name.coll)),
     byUuid: (uuid) => one(byUuid.get(Buffer.from(uuid, 'hex'))),
-    live: () => live.all().map(decode),
+    *live() {
+      let rows: Row[] = [];
+      do {
+        rows = live.all(Number(rows.at(-1)?.['id'] ?? 0));
+        for (const row of rows) yield decode(row);
+      } while (rows.length === ROWS_AT_ONCE);
+    },
+    liveIn: (name) => liveIn.all(name).map(decode),
+    reconcileAll({ repair } = { repair: false }) {
+      reconcileAll.run();
+      if (repair) repairAll.run();
+      revision += 1;
+    },
+    get revision() {
+      return revision;
+    },
     destinations: () =>
       destinations.all().map((row) => ({ db: String(row['db']), coll: String(row['coll']) })),
-    remove: (id) => void remove.run(id),
-    addCopied: (id, documents, bytes) => void addCopied.run(documents, bytes, id),
+    remove(id) {
+      remove.run(id);
+      revision += 1;
+    },
+    addCopied(id, documents, bytes) {
+      addCopied.run(documents, bytes, id);
+      revision += 1;
+    },
   };
   return incarnations;
 }
 
-type Row = Record<string, null | number | bigint | string | Uint8Array>;
+export type Row = Record<string, null | number | bigint | string | Uint8Array>;
 
-function decode(row: Row): Incarnation {
+export function decode(row: Row): Incarnation {
   const namespace = (db: unknown, coll: unknown): Namespace => ({
     db: String(db),
     coll: String(coll),
@@ -140,6 +186,7 @@ function decode(row: Row): Incarnation {
     destination: row['dest_db'] === null ? null : namespace(row['dest_db'], row['dest_coll']),
     documentsTotal: Number(row['documents_total']),
     bytesTotal: Number(row['bytes_total']),
+    measured: row['measured'] === null ? null : row['measured'] === 1,
     documentsCopied: Number(row['documents_copied']),
     bytesCopied: Number(row['bytes_copied']),
   };
@@ -176,6 +223,9 @@ function encode(changes: Changes): Record<string, Column> {
   flag('to_repair', changes.toRepair);
   plain('documents_total', changes.documentsTotal);
   plain('bytes_total', changes.bytesTotal);
+  if (changes.measured !== undefined && changes.measured !== null) {
+    flag('measured', changes.measured);
+  }
   plain('documents_copied', changes.documentsCopied);
   plain('bytes_copied', changes.bytesCopied);
   return columns;

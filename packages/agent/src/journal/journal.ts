@@ -4,8 +4,10 @@ import { type DirtyKeys, openDirtyKeys } from './dirtyKeys.ts';
 import { type Incarnations, openIncarnations } from './incarnations.ts';
 import { type CopyRanges, openCopyRanges } from './copyRanges.ts';
 import { JournalError } from './errors.ts';
+import { type Pending, openPending } from './pending.ts';
 import { JOURNAL_SCHEMA, JOURNAL_VERSION } from './schema.ts';
 import { type StructuralChanges, openStructuralChanges } from './structuralChanges.ts';
+import { type Totals, openTotals } from './totals.ts';
 
 /** How far the stream has been read: everything before `time`, and everything at it if `through`. */
 export interface TrackedPosition {
@@ -28,15 +30,20 @@ export interface MigrationState {
   readonly finishedCutover: number;
 }
 
+/** Collections that {@link Totals.mostLeft} lists: a report is sent every second. */
+const LISTED_AT_MOST = 100;
+
 /**
  * The durable state of one migration. Every method is synchronous; `transaction` makes several of
  * them one. The tables are in `schema.ts`, one module a table beside this one.
  */
 export interface Journal extends Disposable {
   readonly incarnations: Incarnations;
+  readonly pending: Pending;
   readonly ranges: CopyRanges;
   readonly dirty: DirtyKeys;
   readonly structural: StructuralChanges;
+  totals(): Totals;
   /** null until {@link begin}. */
   state(): MigrationState | null;
   begin(state: { sourceIdentity: string; resumeToken: Buffer; position: TrackedPosition }): void;
@@ -103,8 +110,11 @@ function makeJournal(db: DatabaseSync, path: string, migrationId: string): Journ
   const flushed = db.prepare('UPDATE migration SET documents_flushed = documents_flushed + ?');
   let depth = 0;
 
+  const incarnations = openIncarnations(db);
   return {
-    incarnations: openIncarnations(db),
+    incarnations,
+    pending: openPending(db),
+    totals: openTotals(db, incarnations, LISTED_AT_MOST),
     ranges: openCopyRanges(db),
     dirty: openDirtyKeys(db),
     structural: openStructuralChanges(db),

@@ -40,10 +40,24 @@ CREATE TABLE incarnation (
   dest_coll TEXT,
   documents_total INTEGER NOT NULL DEFAULT 0,
   bytes_total INTEGER NOT NULL DEFAULT 0,
+  measured INTEGER,                    -- totals are the source's: 1; it did not say: 0; not asked: NULL
   documents_copied INTEGER NOT NULL DEFAULT 0,
   bytes_copied INTEGER NOT NULL DEFAULT 0
 );
 CREATE UNIQUE INDEX incarnation_name ON incarnation (db, coll) WHERE state <> 'ENDED';
+CREATE INDEX incarnation_uuid ON incarnation (uuid) WHERE uuid IS NOT NULL;
+-- What the steps look for: with many collections, few rows are in these at a time.
+CREATE INDEX incarnation_to_reconcile ON incarnation (id) WHERE to_reconcile = 1;
+CREATE INDEX incarnation_to_repair ON incarnation (id) WHERE to_repair = 1;
+CREATE INDEX incarnation_uncopied ON incarnation (id) WHERE state IN ('PENDING', 'COPYING');
+CREATE INDEX incarnation_to_copy ON incarnation (state, bytes_total DESC)
+  WHERE state IN ('PENDING', 'COPYING') AND type = 'collection' AND dest_db IS NOT NULL
+    AND unsupported IS NULL;
+CREATE INDEX incarnation_to_measure ON incarnation (state)
+  WHERE state IN ('PENDING', 'COPYING') AND type = 'collection' AND measured IS NULL
+    AND unsupported IS NULL;
+CREATE INDEX incarnation_unsupported ON incarnation (id) WHERE unsupported IS NOT NULL;
+CREATE INDEX incarnation_not_created ON incarnation (id) WHERE dest_db IS NULL;
 
 CREATE TABLE copy_range (
   incarnation INTEGER NOT NULL REFERENCES incarnation (id) ON DELETE CASCADE,
@@ -80,4 +94,5 @@ CREATE TABLE structural_change (
   to_db TEXT,
   to_coll TEXT
 );
+CREATE INDEX structural_change_incarnation ON structural_change (incarnation);
 `;

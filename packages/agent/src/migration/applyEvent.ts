@@ -176,7 +176,7 @@ function applyRename(journal: Journal, event: ChangeEvent): Applied {
  * listing, for a source that drops databases all the time would ask for it all the time.
  */
 function applyDropDatabase(journal: Journal, { namespace }: ChangeEvent): Applied {
-  const left = journal.incarnations.live().filter(({ source }) => source.db === namespace.db);
+  const left = journal.incarnations.liveIn(namespace.db);
   for (const { id } of left) journal.incarnations.update(id, { toReconcile: true });
   return { ...NOTHING, restructured: left.map(({ id }) => id) };
 }

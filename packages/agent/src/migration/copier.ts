@@ -55,10 +55,10 @@ export class Copier {
     const busy = new Set<number>();
     const failed = Promise.withResolvers<never>();
     failed.promise.catch(() => undefined);
-    const { work, signal, options } = this.#context;
+    const { journal, work, signal, options } = this.#context;
     for (;;) {
       const { version } = work;
-      const next = busy.size < options.collectionsAtOnce ? this.#next(busy) : undefined;
+      const next = busy.size < options.collectionsAtOnce ? journal.pending.toCopy(busy) : undefined;
       if (next === undefined) {
         await Promise.race([work.wait(version, IDLE_MS, signal), failed.promise]);
         continue;
@@ -71,26 +71,6 @@ export class Copier {
           work.notify();
         });
     }
-  }
-
-  /** The one begun first, else the largest: it takes longest. */
-  #next(busy: ReadonlySet<number>): Incarnation | undefined {
-    const { journal } = this.#context;
-    const waiting = journal.incarnations
-      .live()
-      .filter(
-        ({ id, type, state, destination, unsupported }) =>
-          type === 'collection' &&
-          (state === 'PENDING' || state === 'COPYING') &&
-          destination !== null &&
-          unsupported === null &&
-          !busy.has(id) &&
-          !journal.structural.concerns(id),
-      );
-    return (
-      waiting.find(({ state }) => state === 'COPYING') ??
-      waiting.toSorted((a, b) => b.bytesTotal - a.bytesTotal)[0]
-    );
   }
 
   async #copy(id: number): Promise<void> {

@@ -220,10 +220,11 @@ export class Cutover {
 }
 
 function collectionsOf({ journal }: MigrationContext): number[] {
-  return journal.incarnations
-    .live()
-    .filter(({ type, unsupported }) => type === 'collection' && unsupported === null)
-    .map(({ id }) => id);
+  const ids: number[] = [];
+  for (const { id, type, unsupported } of journal.incarnations.live()) {
+    if (type === 'collection' && unsupported === null) ids.push(id);
+  }
+  return ids;
 }
 
 /** True for what fails a cutover, and not the migration or its session. */

@@ -124,7 +124,7 @@ export class Drain {
     const { structure, flusher, repairer } = this.#steps;
     return (
       structure.isSettled &&
-      journal.incarnations.live().every(({ state }) => state === 'COPIED') &&
+      !journal.pending.hasUncopied() &&
       journal.dirty.behindSince() === null &&
       repairer.remaining === 0 &&
       !flusher.isBusy
@@ -146,7 +146,7 @@ export class Drain {
   }
 
   #refuseUnsupported(): void {
-    const found = this.#context.journal.incarnations.live().find(({ unsupported }) => unsupported);
+    const [found] = this.#context.journal.pending.unsupported(1);
     if (found === undefined) return;
     throw new CutoverFailedError(
       `${formatNamespace(found.source)} cannot be migrated: ${found.unsupported}. Drop it at the source, or convert it, and cut over again.`,

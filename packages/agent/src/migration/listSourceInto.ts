@@ -3,12 +3,15 @@ import {
   formatNamespace,
   namespaceKey,
 } from '@linkspan/contract/push/namespaces.ts';
-import { type ClusterTime, NO_TIME } from '../journal/clusterTime.ts';
+import type { ClusterTime } from '../journal/clusterTime.ts';
 import type { Incarnation } from '../journal/incarnations.ts';
-import { type ListedNamespace, listOne, listSource } from '../source/listing.ts';
+import { type ListedNamespace, listNamed, listSource } from '../source/listing.ts';
 import { end } from './applyEvent.ts';
 import { type MigrationContext, persist } from './context.ts';
 import type { NameWatch } from './nameWatch.ts';
+
+/** Names listed by themselves at once. */
+const NAMES_AT_ONCE = 500;
 
 /**
  * Lists the source and makes the journal agree with it: what is new there is to be copied, what has
@@ -24,14 +27,14 @@ export async function listSourceInto(context: MigrationContext): Promise<void> {
   {
     using watch = lives.watchNames();
     const { namespaces, from, to } = await persist(context, 'listing the source', () =>
-      listSource(source, gate.position.time),
+      listSource(source, gate.position.time, 'names'),
     );
     await hooks.afterSourceListing?.('all');
     await gate.waitFor(to, signal);
     if (watch.isVoid) return;
-    const live = journal.incarnations.live().map((one) => one.source);
+    const live = Array.from(journal.incarnations.live(), (one) => one.source);
     const listed = namespaces.map(({ namespace }) => namespace);
-    const seen = new Seen(namespaces, () => from);
+    const seen = new Seen(namespaces, from);
     touched = merge(context, watch, [...live, ...listed, ...watch.names()], seen, () =>
       journal.saveListedAt(to),
     );
@@ -53,31 +56,32 @@ export async function listNamesInto(
   let remaining = names;
   while (remaining.length > 0) {
     using watch = lives.watchNames();
-    const found: ListedNamespace[] = [];
-    const times = new Map<string, ClusterTime>();
-    let last: ClusterTime = NO_TIME;
-    for (const name of remaining) {
-      const listed = await persist(context, `listing ${formatNamespace(name)}`, () =>
-        listOne(source, name, gate.position.time),
-      );
-      if (listed.found !== null) found.push(listed.found);
-      times.set(namespaceKey(name), listed.from);
-      if (listed.to > last) last = listed.to;
-      await hooks.afterSourceListing?.(formatNamespace(name));
-    }
-    await gate.waitFor(last, signal);
+    const asked = remaining.slice(0, NAMES_AT_ONCE);
+    const { namespaces, from, to } = await persist(context, `listing ${describe(asked)}`, () =>
+      listNamed(source, asked, gate.position.time),
+    );
+    for (const name of asked) await hooks.afterSourceListing?.(formatNamespace(name));
+    await gate.waitFor(to, signal);
     if (watch.isVoid) return;
-    const seen = new Seen(found, (name) => times.get(namespaceKey(name)) ?? NO_TIME);
-    remaining = merge(context, watch, remaining, seen);
+    const uncertain = merge(context, watch, asked, new Seen(namespaces, from));
+    remaining = [...remaining.slice(asked.length), ...uncertain];
   }
+}
+
+/** For messages: the one name, or how many there are. */
+export function describe(names: readonly Namespace[]): string {
+  const [first] = names;
+  return names.length === 1 && first !== undefined
+    ? formatNamespace(first)
+    : `${names.length} collections`;
 }
 
 /** What a listing shows, and since when it shows it. */
 class Seen {
   readonly #found: ReadonlyMap<string, ListedNamespace>;
-  readonly since: (name: Namespace) => ClusterTime;
+  readonly since: ClusterTime;
 
-  constructor(found: readonly ListedNamespace[], since: (name: Namespace) => ClusterTime) {
+  constructor(found: readonly ListedNamespace[], since: ClusterTime) {
     this.#found = new Map(found.map((listed) => [namespaceKey(listed.namespace), listed]));
     this.since = since;
   }
@@ -100,13 +104,12 @@ function merge(
 ): Namespace[] {
   const { journal, lives, sizes, work } = context;
   const uncertain: Namespace[] = [];
-  const added: Incarnation[] = [];
   const ended: number[] = [];
   const different = new Map(names.map((name) => [namespaceKey(name), name]));
   journal.transaction(() => {
     for (const name of different.values()) {
       if (watch.has(name)) {
-        if (!watch.isToldSince(name, seen.since(name))) uncertain.push(name);
+        if (!watch.isToldSince(name, seen.since)) uncertain.push(name);
         continue;
       }
       const listed = seen.get(name);
@@ -119,12 +122,12 @@ function merge(
         end(journal, known, null);
         ended.push(known.id);
       }
-      if (listed !== undefined) added.push(add(journal, listed, seen.since(name)));
+      if (listed !== undefined) add(journal, listed, seen.since);
     }
     also?.();
   });
   for (const id of ended) lives.nameChanged(id);
-  for (const incarnation of added) sizes.expect(incarnation);
+  sizes.expectMore();
   work.notify();
   return uncertain;
 }
@@ -133,7 +136,7 @@ function add(
   journal: MigrationContext['journal'],
   { namespace, type, uuid, unsupported }: ListedNamespace,
   from: ClusterTime,
-): Incarnation {
+): void {
   const incarnation = journal.incarnations.add({
     source: namespace,
     type,
@@ -142,7 +145,6 @@ function add(
     state: type === 'view' ? 'COPIED' : 'PENDING',
   });
   journal.incarnations.update(incarnation.id, { unsupported });
-  return incarnation;
 }
 
 /** One name, one type, and no proof that it was dropped and made again unseen. */

@@ -18,6 +18,15 @@ export class IncarnationLocks {
     }
   }
 
+  /** {@link shared} of several at once. */
+  async sharedAll<T>(incarnations: readonly number[], work: () => Promise<T>): Promise<T> {
+    const inAll = incarnations.reduce(
+      (inner: () => Promise<T>, incarnation) => () => this.shared(incarnation, inner),
+      work,
+    );
+    return inAll();
+  }
+
   async exclusive<T>(incarnation: number, work: () => Promise<T>): Promise<T> {
     using lock = this.#use(incarnation);
     while (lock.exclusive !== null) await lock.exclusive;

@@ -1,7 +1,6 @@
 import type { Phase, Progress } from '@linkspan/contract/push/messages.ts';
 import { formatNamespace } from '@linkspan/contract/push/namespaces.ts';
 import { NO_TIME, secondsOf } from '../journal/clusterTime.ts';
-import type { Incarnation } from '../journal/incarnations.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { MigrationContext } from './context.ts';
 import type { CutoverPhase } from './cutover.ts';
@@ -12,15 +11,12 @@ import { etaSeconds, holdingBack, ratesOf } from './pace.ts';
 /** A cutover is offered while the destination is at most so far behind, in seconds. */
 const READY_LAG_SECONDS = 10;
 
-/** A report is sent every second. */
-const LISTED_AT_MOST = 100;
 const WARNINGS_AT_MOST = 100;
 
 /** What progress is read from. */
 export type ProgressContext = Pick<MigrationContext, 'journal' | 'gate' | 'waiting' | 'meter'> & {
   readonly source: Pick<MigrationContext['source'], 'nowSeconds'>;
   readonly pusher: Pick<MigrationContext['pusher'], 'waiting' | 'bytesSent'>;
-  readonly sizes: Pick<MigrationContext['sizes'], 'isKnown'>;
 };
 
 /**
@@ -38,17 +34,13 @@ export function measureProgress(
   },
 ): Progress {
   const { journal, waiting, pusher, meter } = context;
-  const live = journal.incarnations.live();
-  const collections = live.filter(
-    ({ type, unsupported }) => type === 'collection' && unsupported === null,
-  );
-  const isCopied = now.isListed && collections.every(({ state }) => state === 'COPIED');
+  const { mostLeft, bytesLeft, collectionsCopied, ...totals } = journal.totals();
+  const { documentsCopied, bytesCopied } = totals;
+  const isCopied = now.isListed && collectionsCopied === totals.collections;
   const lagSeconds = now.isListed ? measureLag(context, isCopied && now.toRepair === 0) : null;
   const phase = now.cutover ?? phaseOf(now.isListed, isCopied, now.isStructureSettled);
   const keysPending = journal.dirty.count();
   const documentsFlushed = journal.state()?.documentsFlushed ?? 0;
-  const documentsCopied = sum(collections, (one) => one.documentsCopied);
-  const bytesCopied = sum(collections, (one) => one.bytesCopied);
   const window = meter.sample({
     documentsCopied,
     bytesCopied,
@@ -65,32 +57,29 @@ export function measureProgress(
       now.toRepair === 0 &&
       lagSeconds !== null &&
       lagSeconds <= READY_LAG_SECONDS &&
-      live.every(({ unsupported }) => unsupported === null),
+      journal.pending.unsupported(1).length === 0,
     documentsCopied,
-    documentsTotal: sum(collections, total('documents')),
+    documentsTotal: totals.documentsTotal,
     bytesCopied,
-    bytesTotal: sum(collections, total('bytes')),
+    bytesTotal: totals.bytesTotal,
     keysPending,
     documentsFlushed,
     waitingFor: reasons.length === 0 ? null : reasons.join('; ').slice(0, 500),
-    warnings: warningsOf(live, now),
+    warnings: warningsOf(journal, now),
     rates: window === null ? null : ratesOf(window),
-    etaSeconds:
-      window === null ? null : etaSeconds(phase, window, bytesLeft(collections, context.sizes)),
+    etaSeconds: window === null ? null : etaSeconds(phase, window, bytesLeft),
     holdingBack: holdingBack(phase, reasons.length > 0, window),
-    collectionsTotal: collections.length,
-    collectionsCopied: collections.filter(({ state }) => state === 'COPIED').length,
-    collections: collections
-      .toSorted((a, b) => left(b) - left(a))
-      .slice(0, LISTED_AT_MOST)
-      .map((collection) => ({
-        ...collection.source,
-        state: collection.state === 'ENDED' ? 'COPIED' : collection.state,
-        documentsCopied: collection.documentsCopied,
-        documentsTotal: total('documents')(collection),
-        bytesCopied: collection.bytesCopied,
-        bytesTotal: total('bytes')(collection),
-      })),
+    collectionsTotal: totals.collections,
+    collectionsCopied,
+    collections: mostLeft.map((collection) => ({
+      ...collection.source,
+      state: collection.state === 'ENDED' ? 'COPIED' : collection.state,
+      documentsCopied: collection.documentsCopied,
+      // Totals are the source's estimates from the beginning; what was copied can be more.
+      documentsTotal: Math.max(collection.documentsTotal, collection.documentsCopied),
+      bytesCopied: collection.bytesCopied,
+      bytesTotal: Math.max(collection.bytesTotal, collection.bytesCopied),
+    })),
   };
 }
 
@@ -103,21 +92,15 @@ export function measureIdle(
   problems: readonly string[] = [],
 ): Progress {
   const { journal } = context;
-  const live = journal.incarnations.live();
-  const nothingPushed = {
-    meter: new Meter(),
-    pusher: { waiting: null, bytesSent: 0 },
-    sizes: { isKnown: () => false },
-  };
+  const nothingPushed = { meter: new Meter(), pusher: { waiting: null, bytesSent: 0 } };
   const progress = measureProgress(
     { ...context, ...nothingPushed },
     {
       cutover: null,
       isListed: (journal.state()?.listedAt ?? null) !== null,
-      isStructureSettled:
-        journal.structural.count() === 0 && live.every(({ toReconcile }) => !toReconcile),
+      isStructureSettled: journal.structural.count() === 0 && !journal.pending.hasToReconcile(),
       refusals: problems,
-      toRepair: live.filter(({ toRepair }) => toRepair).length,
+      toRepair: journal.pending.countToRepair(),
     },
   );
   return {
@@ -171,7 +154,7 @@ function phaseOf(isListed: boolean, isCopied: boolean, isStructureSettled: boole
 }
 
 function warningsOf(
-  live: readonly Incarnation[],
+  journal: Journal,
   { refusals, toRepair }: { refusals: Iterable<string>; toRepair: number },
 ): string[] {
   const warnings = [...refusals];
@@ -180,36 +163,8 @@ function warningsOf(
       `The source had lost the history after the last change that was read: ${toRepair} collections are being compared in full and repaired.`,
     );
   }
-  for (const { source, unsupported } of live) {
-    if (unsupported !== null) warnings.push(`${formatNamespace(source)}: ${unsupported}.`);
+  for (const { source, unsupported } of journal.pending.unsupported(WARNINGS_AT_MOST)) {
+    warnings.push(`${formatNamespace(source)}: ${unsupported}.`);
   }
   return warnings.slice(0, WARNINGS_AT_MOST).map((warning) => warning.slice(0, 500));
-}
-
-/** Totals are the server's estimates from the beginning; what was copied can be more. */
-function total(what: 'documents' | 'bytes') {
-  return (collection: Incarnation): number =>
-    Math.max(collection[`${what}Total`], collection[`${what}Copied`]);
-}
-
-function left(collection: Incarnation): number {
-  return collection.state === 'COPIED'
-    ? 0
-    : total('bytes')(collection) - collection.bytesCopied + 1;
-}
-
-/** null while a collection that is not copied was not measured, or has more than was measured. */
-function bytesLeft(
-  collections: readonly Incarnation[],
-  sizes: ProgressContext['sizes'],
-): number | null {
-  const unfinished = collections.filter(({ state }) => state !== 'COPIED');
-  const isTold = ({ id, bytesTotal, bytesCopied }: Incarnation): boolean =>
-    sizes.isKnown(id) && bytesTotal >= bytesCopied;
-  if (!unfinished.every(isTold)) return null;
-  return sum(unfinished, ({ bytesTotal, bytesCopied }) => bytesTotal - bytesCopied);
-}
-
-function sum(collections: readonly Incarnation[], of: (one: Incarnation) => number): number {
-  return collections.reduce((total_, one) => total_ + of(one), 0);
 }

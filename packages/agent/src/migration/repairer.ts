@@ -18,7 +18,7 @@ export class Repairer {
 
   /** Collections that are still to be compared. */
   get remaining(): number {
-    return this.#context.journal.incarnations.live().filter(({ toRepair }) => toRepair).length;
+    return this.#context.journal.pending.countToRepair();
   }
 
   /** Runs until the signal aborts. */
@@ -26,9 +26,7 @@ export class Repairer {
     const { journal, work, signal, log, lives, waiting } = this.#context;
     for (;;) {
       const { version } = work;
-      const next = journal.incarnations
-        .live()
-        .find(({ toRepair, state, destination }) => toRepair && state === 'COPIED' && destination);
+      const next = journal.pending.toRepair();
       if (next === undefined) {
         await work.wait(version, IDLE_MS, signal);
         continue;

@@ -3,7 +3,7 @@ import type {
   Progress,
   Throttle as Limits,
 } from '@linkspan/contract/push/messages.ts';
-import { openJournal } from '../journal/journal.ts';
+import { type Journal, openJournal } from '../journal/journal.ts';
 import type { Pusher } from '../push/pusher.ts';
 import type { SourceConnection } from '../source/connection.ts';
 import { WriteBlockRefusedError } from '../source/writeBlock.ts';
@@ -181,12 +181,8 @@ async function cutOverWhenAsked(
   for (;;) {
     const { version } = work;
     const attempt = cutoverAttempt();
-    const isReady =
-      journal.state()?.listedAt !== null &&
-      journal.incarnations
-        .live()
-        .every(({ state, unsupported }) => state === 'COPIED' || unsupported !== null);
-    if (attempt <= (journal.state()?.finishedCutover ?? 0) || !isReady) {
+    const isWanted = attempt > (journal.state()?.finishedCutover ?? 0);
+    if (!isWanted || !isReadyToCutOver(journal)) {
       await work.wait(version, REPORT_MS, signal);
       continue;
     }
@@ -216,4 +212,9 @@ async function liftLeftBehind(context: MigrationContext, writeBlock: WriteBlock)
     if (!(error instanceof WriteBlockRefusedError)) throw error;
     context.log.error({ reason: error.message }, 'the write block at the source is not lifted');
   }
+}
+
+function isReadyToCutOver(journal: Journal): boolean {
+  const { collections, collectionsCopied } = journal.totals();
+  return journal.state()?.listedAt !== null && collectionsCopied === collections;
 }

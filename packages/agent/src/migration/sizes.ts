@@ -24,10 +24,10 @@ export class Sizes {
   readonly #journal: Journal;
   readonly #signal: AbortSignal;
   readonly #turns = new NumberPool(0, AT_ONCE);
-  readonly #known = new Set<number>();
-  readonly #asked = new Map<number, Promise<CollectionStatistics | null>>();
+  readonly #asking = new Map<number, Promise<CollectionStatistics | null>>();
   #hasBegun = false;
   #isSlow = false;
+  #isWalking = false;
 
   constructor(source: SourceConnection, journal: Journal, signal: AbortSignal) {
     this.#source = source;
@@ -43,39 +43,51 @@ export class Sizes {
     if (this.#hasBegun) return;
     this.#hasBegun = true;
     this.#isSlow = isSlow;
-    for (const incarnation of this.#journal.incarnations.live()) this.expect(incarnation);
+    this.expectMore();
   }
 
-  /** Called for a collection that is new. The answer goes into the journal. */
-  expect(incarnation: Incarnation): void {
-    if (this.#hasBegun && incarnation.type === 'collection') void this.of(incarnation);
-  }
-
-  /** True once the source has said how large the collection is. */
-  isKnown(id: number): boolean {
-    return this.#known.has(id);
-  }
-
-  /** Called once the journal does not have it any more, after which nothing of it is kept again (I6). */
-  forget(id: number): void {
-    this.#known.delete(id);
-    this.#asked.delete(id);
-  }
-
-  /** For how many something is kept. */
-  get size(): number {
-    return this.#asked.size;
+  /** Called when collections are new. The answers go into the journal. */
+  expectMore(): void {
+    if (!this.#hasBegun || this.#isWalking) return;
+    this.#isWalking = true;
+    void this.#walk();
   }
 
   /** null where the server does not say, and for a collection that has gone. */
-  async of(incarnation: Incarnation): Promise<CollectionStatistics | null> {
-    if (this.#journal.incarnations.get(incarnation.id) === undefined) return null;
-    let answer = this.#asked.get(incarnation.id);
-    if (answer === undefined) {
-      answer = this.#measure(incarnation).catch(() => null);
-      this.#asked.set(incarnation.id, answer);
+  async of({ id }: Incarnation): Promise<CollectionStatistics | null> {
+    const incarnation = this.#journal.incarnations.get(id);
+    if (incarnation === undefined || incarnation.measured === false) return null;
+    if (incarnation.measured === true) {
+      return { documents: incarnation.documentsTotal, bytes: incarnation.bytesTotal };
     }
-    return answer;
+    const asking = this.#asking.get(id) ?? this.#ask(incarnation);
+    this.#asking.set(id, asking);
+    try {
+      return await asking;
+    } finally {
+      this.#asking.delete(id);
+    }
+  }
+
+  /** One after the other, so that someone who needs an answer does not wait for all of them. */
+  async #walk(): Promise<void> {
+    for (;;) {
+      const next = this.#signal.aborted ? undefined : this.#journal.pending.toMeasure();
+      if (next === undefined) break;
+      await this.of(next);
+    }
+    this.#isWalking = false;
+  }
+
+  async #ask(incarnation: Incarnation): Promise<CollectionStatistics | null> {
+    try {
+      return await this.#measure(incarnation);
+    } catch {
+      if (!this.#signal.aborted) {
+        this.#journal.incarnations.update(incarnation.id, { measured: false });
+      }
+      return null;
+    }
   }
 
   async #measure({ id, source }: Incarnation): Promise<CollectionStatistics> {
@@ -91,8 +103,8 @@ export class Sizes {
         this.#journal.incarnations.update(id, {
           documentsTotal: size.documents,
           bytesTotal: size.bytes,
+          measured: true,
         });
-        this.#known.add(id);
       }
       return size;
     } finally {

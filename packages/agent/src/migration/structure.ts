@@ -4,18 +4,14 @@ import {
   namespaceKey,
 } from '@linkspan/contract/push/namespaces.ts';
 import type { StructureRequest } from '@linkspan/contract/push/structure.ts';
-import type { Incarnation } from '../journal/incarnations.ts';
 import type { IndexStage } from '../journal/journal.ts';
 import type { StructuralChange } from '../journal/structuralChanges.ts';
 import { PushRefusedError } from '../push/errors.ts';
-import { type ListedNamespace, listOne } from '../source/listing.ts';
-import { end } from './applyEvent.ts';
-import { type MigrationContext, MigrationFailedError, persist } from './context.ts';
-import { expiresDocuments, wantedIndexes, wantedOptions } from './indexes.ts';
-import { isSame, listNamesInto, listSourceInto } from './listSourceInto.ts';
+import type { MigrationContext } from './context.ts';
+import { listSourceInto } from './listSourceInto.ts';
+import { Reconciler } from './reconciler.ts';
 
 const IDLE_MS = 1000;
-const REFUSED_PAUSE_MS = 5000;
 
 /**
  * Step 4: makes the destination's structure equal to the source's. Drops and renames are repeated in
@@ -24,20 +20,13 @@ const REFUSED_PAUSE_MS = 5000;
  */
 export class Structure {
   readonly #context: MigrationContext;
-  #stage: IndexStage;
+  readonly #reconciler: Reconciler;
   #listingsWanted = 0;
   #listingsMade = 0;
-  #round = 0;
-  /** Changes that reconciling made at the destination since {@link startRound}. */
-  #changes: string[] = [];
-  /** Why the last reconciliation of a collection was refused, by incarnation. */
-  readonly refusals = new Map<number, string>();
-  /** By incarnation, in milliseconds of a clock that only goes forward. */
-  readonly #notBefore = new Map<number, number>();
 
   constructor(context: MigrationContext) {
     this.#context = context;
-    this.#stage = context.journal.state()?.stage ?? 'tail';
+    this.#reconciler = new Reconciler(context);
   }
 
   relist(): void {
@@ -51,30 +40,29 @@ export class Structure {
     return (
       this.#listingsMade === this.#listingsWanted &&
       journal.structural.count() === 0 &&
-      journal.incarnations.live().every(({ toReconcile }) => !toReconcile)
+      !journal.pending.hasToReconcile()
     );
   }
 
   /** Reconciles everything again, with the indexes of that stage. */
   enterStage(stage: IndexStage): void {
     const { journal, work } = this.#context;
-    this.#stage = stage;
-    this.#round += 1;
-    this.#changes = [];
-    this.refusals.clear();
-    this.#notBefore.clear();
+    this.#reconciler.startRound(stage);
     journal.transaction(() => {
       journal.saveStage(stage);
-      for (const { id } of journal.incarnations.live()) {
-        journal.incarnations.update(id, { toReconcile: true });
-      }
+      journal.incarnations.reconcileAll();
     });
     work.notify();
   }
 
   /** What was changed at the destination since {@link enterStage}, in words. */
   get changes(): readonly string[] {
-    return this.#changes;
+    return this.#reconciler.changes;
+  }
+
+  /** Why structural changes and reconciliations were refused last, by incarnation. */
+  get refusals(): ReadonlyMap<number, string> {
+    return this.#reconciler.refusals;
   }
 
   /** Runs until the signal aborts. */
@@ -94,7 +82,7 @@ export class Structure {
    */
   async #dropLeftBehind(): Promise<void> {
     const { journal, pusher, signal, log } = this.#context;
-    if (journal.incarnations.live().every(({ destination }) => destination !== null)) return;
+    if (!journal.pending.hasUncreated()) return;
     const { namespaces } = await pusher.listing(signal);
     const known = new Set(journal.incarnations.destinations().map(namespaceKey));
     for (const { db, coll, type } of namespaces) {
@@ -111,11 +99,10 @@ export class Structure {
   /** True if something was done. */
   async #doNext(): Promise<boolean> {
     const { journal } = this.#context;
-    const now = performance.now();
     const change = journal.structural.first();
     if (change !== undefined) {
       // What comes later may be about the same names, so it waits.
-      if ((this.#notBefore.get(change.incarnation) ?? 0) > now) return false;
+      if (this.#reconciler.isPostponed(change.incarnation)) return false;
       await this.#repeat(change);
       return true;
     }
@@ -125,12 +112,7 @@ export class Structure {
       this.#listingsMade = wanted;
       return true;
     }
-    const next = journal.incarnations
-      .live()
-      .find(({ id, toReconcile }) => toReconcile && (this.#notBefore.get(id) ?? 0) <= now);
-    if (next === undefined) return false;
-    await this.#reconcile(next);
-    return true;
+    return this.#reconciler.next();
   }
 
   /** Does a drop or rename at the destination, once nothing of the collection is in flight. */
@@ -143,10 +125,10 @@ export class Structure {
         if (from !== null) await pusher.structure(requestFor(change, from), signal);
       } catch (error) {
         if (!(error instanceof PushRefusedError)) throw error;
-        this.#postpone(change.incarnation, from, error);
+        this.#reconciler.postpone(change.incarnation, from, error.message);
         return;
       }
-      this.refusals.delete(change.incarnation);
+      this.#reconciler.succeeded(change.incarnation);
       if (change.kind === 'drop') {
         journal.transaction(() => {
           journal.structural.remove(change.sequence);
@@ -174,96 +156,10 @@ export class Structure {
 
   /** What is kept in memory of a collection goes with it (invariant I6). */
   #forgetRemoved(id: number): void {
-    const { journal, lives, sizes } = this.#context;
+    const { journal, lives } = this.#context;
     if (journal.incarnations.get(id) !== undefined) return;
     lives.forget(id);
-    sizes.forget(id);
-    this.#notBefore.delete(id);
-  }
-
-  async #reconcile({ id, source: namespace }: Incarnation): Promise<void> {
-    const { journal, lives, gate, source, signal, hooks } = this.#context;
-    const names = lives.nameChanges(id);
-    const structures = lives.structureChanges(id);
-    const round = this.#round;
-    const listed = await persist(this.#context, `listing ${formatNamespace(namespace)}`, () =>
-      listOne(source, namespace, gate.position.time),
-    );
-    await hooks.afterListing?.(formatNamespace(namespace));
-    await gate.waitFor(listed.to, signal);
-    if (lives.nameChanges(id) !== names) return;
-    const { found } = listed;
-    const current = journal.incarnations.get(id);
-    if (current === undefined) return;
-    if (found === null || !isSame(current, found)) {
-      // No event told of it: a source before 6.0, or a collection that lived only for a moment.
-      journal.transaction(() => end(journal, current, null));
-      lives.nameChanged(id);
-      if (found !== null) await listNamesInto(this.#context, [namespace]);
-      return;
-    }
-    const { unsupported } = found;
-    if (unsupported === null && !(await this.#push(id, found))) return;
-    const isCurrent = lives.structureChanges(id) === structures && this.#round === round;
-    journal.incarnations.update(id, {
-      unsupported,
-      ...(lives.nameChanges(id) === names && { uuid: found.uuid }),
-      ...(isCurrent && { toReconcile: false }),
-    });
-    this.#context.work.notify();
-  }
-
-  /** False if the destination refused. */
-  async #push(id: number, found: ListedNamespace): Promise<boolean> {
-    const { journal, locks, pusher, signal } = this.#context;
-    return locks.shared(id, async () => {
-      const incarnation = journal.incarnations.get(id);
-      if (incarnation === undefined || journal.structural.concerns(id)) return false;
-      const destination = incarnation.destination ?? incarnation.source;
-      const options = wantedOptions(found.options, this.#stage);
-      const indexes = wantedIndexes(found.indexes, incarnation.state, this.#stage);
-      try {
-        const { changes } =
-          found.type === 'view'
-            ? await pusher.structure({ action: 'view', ...destination, options }, signal)
-            : await pusher.structure(
-                { action: 'collection', ...destination, options, indexes },
-                signal,
-              );
-        this.#changes.push(...changes);
-      } catch (error) {
-        this.#refused(incarnation, error);
-        return false;
-      }
-      this.refusals.delete(id);
-      journal.incarnations.update(id, {
-        destination,
-        collated: found.options['collation'] !== undefined,
-        expires: expiresDocuments(found.options, found.indexes),
-      });
-      return true;
-    });
-  }
-
-  /**
-   * A collection that cannot be made at all ends the migration. A later refusal (an index that the
-   * destination cannot build) is shown and tried again; a cutover fails on it.
-   */
-  #refused(incarnation: Incarnation, error: unknown): void {
-    if (!(error instanceof PushRefusedError)) throw error;
-    const name = formatNamespace(incarnation.source);
-    if (incarnation.destination === null) {
-      throw new MigrationFailedError(`${name} cannot be created: ${error.message}`);
-    }
-    this.#postpone(incarnation.id, incarnation.source, error);
-  }
-
-  /** Shows why, and tries again later. */
-  #postpone(id: number, namespace: Namespace | null, error: PushRefusedError): void {
-    const name = namespace === null ? '' : formatNamespace(namespace);
-    this.refusals.set(id, `${name}: ${error.message}`);
-    this.#notBefore.set(id, performance.now() + REFUSED_PAUSE_MS);
-    this.#context.log.warn({ namespace: name, reason: error.message }, 'structure was refused');
+    this.#reconciler.succeeded(id);
   }
 }
 

@@ -143,9 +143,7 @@ export class Tracker {
       journal.saveToken(token, position);
       // A collection that an event names before the new listing may be one that was made unseen.
       journal.saveListedAt(null);
-      for (const { id, type } of journal.incarnations.live()) {
-        journal.incarnations.update(id, { toReconcile: true, toRepair: type === 'collection' });
-      }
+      journal.incarnations.reconcileAll({ repair: true });
     });
     // What was not seen may have been writes (rule D21).
     this.#lastWrite = position.time;

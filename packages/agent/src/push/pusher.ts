@@ -1,4 +1,8 @@
-import type { DestinationListing, StructureRequest } from '@linkspan/contract/push/structure.ts';
+import type {
+  DestinationListing,
+  ReconcileRequest,
+  StructureRequest,
+} from '@linkspan/contract/push/structure.ts';
 import type { DigestReply, DigestRequest } from '@linkspan/contract/push/digest.ts';
 import type { WriteOperation } from '@linkspan/contract/push/batch.ts';
 import type {
@@ -7,6 +11,7 @@ import type {
   DocumentsReply,
   Progress,
   StructureReply,
+  StructuresReply,
 } from '@linkspan/contract/push/messages.ts';
 
 /** Documents of one namespace for one operation, raw, in the order to be written. Never empty. */
@@ -34,6 +39,9 @@ export interface Pusher {
   open(signal: AbortSignal): Promise<void>;
   pushDocuments(batch: DocumentBatch, signal: AbortSignal): Promise<DocumentsReply>;
   structure(request: StructureRequest, signal: AbortSignal): Promise<StructureReply>;
+  /** Up to `MAX_STRUCTURES` of different namespaces; each is refused by itself. */
+  structures(requests: readonly ReconcileRequest[], signal: AbortSignal): Promise<StructuresReply>;
+  /** Names and types; options and indexes are empty. */
   listing(signal: AbortSignal): Promise<DestinationListing>;
   /** Rejects with {@link DigestCursorLostError} when the walk has to begin again. */
   digest(request: DigestRequest, signal: AbortSignal): Promise<DigestReply>;

@@ -6,12 +6,17 @@ import type { DigestReply, DigestRequest } from '@linkspan/contract/push/digest.
 import {
   DocumentsReply,
   StructureReply,
+  StructuresReply,
   type Complete,
   type CutoverFailed,
   type OpenSessionReply,
   type Progress,
 } from '@linkspan/contract/push/messages.ts';
-import type { DestinationListing, StructureRequest } from '@linkspan/contract/push/structure.ts';
+import type {
+  DestinationListing,
+  ReconcileRequest,
+  StructureRequest,
+} from '@linkspan/contract/push/structure.ts';
 import { SESSION_HEADER } from '@linkspan/contract/push/version.ts';
 import { deserialize, serialize, type Binary, type Document } from 'bson';
 
@@ -122,9 +127,14 @@ export class PusherOverHttp implements Pusher {
     return this.#callBson('structure', request, STRUCTURE_TIMEOUT_MS, read, signal);
   }
 
+  structures(requests: readonly ReconcileRequest[], signal: AbortSignal): Promise<StructuresReply> {
+    const read = (answer: Buffer) => readReply(StructuresReply, answer, 'structures');
+    return this.#callBson('structures', { requests }, STRUCTURE_TIMEOUT_MS, read, signal);
+  }
+
   listing(signal: AbortSignal): Promise<DestinationListing> {
     const read = (answer: Buffer) => readBson(answer, 'listing') as DestinationListing;
-    return this.#callBson('listing', {}, DIGEST_TIMEOUT_MS, read, signal);
+    return this.#callBson('listing', { namesOnly: true }, DIGEST_TIMEOUT_MS, read, signal);
   }
 
   digest(request: DigestRequest, signal: AbortSignal): Promise<DigestReply> {

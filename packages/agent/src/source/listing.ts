@@ -2,6 +2,7 @@ import type { Binary, Document } from 'mongodb';
 import { fieldsOf, isExact, orderedDocument } from '@linkspan/contract/bson/ordered.ts';
 import { findElement } from '@linkspan/contract/bson/raw.ts';
 import { type Namespace, isMigratable } from '@linkspan/contract/push/namespaces.ts';
+import { concurrently } from '@linkspan/contract/tasks/concurrently.ts';
 import type { ClusterTime } from '../journal/clusterTime.ts';
 import { timestampOf } from './changeStream.ts';
 import type { SourceConnection } from './connection.ts';
@@ -35,40 +36,54 @@ export interface Listing {
 
 const NAMESPACE_NOT_FOUND = 26;
 
-/** Every collection and view that a migration moves (rules D5, D6). */
-export async function listSource(source: SourceConnection, after: ClusterTime): Promise<Listing> {
+/** Collections whose indexes are listed at once. */
+const AT_ONCE = 8;
+
+/**
+ * Every collection and view that a migration moves (rules D5, D6).
+ * @param what `names` leaves out indexes, which are asked for one collection at a time
+ */
+export async function listSource(
+  source: SourceConnection,
+  after: ClusterTime,
+  what: 'names' | 'all' = 'all',
+): Promise<Listing> {
   const start = await source.run('admin', { ping: 1 });
   const databases = await source.client.db('admin').admin().listDatabases({ nameOnly: true });
   const namespaces: ListedNamespace[] = [];
   for (const { name } of databases.databases) {
     if (!isMigratable({ db: name, coll: '' })) continue;
-    namespaces.push(...(await listDatabase(source, name, after)));
+    namespaces.push(...(await listDatabase(source, name, after, { indexes: what === 'all' })));
   }
   const end = await source.run('admin', { ping: 1 });
   return { from: start.time, to: end.time, namespaces };
 }
 
-/** One collection or view with its indexes, or null if there is none of that name now. */
-export async function listOne(
+/** Those of the names that there are now, with their indexes. */
+export async function listNamed(
   source: SourceConnection,
-  namespace: Namespace,
+  names: readonly Namespace[],
   after: ClusterTime,
-): Promise<{ from: ClusterTime; to: ClusterTime; found: ListedNamespace | null }> {
+): Promise<Listing> {
   const start = await source.run('admin', { ping: 1 });
-  const [found] = await listDatabase(source, namespace.db, after, namespace.coll);
+  const namespaces: ListedNamespace[] = [];
+  for (const [db, of] of Map.groupBy(names, (name) => name.db)) {
+    const colls = of.map(({ coll }) => coll);
+    namespaces.push(...(await listDatabase(source, db, after, { colls, indexes: true })));
+  }
   const end = await source.run('admin', { ping: 1 });
-  return { from: start.time, to: end.time, found: found ?? null };
+  return { from: start.time, to: end.time, namespaces };
 }
 
 async function listDatabase(
   source: SourceConnection,
   db: string,
   after: ClusterTime,
-  coll?: string,
+  { colls, indexes }: { readonly colls?: readonly string[]; readonly indexes: boolean },
 ): Promise<ListedNamespace[]> {
   const infos = await readDocuments(source, db, {
     listCollections: 1,
-    filter: coll === undefined ? {} : { name: coll },
+    filter: colls === undefined ? {} : { name: { $in: colls } },
     cursor: {},
     ...localAfter(after),
   });
@@ -80,14 +95,15 @@ async function listDatabase(
     const type = info['type'] === 'view' ? 'view' : 'collection';
     const options = Object.fromEntries(fieldsOf(info['options']));
     const unsupported = whyUnsupported(info['type'], options) ?? whyInexact(raw);
-    const isPlain = type === 'collection' && unsupported === null;
-    const listed = isPlain
-      ? await listIndexes(source, namespace, after)
-      : { indexes: [], unsupported };
-    if (listed === null) continue;
-    namespaces.push({ namespace, type, uuid: uuidOf(info), options, ...listed });
+    namespaces.push({ namespace, type, uuid: uuidOf(info), options, indexes: [], unsupported });
   }
-  return namespaces;
+  if (!indexes) return namespaces;
+  const listed = await concurrently(namespaces, AT_ONCE, async (found) => {
+    if (found.type === 'view' || found.unsupported !== null) return found;
+    const own = await listIndexes(source, found.namespace, after);
+    return own === null ? null : { ...found, ...own };
+  });
+  return listed.filter((found) => found !== null);
 }
 
 async function readDocuments(

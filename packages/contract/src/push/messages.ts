@@ -226,6 +226,24 @@ export const StructureReply = Type.Object(
 );
 export type StructureReply = Static<typeof StructureReply>;
 
+/** What came of each request of a `structures`, in their order. */
+export const StructuresReply = Type.Object(
+  {
+    results: Type.Array(
+      Type.Object(
+        {
+          changes: Type.Array(Type.String()),
+          /** A code of `PUSH_ERRORS` with the reason, where it cannot be done. */
+          refused: Nullable(Type.Object({ code: Type.String(), message: Type.String() }, closed)),
+        },
+        closed,
+      ),
+    ),
+  },
+  closed,
+);
+export type StructuresReply = Static<typeof StructuresReply>;
+
 /** Phases of a running migration, in order; a failed cutover goes back to TAILING. */
 export const Phase = Type.Union([
   Type.Literal('STARTING'),

@@ -35,6 +35,20 @@ export interface ReconcileView {
   readonly options: Document;
 }
 
+/** One that says how something is to be, and can be repeated in any order with others. */
+export type ReconcileRequest = ReconcileCollection | ReconcileView;
+
+/** Requests of one `structures` at most. */
+export const MAX_STRUCTURES = 1000;
+
+/**
+ * `POST /sessions/{id}/structures`: one BSON document, for sources with very many collections. Answered
+ * with `StructuresReply`, which says of each by itself what came of it.
+ */
+export interface StructuresRequest {
+  readonly requests: readonly ReconcileRequest[];
+}
+
 /** Drops a collection or view that this migration created; one that is not there is no error. */
 export interface DropNamespace {
   readonly action: 'drop';
@@ -52,8 +66,9 @@ export interface RenameNamespace {
 }
 
 /**
- * `POST /sessions/{id}/listing`: an empty BSON document. The reply is one BSON document of this
- * shape: every namespace that the migration created and that the destination holds now (rule D5).
+ * `POST /sessions/{id}/listing`: a BSON document, empty or `{namesOnly: true}`, with which options and
+ * indexes are left empty. The reply is one BSON document of this shape: every namespace that the
+ * migration created and that the destination holds now (rule D5).
  */
 export interface DestinationListing {
   readonly namespaces: readonly {

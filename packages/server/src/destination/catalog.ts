@@ -1,5 +1,9 @@
 import { fieldsOf } from '@linkspan/contract/bson/ordered.ts';
-import { formatNamespace, type Namespace } from '@linkspan/contract/push/namespaces.ts';
+import {
+  formatNamespace,
+  namespaceKey,
+  type Namespace,
+} from '@linkspan/contract/push/namespaces.ts';
 import type { DestinationListing } from '@linkspan/contract/push/structure.ts';
 import type { Document } from 'mongodb';
 
@@ -23,6 +27,21 @@ export async function findEntry(
 ): Promise<CatalogEntry | null> {
   const entries = await listEntries(destination, db, { name: coll });
   return entries[0] ?? null;
+}
+
+/** What the destination holds under each of the names, by their keys. */
+export async function findEntries(
+  destination: Destination,
+  namespaces: readonly Namespace[],
+): Promise<ReadonlyMap<string, CatalogEntry>> {
+  const found = new Map<string, CatalogEntry>();
+  for (const [db, names] of Map.groupBy(namespaces, (namespace) => namespace.db)) {
+    const filter = { name: { $in: names.map(({ coll }) => coll) } };
+    for (const entry of await listEntries(destination, db, filter)) {
+      found.set(namespaceKey({ db, coll: entry.name }), entry);
+    }
+  }
+  return found;
 }
 
 /** The collections and views of a database, `system.*` left out. */
@@ -72,10 +91,14 @@ export async function isEmpty(destination: Destination, namespace: Namespace): P
   return documents.length === 0;
 }
 
-/** Which of the namespaces the destination holds, with what they are. */
+/**
+ * Which of the namespaces the destination holds, with what they are.
+ * @param namesOnly options and indexes are not asked for
+ */
 export async function listNamespaces(
   destination: Destination,
   namespaces: readonly Namespace[],
+  namesOnly: boolean,
 ): Promise<DestinationListing> {
   const found: DestinationListing['namespaces'][number][] = [];
   for (const [db, names] of Map.groupBy(namespaces, (namespace) => namespace.db)) {
@@ -83,8 +106,13 @@ export async function listNamespaces(
     for (const { name: coll, type, options } of await listEntries(destination, db)) {
       if (!wanted.has(coll)) continue;
       const isView = type === 'view';
+      const one = { db, coll, type: isView ? 'view' : 'collection' } as const;
+      if (namesOnly) {
+        found.push({ ...one, options: {}, indexes: [] });
+        continue;
+      }
       const indexes = isView ? [] : await listIndexes(destination, { db, coll });
-      found.push({ db, coll, type: isView ? 'view' : 'collection', options, indexes });
+      found.push({ ...one, options, indexes });
     }
   }
   return { namespaces: found };

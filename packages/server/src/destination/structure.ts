@@ -1,19 +1,28 @@
-import { formatNamespace, type Namespace } from '@linkspan/contract/push/namespaces.ts';
+import {
+  formatNamespace,
+  namespaceKey,
+  type Namespace,
+} from '@linkspan/contract/push/namespaces.ts';
 import type {
   DropNamespace,
   ReconcileCollection,
+  ReconcileRequest,
   ReconcileView,
   RenameNamespace,
   StructureRequest,
 } from '@linkspan/contract/push/structure.ts';
+import { concurrently } from '@linkspan/contract/tasks/concurrently.ts';
 import type { Document } from 'mongodb';
 
 import { canonical, normaliseCollation } from './canonical.ts';
-import { findEntry, isEmpty, listIndexes, type CatalogEntry } from './catalog.ts';
+import { findEntries, findEntry, isEmpty, listIndexes, type CatalogEntry } from './catalog.ts';
 import { normaliseOptions, optionChanges } from './collectionOptions.ts';
 import type { Destination } from './destination.ts';
 import { DestinationRefusedError, StructureRefusedError } from './errors.ts';
 import { normaliseIndex, planIndexes, type IndexPlan } from './indexSpecs.ts';
+
+/** Of {@link reconcileAll}: commands under way at the destination. */
+const AT_ONCE = 8;
 
 const UNAUTHORIZED = 13;
 const NAMESPACE_NOT_FOUND = 26;
@@ -40,7 +49,7 @@ export async function applyStructure(
   owned: OwnedNamespaces,
   request: StructureRequest,
 ): Promise<string[]> {
-  const work = new Structure(destination, owned);
+  const work = new Structure(destination, owned, (namespace) => findEntry(destination, namespace));
   switch (request.action) {
     case 'collection':
       await work.collection(request);
@@ -58,21 +67,58 @@ export async function applyStructure(
   return work.changes;
 }
 
+/** What came of one of many requests: `error` says why it was refused. */
+export interface Reconciled {
+  readonly changes: readonly string[];
+  readonly error: StructureRefusedError | DestinationRefusedError | null;
+}
+
+/**
+ * Carries out requests of different namespaces, with one look at what is there: servers read their
+ * whole catalogue for it.
+ * @returns what came of each, in their order
+ * @throws {DestinationUnavailableError}
+ */
+export async function reconcileAll(
+  destination: Destination,
+  owned: OwnedNamespaces,
+  requests: readonly ReconcileRequest[],
+): Promise<Reconciled[]> {
+  const entries = await findEntries(destination, requests);
+  const find: FindEntry = async (namespace) => entries.get(namespaceKey(namespace)) ?? null;
+  return concurrently(requests, AT_ONCE, async (request) => {
+    const work = new Structure(destination, owned, find);
+    try {
+      await (request.action === 'view' ? work.view(request) : work.collection(request));
+      return { changes: work.changes, error: null };
+    } catch (error) {
+      const isRefusal =
+        error instanceof StructureRefusedError || error instanceof DestinationRefusedError;
+      if (!isRefusal) throw error;
+      return { changes: work.changes, error };
+    }
+  });
+}
+
+type FindEntry = (namespace: Namespace) => Promise<CatalogEntry | null>;
+
 class Structure {
   readonly changes: string[] = [];
   readonly #destination: Destination;
   readonly #owned: OwnedNamespaces;
+  readonly #find: FindEntry;
 
-  constructor(destination: Destination, owned: OwnedNamespaces) {
+  constructor(destination: Destination, owned: OwnedNamespaces, find: FindEntry) {
     this.#destination = destination;
     this.#owned = owned;
+    this.#find = find;
   }
 
   async collection(request: ReconcileCollection): Promise<void> {
     const where = formatNamespace(request);
     const options = normaliseOptions(request.options, where);
     const indexes = request.indexes.map((spec) => normaliseIndex(spec, where));
-    let entry = await findEntry(this.#destination, request);
+    let entry = await this.#find(request);
     if (entry?.type === 'view' && (await this.#owned.has(request))) {
       await this.#drop(request);
       entry = null;
@@ -90,7 +136,7 @@ class Structure {
     const { viewOn, pipeline } = request.options;
     const collation = normaliseCollation(request.options['collation']);
     const wanted = { viewOn, pipeline, ...(collation === undefined ? {} : { collation }) };
-    const entry = await findEntry(this.#destination, request);
+    const entry = await this.#find(request);
     const same = entry !== null && sameView(entry, wanted);
     if (entry !== null && !(await this.#owned.has(request))) {
       if (!same) throw notOurs(request, entry);
@@ -108,16 +154,13 @@ class Structure {
       await this.#owned.remove(request);
       return;
     }
-    const entry = await findEntry(this.#destination, request);
+    const entry = await this.#find(request);
     if (entry !== null) throw notOurs(request, entry);
   }
 
   async rename(request: RenameNamespace): Promise<void> {
     const to = { db: request.toDb, coll: request.toColl };
-    const [entry, target] = await Promise.all([
-      findEntry(this.#destination, request),
-      findEntry(this.#destination, to),
-    ]);
+    const [entry, target] = await Promise.all([this.#find(request), this.#find(to)]);
     const ownsTarget = await this.#owned.has(to);
     if (entry === null) {
       if (target === null || !ownsTarget) {

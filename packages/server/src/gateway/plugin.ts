@@ -45,7 +45,7 @@ import {
   type Reporter,
 } from './reports.ts';
 import type { PushSession } from './session.ts';
-import { changeStructure, listDestination } from './structure.ts';
+import { changeStructure, changeStructures, listDestination } from './structure.ts';
 import { unlinkHost } from './unlink.ts';
 import { reportValidation } from './validations.ts';
 import { pollWork } from './work.ts';
@@ -160,11 +160,12 @@ export function createPlugin(context: GatewayContext, stop: () => void): Fastify
     });
     app.post('/sessions/:id/documents', asHost, (request) => withBody(request, pushDocuments));
     app.post('/sessions/:id/structure', asHost, (request) => withBody(request, changeStructure));
+    app.post('/sessions/:id/structures', asHost, (request) => withBody(request, changeStructures));
     app.post('/sessions/:id/digest', asHost, async (request, reply) =>
       reply.type(BSON).send(await withBody(request, readDigest)),
     );
     app.post('/sessions/:id/listing', asHost, async (request, reply) => {
-      const listing = await listDestination(await held(request));
+      const listing = await withBody(request, listDestination);
       return reply.type(BSON).send(Buffer.from(listing));
     });
     app.post('/sessions/:id/report', asHost, async (request, reply) => {

@@ -1,11 +1,16 @@
 import { fieldsOf, isDocument, orderedDocument } from '@linkspan/contract/bson/ordered.ts';
-import type { StructureReply } from '@linkspan/contract/push/messages.ts';
+import type { StructureReply, StructuresReply } from '@linkspan/contract/push/messages.ts';
 import { namespaceKey } from '@linkspan/contract/push/namespaces.ts';
-import type { StructureRequest } from '@linkspan/contract/push/structure.ts';
+import {
+  MAX_STRUCTURES,
+  type ReconcileRequest,
+  type StructureRequest,
+} from '@linkspan/contract/push/structure.ts';
 import { BSON } from 'mongodb';
 
 import { listNamespaces } from '../destination/catalog.ts';
-import { applyStructure } from '../destination/structure.ts';
+import { DestinationRefusedError } from '../destination/errors.ts';
+import { applyStructure, reconcileAll } from '../destination/structure.ts';
 import { checkNamespace } from './documents.ts';
 import { PushError } from './errors.ts';
 import { readText } from './messages.ts';
@@ -28,20 +33,79 @@ export async function changeStructure(session: PushSession, body: Buffer): Promi
   });
 }
 
+/**
+ * Carries out requests of many namespaces at once; what is refused of one does not keep the others.
+ * @throws {PushError} {DestinationUnavailableError}
+ */
+export async function changeStructures(
+  session: PushSession,
+  body: Buffer,
+): Promise<StructuresReply> {
+  const requests = readRequests(decode(body));
+  return session.structure.run(requests.map(namespaceKey), async () => {
+    session.check();
+    const results = await reconcileAll(session.destination, session.owned, requests);
+    return {
+      results: results.map(({ changes, error }) => ({
+        changes: [...changes],
+        refused:
+          error === null
+            ? null
+            : {
+                code:
+                  error instanceof DestinationRefusedError
+                    ? 'DESTINATION_REFUSED'
+                    : 'STRUCTURE_REFUSED',
+                message: error.message,
+              },
+      })),
+    };
+  });
+}
+
 /** A `DestinationListing` in BSON. */
-export async function listDestination(session: PushSession): Promise<Uint8Array> {
+export async function listDestination(session: PushSession, body: Buffer): Promise<Uint8Array> {
+  const namesOnly = decode(body)['namesOnly'] === true;
   session.check();
-  return BSON.serialize(await listNamespaces(session.destination, session.ownedNamespaces));
+  const { destination, ownedNamespaces } = session;
+  return BSON.serialize(await listNamespaces(destination, ownedNamespaces, namesOnly));
 }
 
 /** @throws {PushError} MESSAGE_INVALID, NAMESPACE_REFUSED */
 export function readRequest(body: Buffer): StructureRequest {
-  let message: Record<string, unknown>;
+  return readMessage(decode(body));
+}
+
+function decode(body: Buffer): Record<string, unknown> {
   try {
-    message = orderedDocument(body);
+    return orderedDocument(body);
   } catch {
     throw new PushError('MESSAGE_INVALID', 'The body is not BSON.');
   }
+}
+
+function readRequests({ requests }: Record<string, unknown>): ReconcileRequest[] {
+  const valid =
+    Array.isArray(requests) &&
+    requests.length <= MAX_STRUCTURES &&
+    requests.every((request) => isDocument(request));
+  if (!valid) {
+    throw new PushError(
+      'MESSAGE_INVALID',
+      `requests: must be an array of at most ${MAX_STRUCTURES} documents.`,
+    );
+  }
+  const read = requests.map((request) => readMessage(Object.fromEntries(fieldsOf(request))));
+  if (new Set(read.map(namespaceKey)).size < read.length) {
+    throw new PushError('MESSAGE_INVALID', 'requests: names a namespace more than once.');
+  }
+  return read.map((request) => {
+    if (request.action === 'collection' || request.action === 'view') return request;
+    throw new PushError('MESSAGE_INVALID', `requests: "${request.action}" is sent by itself.`);
+  });
+}
+
+function readMessage(message: Record<string, unknown>): StructureRequest {
   const action = readText(message, 'action');
   const namespace = { db: readText(message, 'db'), coll: readText(message, 'coll') };
   checkNamespace(namespace);

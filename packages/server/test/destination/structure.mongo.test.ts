@@ -63,7 +63,7 @@ const collection = (
 ): Promise<string[]> => apply({ action: 'collection', db, coll, options, indexes });
 
 async function listing(): Promise<unknown> {
-  return listNamespaces(destination, [...owned.values()]);
+  return listNamespaces(destination, [...owned.values()], false);
 }
 
 const INDEXES = [

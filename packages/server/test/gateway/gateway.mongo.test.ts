@@ -92,6 +92,45 @@ test('who calls is asked before anything else, and the version before the body',
   expect((await host.open('f'.repeat(24))).code).toBe('MIGRATION_NOT_ACTIVE');
 });
 
+test('many structures at once: what is refused of one does not keep the others (C12, D11)', async () => {
+  const session = await host.session(migrationId);
+  const wanted = (coll: string, options = {}) => ({
+    action: 'collection',
+    db: 'app',
+    coll,
+    options,
+    indexes: [{ key: { a: 1 }, name: 'a_1' }],
+  });
+  const send = (...requests: object[]) => session.post('structures', BSON.serialize({ requests }));
+  await push.mongo.client().db('app').collection('theirs').insertOne({ a: 1 });
+  const view = { action: 'view', db: 'app', coll: 'v', options: { viewOn: 'm1', pipeline: [] } };
+  const requests = [wanted('m1'), wanted('theirs'), wanted('m2', { storage: 1 }), view];
+  expect((await send(...requests)).json).toEqual({
+    results: [
+      { changes: ['app.m1: create it', 'app.m1: build the indexes a_1'], refused: null },
+      {
+        changes: [],
+        refused: { code: 'STRUCTURE_REFUSED', message: expect.stringContaining('app.theirs') },
+      },
+      {
+        changes: [],
+        refused: { code: 'STRUCTURE_REFUSED', message: expect.stringContaining('storage') },
+      },
+      { changes: ['app.v: create it'], refused: null },
+    ],
+  });
+  const again = await send(wanted('m1'), view);
+  expect(again.json).toEqual({
+    results: [
+      { changes: [], refused: null },
+      { changes: [], refused: null },
+    ],
+  });
+  expect((await send(wanted('system.users'))).code).toBe('NAMESPACE_REFUSED');
+  expect((await send(wanted('m1'), wanted('m1'))).code).toBe('MESSAGE_INVALID');
+  expect((await send({ action: 'drop', db: 'app', coll: 'm1' })).code).toBe('MESSAGE_INVALID');
+});
+
 test('documents go only where the migration made a collection (D11, C12)', async () => {
   const session = await host.session(migrationId);
   expect((await migration()).status).toBe('WORKING');

@@ -1,0 +1,247 @@
+import {
+  type Namespace,
+  formatNamespace,
+  namespaceKey,
+} from '@linkspan/contract/push/namespaces.ts';
+import type { ReconcileRequest } from '@linkspan/contract/push/structure.ts';
+import { BSON } from 'mongodb';
+import type { Incarnation } from '../journal/incarnations.ts';
+import type { IndexStage } from '../journal/journal.ts';
+import { PushRefusedError } from '../push/errors.ts';
+import { type ListedNamespace, listNamed } from '../source/listing.ts';
+import { end } from './applyEvent.ts';
+import { type MigrationContext, MigrationFailedError, persist } from './context.ts';
+import { expiresDocuments, wantedIndexes, wantedOptions } from './indexes.ts';
+import { describe, isSame, listNamesInto } from './listSourceInto.ts';
+
+const REFUSED_PAUSE_MS = 5000;
+
+/** Collections that one listing serves: servers read their whole catalogue for it. */
+const AT_ONCE = 500;
+
+/** Requests pushed together hold so many bytes at most. */
+const TOGETHER_BYTES = 4 * 1024 * 1024;
+
+/** Indexes of a collection of so many bytes take their time, and no other collection waits for them. */
+const ALONE_BYTES = 16 * 1024 * 1024;
+
+/** A reconciliation under way: what was known of the collection before it was listed. */
+interface Begun {
+  readonly id: number;
+  readonly namespace: Namespace;
+  readonly names: number;
+  readonly structures: number;
+}
+
+/** One that the listing has shown. */
+interface Found extends Begun {
+  readonly found: ListedNamespace;
+}
+
+/** What the destination said of one: what it changed, or why it refused. */
+type Answer = { readonly changes: readonly string[] } | { readonly refused: string };
+
+/**
+ * Makes collections and views at the destination as the source has them, many with one listing. What
+ * the listing shows of each counts by itself: once the stream has passed it without a drop or rename
+ * of that name in between (rule D7).
+ */
+export class Reconciler {
+  readonly #context: MigrationContext;
+  #stage: IndexStage;
+  #round = 0;
+  #changes: string[] = [];
+  readonly #refusals = new Map<number, string>();
+  /** By incarnation, in milliseconds of a clock that only goes forward. */
+  readonly #notBefore = new Map<number, number>();
+
+  constructor(context: MigrationContext) {
+    this.#context = context;
+    this.#stage = context.journal.state()?.stage ?? 'tail';
+  }
+
+  /** From now on with the indexes of that stage; what is under way does not count for it. */
+  startRound(stage: IndexStage): void {
+    this.#stage = stage;
+    this.#round += 1;
+    this.#changes = [];
+    this.#refusals.clear();
+    this.#notBefore.clear();
+  }
+
+  /** What was changed at the destination since {@link startRound}, in words. */
+  get changes(): readonly string[] {
+    return this.#changes;
+  }
+
+  get refusals(): ReadonlyMap<number, string> {
+    return this.#refusals;
+  }
+
+  isPostponed(id: number): boolean {
+    return (this.#notBefore.get(id) ?? 0) > performance.now();
+  }
+
+  /** Shows why one was refused, and leaves it for a while. */
+  postpone(id: number, namespace: Namespace | null, reason: string): void {
+    const name = namespace === null ? '' : formatNamespace(namespace);
+    this.#refusals.set(id, `${name}: ${reason}`);
+    this.#notBefore.set(id, performance.now() + REFUSED_PAUSE_MS);
+    this.#context.log.warn({ namespace: name, reason }, 'structure was refused');
+  }
+
+  /** Nothing is kept of it any more. */
+  succeeded(id: number): void {
+    this.#refusals.delete(id);
+    this.#notBefore.delete(id);
+  }
+
+  /** Reconciles the oldest ones that wait for it; false if there were none. */
+  async next(): Promise<boolean> {
+    const { journal, lives, gate, source, signal, hooks, work } = this.#context;
+    const postponed = [...this.#notBefore.keys()].filter((id) => this.isPostponed(id));
+    const begun = journal.pending
+      .toReconcile(postponed, AT_ONCE)
+      .map(({ id, source: namespace }): Begun => {
+        const [names, structures] = [lives.nameChanges(id), lives.structureChanges(id)];
+        return { id, namespace, names, structures };
+      });
+    if (begun.length === 0) return false;
+    const round = this.#round;
+    const asked = begun.map(({ namespace }) => namespace);
+    const listed = await persist(this.#context, `listing ${describe(asked)}`, () =>
+      listNamed(source, asked, gate.position.time),
+    );
+    for (const name of asked) await hooks.afterListing?.(formatNamespace(name));
+    await gate.waitFor(listed.to, signal);
+    const seen = new Map(listed.namespaces.map((one) => [namespaceKey(one.namespace), one]));
+    const toPush: Found[] = [];
+    const toList: Namespace[] = [];
+    for (const one of begun) {
+      if (lives.nameChanges(one.id) !== one.names) continue;
+      const current = journal.incarnations.get(one.id);
+      if (current === undefined) continue;
+      const found = seen.get(namespaceKey(one.namespace));
+      if (found !== undefined && isSame(current, found)) {
+        if (found.unsupported === null) toPush.push({ ...one, found });
+        else this.#settle({ ...one, found }, round);
+        continue;
+      }
+      // No event told of it: a source before 6.0, or a collection that lived only for a moment.
+      journal.transaction(() => end(journal, current, null));
+      lives.nameChanged(one.id);
+      if (found !== undefined) toList.push(one.namespace);
+    }
+    await listNamesInto(this.#context, toList);
+    await this.#push(toPush, round);
+    work.notify();
+    return true;
+  }
+
+  async #push(all: readonly Found[], round: number): Promise<void> {
+    const { journal, locks } = this.#context;
+    const isLarge = ({ id }: Found): boolean =>
+      (journal.incarnations.get(id)?.bytesTotal ?? 0) > ALONE_BYTES;
+    const alone = all.filter(isLarge).map((one) => [one]);
+    const together = cutByBytes(all.filter((one) => !isLarge(one)));
+    for (const group of [...together, ...alone]) {
+      const ids = group.map(({ id }) => id);
+      await locks.sharedAll(ids, () => this.#pushGroup(group, round));
+    }
+  }
+
+  async #pushGroup(group: readonly Found[], round: number): Promise<void> {
+    const { journal, lives } = this.#context;
+    const ready = group.flatMap((one) => {
+      const incarnation = journal.incarnations.get(one.id);
+      const isCurrent = incarnation !== undefined && lives.nameChanges(one.id) === one.names;
+      return isCurrent && !journal.structural.concerns(one.id) ? [{ one, incarnation }] : [];
+    });
+    const requests = ready.map(({ one, incarnation }) => this.#requestFor(one, incarnation));
+    const answers = await this.#send(requests);
+    for (const [index, { one, incarnation }] of ready.entries()) {
+      const answer = answers[index];
+      if (answer === undefined) continue;
+      if ('refused' in answer) this.#refused(incarnation, answer.refused);
+      else this.#pushed(one, incarnation, answer.changes, round);
+    }
+  }
+
+  #requestFor({ found }: Found, incarnation: Incarnation): ReconcileRequest {
+    const destination = incarnation.destination ?? incarnation.source;
+    const options = wantedOptions(found.options, this.#stage);
+    if (found.type === 'view') return { action: 'view', ...destination, options };
+    const indexes = wantedIndexes(found.indexes, incarnation.state, this.#stage);
+    return { action: 'collection', ...destination, options, indexes };
+  }
+
+  async #send(requests: readonly ReconcileRequest[]): Promise<Answer[]> {
+    const { pusher, signal } = this.#context;
+    const [first] = requests;
+    if (first === undefined) return [];
+    try {
+      if (requests.length === 1) return [await pusher.structure(first, signal)];
+      const { results } = await pusher.structures(requests, signal);
+      return results.map(({ changes, refused }) =>
+        refused === null ? { changes } : { refused: refused.message },
+      );
+    } catch (error) {
+      if (!(error instanceof PushRefusedError)) throw error;
+      if (requests.length === 1) return [{ refused: error.message }];
+      // The message as such was refused: by itself, each shows whether it is the reason.
+      const answers: Answer[] = [];
+      for (const request of requests) answers.push(...(await this.#send([request])));
+      return answers;
+    }
+  }
+
+  #pushed(one: Found, incarnation: Incarnation, changes: readonly string[], round: number): void {
+    const { id, found } = one;
+    this.#changes.push(...changes);
+    this.succeeded(id);
+    this.#context.journal.incarnations.update(id, {
+      destination: incarnation.destination ?? incarnation.source,
+      collated: found.options['collation'] !== undefined,
+      expires: expiresDocuments(found.options, found.indexes),
+    });
+    this.#settle(one, round);
+  }
+
+  /** It is reconciled, unless something happened to it since it was listed. */
+  #settle({ id, names, structures, found }: Found, round: number): void {
+    const { journal, lives } = this.#context;
+    const isCurrent = lives.structureChanges(id) === structures && this.#round === round;
+    journal.incarnations.update(id, {
+      unsupported: found.unsupported,
+      ...(lives.nameChanges(id) === names && { uuid: found.uuid }),
+      ...(isCurrent && { toReconcile: false }),
+    });
+  }
+
+  /**
+   * A collection that cannot be made at all ends the migration. A later refusal (an index that the
+   * destination cannot build) is shown and tried again; a cutover fails on it.
+   */
+  #refused({ id, source, destination }: Incarnation, reason: string): void {
+    if (destination === null) {
+      throw new MigrationFailedError(`${formatNamespace(source)} cannot be created: ${reason}`);
+    }
+    this.postpone(id, source, reason);
+  }
+}
+
+/** Runs of so many bytes; a larger one stands alone. */
+function cutByBytes(all: readonly Found[]): Found[][] {
+  const runs: Found[][] = [];
+  let bytes = Infinity;
+  for (const one of all) {
+    const own = BSON.serialize({ options: one.found.options, indexes: one.found.indexes }).length;
+    if (bytes + own > TOGETHER_BYTES) {
+      runs.push([]);
+      bytes = 0;
+    }
+    runs.at(-1)?.push(one);
+    bytes += own;
+  }
+  return runs;
+}
