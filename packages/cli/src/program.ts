@@ -15,6 +15,7 @@ import { addConfigInit } from './commands/config/init.ts';
 import { addConfigList } from './commands/config/list.ts';
 import { addConfigSet } from './commands/config/set.ts';
 import { addInit } from './commands/init/init.ts';
+import { addLinkConfirm } from './commands/link/confirm.ts';
 import { addLinkCreate } from './commands/link/create.ts';
 import { addLinkDelete } from './commands/link/delete.ts';
 import { addLinkDescribe } from './commands/link/describe.ts';
@@ -43,8 +44,11 @@ import { addServiceAccountsCreate } from './commands/serviceAccounts/create.ts';
 import { addServiceAccountsDelete } from './commands/serviceAccounts/delete.ts';
 import { addServiceAccountsDescribe } from './commands/serviceAccounts/describe.ts';
 import { addServiceAccountsList } from './commands/serviceAccounts/list.ts';
+import { addStoreBackup } from './commands/store/backup.ts';
 import { addStoreCopy } from './commands/store/copy.ts';
 import { addStoreMigrate } from './commands/store/migrate.ts';
+import { addStoreRestore } from './commands/store/restore.ts';
+import { addStoreRestored } from './commands/store/restored.ts';
 import { addStoreStatus } from './commands/store/status.ts';
 import { addValidationCreate } from './commands/validation/create.ts';
 import { addValidationDescribe } from './commands/validation/describe.ts';
@@ -84,6 +88,9 @@ export function makeProgram(): Command {
     addStoreStatus,
     addStoreMigrate,
     addStoreCopy,
+    addStoreBackup,
+    addStoreRestore,
+    addStoreRestored,
   ]);
   noun(program, 'config', [], 'Profiles: how to reach a server, and as whom.', [
     addConfigInit,
@@ -155,6 +162,7 @@ function addLiveMigrations(program: Command): void {
   noun(liveMigrations, 'link', [], 'The link-token and the organization link.', [
     addLinkCreate,
     addLinkDescribe,
+    addLinkConfirm,
     addLinkDelete,
   ]);
   noun(liveMigrations, 'availableProjects', ['availableProject'], 'Projects of the source.', [

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import type { ServerConfig } from './config/config.ts';
 import { addressList } from './domain/addresses.ts';
+import { openControlSocket } from './control/socket.ts';
 import { createGateway, type Gateway, type GatewayDependencies } from './gateway/gateway.ts';
 import { cutConnections } from '@linkspan/contract/serving/closing.ts';
 import type { SharedNonceUse } from '@linkspan/contract/serving/digest.ts';
@@ -120,6 +121,9 @@ export async function startServer({
     await gateway.close();
     cutConnections(app.server, closeGraceMs);
   });
+  if (store.embedded !== null) {
+    resources.use(await openControlSocket(config.store.dataDirectory, store.embedded, log));
+  }
   await gateway.start();
   await removal.start();
   await control.start();

@@ -161,6 +161,12 @@ async function administer(url: string, statement: string): Promise<void> {
   }
 }
 
+/** The path of a program that comes with the local server, as `pg_dump`; null without one. */
+export function postgresqlProgram(name: string): string | null {
+  const bin = binaries();
+  return bin === null ? null : join(bin, name);
+}
+
 /** The directory of the newest version's programs. */
 function binaries(): string | null {
   if (!existsSync(INSTALLED)) return null;

@@ -31,6 +31,7 @@ export type AvailableProject = Static<typeof AvailableProject>;
  *   unlinked from the source side.
  * - `LINKED`: a host was heard of lately.
  * - `STALE`: no host was heard of for a while.
+ * - `SUSPENDED`: the server's state was restored from a backup; an owner has to confirm the link.
  * - `REMOVING`: the link-token was removed; writes under way are being waited for.
  */
 export const OrganizationLinkState = Type.Enum([
@@ -39,6 +40,7 @@ export const OrganizationLinkState = Type.Enum([
   'NOT_SYNCED',
   'LINKED',
   'STALE',
+  'SUSPENDED',
   'REMOVING',
 ]);
 export type OrganizationLinkState = Static<typeof OrganizationLinkState>;

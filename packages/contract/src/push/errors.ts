@@ -7,6 +7,11 @@ export const PUSH_ERRORS = {
   LINK_TOKEN_REFUSED: { status: 401, retry: false },
   /** The host is unknown or its link was removed. Final: the agent stops all work of that link. */
   LINK_REFUSED: { status: 401, retry: false },
+  /**
+   * The server's state was restored from a backup and no owner has confirmed the link yet: the same
+   * request again later. Agents that do not know the code do that for its status.
+   */
+  LINK_SUSPENDED: { status: 503, retry: true },
   /** The server does not speak the agent's version of the protocol. */
   PUSH_VERSION_UNSUPPORTED: { status: 400, retry: false },
   /** A message does not have the documented shape; the detail names the field. */

@@ -3,7 +3,7 @@ import { HEARTBEAT_FRESH_MS } from '@linkspan/contract/push/messages.ts';
 
 /** How a link looks from outside, from its row's state and its hosts. */
 export function organizationLinkState(
-  state: 'PENDING' | 'LINKED' | 'REMOVING',
+  state: 'PENDING' | 'LINKED' | 'SUSPENDED' | 'REMOVING',
   hosts: readonly {
     readonly heartbeatAt: string;
     readonly hasReported: boolean;

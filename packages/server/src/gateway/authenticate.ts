@@ -6,7 +6,7 @@ import * as links from '../store/links.ts';
 import * as migrationHosts from '../store/migrationHosts.ts';
 import type { LinkRow, MigrationHostRow } from '../store/schema.ts';
 import type { GatewayContext } from './context.ts';
-import { PushError } from './errors.ts';
+import { LINK_SUSPENDED, PushError } from './errors.ts';
 
 /** What a host is told that the source side has unlinked. */
 export const UNLINKED =
@@ -27,7 +27,7 @@ export interface Credentials {
 
 /**
  * Who sends a request. Looked up in the store every time: no credential is valid offline (rule C6).
- * @throws {PushError} LINK_REFUSED
+ * @throws {PushError} LINK_REFUSED; LINK_SUSPENDED until an owner has confirmed the link
  */
 export async function authenticateHost(
   { store, audit }: GatewayContext,
@@ -55,6 +55,7 @@ export async function authenticateHost(
     audit.failed(account, address, 'ADDRESS_NOT_ON_ACCESS_LIST');
     throw notOnList('LINK_REFUSED', address);
   }
+  if (link.suspended_at !== null) throw LINK_SUSPENDED;
   return { host, link, remoteAddress: address };
 }
 
@@ -64,7 +65,7 @@ export interface TokenPrincipal {
   readonly remoteAddress: string;
 }
 
-/** @throws {PushError} LINK_TOKEN_REFUSED */
+/** @throws {PushError} LINK_TOKEN_REFUSED; LINK_SUSPENDED until an owner has confirmed the link */
 export async function authenticateToken(
   { store, audit }: GatewayContext,
   { authorization, remoteAddress }: Credentials,
@@ -83,6 +84,7 @@ export async function authenticateToken(
     audit.failed(account, address, 'ADDRESS_NOT_ON_ACCESS_LIST');
     throw notOnList('LINK_TOKEN_REFUSED', address);
   }
+  if (link.suspended_at !== null) throw LINK_SUSPENDED;
   return { link, remoteAddress: address };
 }
 

@@ -30,6 +30,12 @@ export const PAUSED = new PushError(
   'The live migration is paused: it goes on after resume.',
 );
 
+/** What hosts of a link are told that came back with a backup (rule C8). */
+export const LINK_SUSPENDED = new PushError(
+  'LINK_SUSPENDED',
+  'The server was restored from a backup: an organization owner has to confirm the link first.',
+);
+
 const RETRY_AFTER_SECONDS = '1';
 
 /** The one place where an error becomes an answer: the API's error body with a push error's code. */

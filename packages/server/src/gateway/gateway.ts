@@ -88,6 +88,7 @@ export function createGateway({
     },
     async start() {
       signals.use(store.signals.on(LINK_TOPIC, (linkId) => context.wakes.changed(linkId)));
+      await store.signals.listening();
     },
     async close() {
       stop();

@@ -19,7 +19,7 @@ import type { ClusterRow, LiveMigrationRow, PushSessionRow } from '../store/sche
 import type { Store } from '../store/store.ts';
 import { hashOf, UNLINKED, type HostPrincipal } from './authenticate.ts';
 import type { GatewayContext } from './context.ts';
-import { PAUSED, PushError } from './errors.ts';
+import { LINK_SUSPENDED, PAUSED, PushError } from './errors.ts';
 import { settleLeftBehind } from './fence.ts';
 import { PushSession } from './session.ts';
 
@@ -96,7 +96,9 @@ async function enter(
   sessionSecret: string,
 ): Promise<void> {
   const { id, migrationId, clusterId, connectionName } = session.identity;
-  if ((await links.findForShare(tx, link.id))?.state !== 'LINKED') throw LINK_GONE;
+  const now = await links.findForShare(tx, link.id);
+  if (now?.state !== 'LINKED') throw LINK_GONE;
+  if (now.suspended_at !== null) throw LINK_SUSPENDED;
   if ((await migrationHosts.find(tx, host.id))?.unlinked_at !== null) throw HOST_UNLINKED;
   const migration = await liveMigrations.findOfHost(tx, host.id, migrationId);
   if (migration === undefined || migration.link_id !== link.id) throw ENDED;

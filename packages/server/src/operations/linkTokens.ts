@@ -70,6 +70,7 @@ export async function create(
       token_host_id: null,
       access_list: JSON.stringify(accessList),
       created_at: now,
+      suspended_at: null,
     });
     const actor = actorOf(principal);
     await events.record(tx, { type: 'API_KEY_CREATED', orgId, actor, targetId: key.row.id });
@@ -123,7 +124,7 @@ export async function describe(
       unlinked: host.unlinked_at === null ? null : apiTime(host.unlinked_at),
     })),
     state: organizationLinkState(
-      link.state,
+      link.suspended_at !== null && link.state !== 'REMOVING' ? 'SUSPENDED' : link.state,
       hosts.map((host) => ({
         heartbeatAt: host.heartbeat_at,
         hasReported: host.inventory !== '[]',

@@ -10,6 +10,7 @@ import { type Endpoint, operation } from '../http/endpoint.ts';
 import { RATE_LIMITS } from '../http/rateLimit.ts';
 import { actorOf, type OperationContext } from '../operations/context.ts';
 import { availableProjects } from '../operations/inventory.ts';
+import * as linkConfirmation from '../operations/linkConfirmation.ts';
 import type { LinkRemoval } from '../operations/linkRemoval.ts';
 import * as linkTokens from '../operations/linkTokens.ts';
 
@@ -73,6 +74,21 @@ export function linkTokenEndpoints(context: OperationContext, removal: LinkRemov
       status: 200,
       versions: [{ date: FIRST_VERSION, response: OrganizationLink }],
       handle: async ({ params }) => ({ body: await linkTokens.describe(context, params.orgId) }),
+    }),
+    operation({
+      ...org,
+      api: 'linkspan',
+      limits,
+      operationId: 'confirmOrganizationLink',
+      summary: 'Let a link go on that is suspended since a backup was restored',
+      method: 'POST',
+      path: '/orgs/{orgId}/liveMigrations/link/confirm',
+      role: 'ORG_OWNER',
+      status: 200,
+      versions: [{ date: FIRST_VERSION, response: OrganizationLink }],
+      handle: async ({ principal, params }) => ({
+        body: await linkConfirmation.confirm(context, principal, params.orgId),
+      }),
     }),
   ];
 }

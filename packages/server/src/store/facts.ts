@@ -19,3 +19,7 @@ export async function claim(ex: Executor, name: StoreFact, value: string): Promi
     .execute();
   return (await find(ex, name)) ?? value;
 }
+
+export async function remove(ex: Executor, name: StoreFact): Promise<void> {
+  await ex.deleteFrom('store_facts').where('name', '=', name).execute();
+}

@@ -65,6 +65,34 @@ export async function useToken(ex: Executor, id: string, hostId: string): Promis
 }
 
 /**
+ * Makes every link wait for an owner, save for those that are being removed (rule C8).
+ * @returns those that did not wait already
+ */
+export async function suspendAll(tx: Executor, at: string): Promise<LinkRow[]> {
+  return tx
+    .updateTable('links')
+    .set({ suspended_at: at })
+    .where('state', '!=', 'REMOVING')
+    .where('suspended_at', 'is', null)
+    .returningAll()
+    .execute();
+}
+
+/**
+ * An owner wants the link to go on.
+ * @returns false if it did not wait for that
+ */
+export async function confirm(ex: Executor, id: string): Promise<boolean> {
+  const result = await ex
+    .updateTable('links')
+    .set({ suspended_at: null })
+    .where('id', '=', id)
+    .where('suspended_at', 'is not', null)
+    .executeTakeFirst();
+  return result.numUpdatedRows > 0n;
+}
+
+/**
  * Begins the removal: the link has no key from here on (rule C1).
  * @returns false if it is being removed already
  */

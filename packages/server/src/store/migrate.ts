@@ -4,6 +4,7 @@ import type { Executor } from './executor.ts';
 import * as initial from './migrations/0001-initial.ts';
 import * as accounts from './migrations/0002-accounts.ts';
 import * as nodes from './migrations/0003-nodes.ts';
+import * as suspension from './migrations/0006-suspension.ts';
 import type { StoreDialect } from './dialects/dialect.ts';
 import * as control from './migrations/0004-control.ts';
 import * as writeBlock from './migrations/0005-write-block.ts';
@@ -24,6 +25,7 @@ const MIGRATIONS: readonly Migration[] = [
   { name: '0003-nodes', up: nodes.up },
   { name: '0004-control', up: control.up },
   { name: '0005-write-block', up: writeBlock.up },
+  { name: '0006-suspension', up: suspension.up },
 ];
 
 /** The store was written by a newer server than this one (rule C15). */

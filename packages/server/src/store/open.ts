@@ -4,11 +4,19 @@ import { type Dialect, Kysely, SqliteDialect } from 'kysely';
 import type { StoreDialect } from './dialects/dialect.ts';
 import { openPostgres, POSTGRESQL } from './dialects/postgres.ts';
 import { openSqlite, SQLITE } from './dialects/sqlite.ts';
+import type { Executor } from './executor.ts';
+import * as facts from './facts.ts';
+import { backUp, BackupError } from './maintenance/backup.ts';
 import { claimMasterKey, loadMasterKey } from './masterKey.ts';
 import { migrate } from './migrate.ts';
 import type { Schema } from './schema.ts';
 import { SqlStore } from './sqlStore.ts';
-import { type Store, StoreNotDurableError, StoreUnavailableError } from './store.ts';
+import {
+  type EmbeddedStore,
+  type Store,
+  StoreNotDurableError,
+  StoreUnavailableError,
+} from './store.ts';
 
 /** The embedded store's file, in its data directory. */
 export const STORE_FILE = 'linkspan.db';
@@ -31,6 +39,8 @@ export interface StoreOptions {
 export interface Connected {
   readonly db: Kysely<Schema>;
   readonly dialect: StoreDialect;
+  readonly embedded: EmbeddedStore | null;
+  readonly close: () => Promise<void>;
 }
 
 /**
@@ -39,16 +49,27 @@ export interface Connected {
  * @throws {StoreLockedError} while another process has the embedded store open
  */
 export function connect(options: StoreOptions): Connected {
-  const made = (driver: Dialect, dialect: StoreDialect): Connected => ({
-    db: new Kysely<Schema>({ dialect: driver, plugins: [...dialect.plugins] }),
-    dialect,
-  });
   if (options.url !== undefined) {
     const connections = options.connections ?? DEFAULT_CONNECTIONS;
-    return made(openPostgres(options.url, connections), POSTGRESQL);
+    const db = makeDb(openPostgres(options.url, connections), POSTGRESQL);
+    return { db, dialect: POSTGRESQL, embedded: null, close: () => db.destroy() };
   }
-  const database = openSqlite(ownFile(options.dataDirectory, STORE_FILE));
-  return made(new SqliteDialect({ database }), SQLITE);
+  const opened = openSqlite(ownFile(options.dataDirectory, STORE_FILE));
+  const db = makeDb(new SqliteDialect({ database: opened }), SQLITE);
+  return {
+    db,
+    dialect: SQLITE,
+    embedded: { backUp: (path) => backUp(opened.database, path) },
+    async close() {
+      await db.destroy();
+      // Kysely leaves alone what it was never asked of.
+      if (opened.database.isOpen) opened.close();
+    },
+  };
+}
+
+function makeDb(driver: Dialect, dialect: StoreDialect): Kysely<Schema> {
+  return new Kysely<Schema>({ dialect: driver, plugins: [...dialect.plugins] });
 }
 
 /** @throws {StoreUnavailableError} if the options name an embedded store that is not there */
@@ -67,10 +88,11 @@ export function requireStore({ dataDirectory, url }: StoreOptions): void {
  * @throws {StoreLockedError} while another process has the embedded store open
  * @throws {StoreNotDurableError} if the database would lose what it has committed
  * @throws {StoreTooNewError} if a newer server wrote it
+ * @throws {BackupError} if it is a backup that was not restored
  * @throws {MasterKeyError} if the key is not there that its secrets are sealed under, or is another
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
-  const { db, dialect } = connect(options);
+  const { db, dialect, embedded, close } = connect(options);
   try {
     const durability = await dialect.durability(db);
     if (durability.faults.length > 0) {
@@ -79,13 +101,23 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       );
     }
     await migrate(db, dialect);
+    await refuseBackup(db);
     const { sealer, path } = await loadMasterKey(options, db);
     await claimMasterKey(sealer, path, db);
-    return new SqlStore({ db, dialect, durability, sealer, url: options.url ?? null });
+    return new SqlStore({ db, dialect, durability, sealer, embedded, url: options.url ?? null });
   } catch (error) {
-    await db.destroy();
+    await close();
     throw error;
   }
+}
+
+/** What happened after it was made is missing: links could be in it that were removed (rule C8). */
+async function refuseBackup(db: Executor): Promise<void> {
+  const backedUpAt = await facts.find(db, 'backedUpAt');
+  if (backedUpAt === null) return;
+  throw new BackupError(
+    `the store is a backup of ${backedUpAt}: put it in place with \`linkspan store restore\`, or call \`linkspan store restored\` where it is in place already`,
+  );
 }
 
 /** The path of a file that only its user may read, also in a directory that was there before. */

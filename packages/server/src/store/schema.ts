@@ -170,6 +170,8 @@ export interface LinkRow {
   /** JSON array of addresses and CIDR blocks from which hosts may come; empty: any. */
   access_list: string;
   created_at: string;
+  /** Since when it waits for an owner, who has to confirm it after a backup was restored; else null. */
+  suspended_at: string | null;
 }
 
 export interface MigrationHostRow {
@@ -310,8 +312,11 @@ export interface EventRow {
 /** Tables of what nodes share for a while only: nobody misses what was in them. */
 export const TRANSIENT_TABLES: readonly (keyof Schema)[] = ['rate_limit_buckets', 'nonce_uses'];
 
-/** What is known of the store as a whole: the id of the master key that it is sealed under. */
-export type StoreFact = 'masterKeyId';
+/**
+ * What is known of the store as a whole: the id of the master key that it is sealed under; in a backup,
+ * when it was made.
+ */
+export type StoreFact = 'masterKeyId' | 'backedUpAt';
 
 export interface StoreFactRow {
   name: StoreFact;

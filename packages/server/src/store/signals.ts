@@ -19,6 +19,8 @@ export interface Signals {
   send(ex: Executor, topic: string, key: string): Promise<void>;
   /** Listens from now on; the first listener makes the connection that it needs. */
   on(topic: string, listener: SignalListener): Disposable;
+  /** Comes back once the first listener hears, and others see that a node is running. */
+  listening(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -57,6 +59,8 @@ export class ProcessSignals implements Signals {
     return this.#listeners.add(topic, listener);
   }
 
+  async listening(): Promise<void> {}
+
   async close(): Promise<void> {}
 }
 
@@ -72,6 +76,7 @@ export class PostgresSignals implements Signals {
   readonly #url: string;
   readonly #listeners = new Listeners();
   readonly #stopping = new AbortController();
+  readonly #heard = Promise.withResolvers<void>();
   #running: Promise<void> | null = null;
 
   constructor(url: string) {
@@ -87,8 +92,13 @@ export class PostgresSignals implements Signals {
     return this.#listeners.add(topic, listener);
   }
 
+  listening(): Promise<void> {
+    return this.#heard.promise;
+  }
+
   async close(): Promise<void> {
     this.#stopping.abort();
+    this.#heard.resolve();
     await this.#running;
   }
 
@@ -117,6 +127,7 @@ export class PostgresSignals implements Signals {
       await client.connect();
       await client.query(SHARE_NODE_LOCK);
       await client.query(`listen ${CHANNEL}`);
+      this.#heard.resolve();
       if (!signal.aborted) await lost.promise;
     } finally {
       signal.removeEventListener('abort', end);

@@ -7,7 +7,7 @@ import type { Executor } from './executor.ts';
 import type { Schema } from './schema.ts';
 import type { Sealer } from './sealing.ts';
 import { PostgresSignals, ProcessSignals, type Signals } from './signals.ts';
-import type { Store } from './store.ts';
+import type { EmbeddedStore, Store } from './store.ts';
 
 /** The longest wait before a transaction is run again, in milliseconds. */
 const LONGEST_RETRY_MS = 200;
@@ -17,6 +17,7 @@ export interface SqlStoreParts {
   readonly dialect: StoreDialect;
   readonly durability: Durability;
   readonly sealer: Sealer;
+  readonly embedded: EmbeddedStore | null;
   /** Of the database that several nodes share; null for the embedded one. */
   readonly url: string | null;
 }
@@ -31,16 +32,18 @@ export class SqlStore implements Store {
   readonly dialect: StoreDialect;
   readonly durability: Durability;
   readonly sealer: Sealer;
+  readonly embedded: EmbeddedStore | null;
   readonly nodeId = newId();
   readonly signals: Signals;
   readonly #db: Kysely<Schema>;
   readonly #open = new AsyncLocalStorage<OpenTransaction>();
 
-  constructor({ db, dialect, durability, sealer, url }: SqlStoreParts) {
+  constructor({ db, dialect, durability, sealer, embedded, url }: SqlStoreParts) {
     this.#db = db;
     this.dialect = dialect;
     this.durability = durability;
     this.sealer = sealer;
+    this.embedded = embedded;
     this.signals =
       url === null
         ? new ProcessSignals(() => this.#open.getStore()?.afterCommit ?? null)

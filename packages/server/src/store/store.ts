@@ -13,6 +13,8 @@ export interface Store extends AsyncDisposable {
   readonly dialect: StoreDialect;
   /** What the database promised of commits when it was opened. */
   readonly durability: Durability;
+  /** What can be done with the embedded store's file alone; null where it is in a database. */
+  readonly embedded: EmbeddedStore | null;
   /** Seals and opens secrets of rows (rule C8). */
   readonly sealer: Sealer;
   /** This run of this node: another one has another id, also on the same machine. */
@@ -29,6 +31,14 @@ export interface Store extends AsyncDisposable {
   /** The time that all nodes agree on: the database's own clock, also within a transaction. */
   now(ex?: Executor): Promise<string>;
   close(): Promise<void>;
+}
+
+export interface EmbeddedStore {
+  /**
+   * Copies the store to a new file while it goes on.
+   * @throws {BackupError} if the file is there or cannot be written
+   */
+  backUp(path: string): Promise<void>;
 }
 
 /** The store does not answer or is broken; nothing is known about what was asked. Answered as 503. */

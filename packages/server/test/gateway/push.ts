@@ -227,6 +227,7 @@ export async function startPush(): Promise<TestPush> {
       token_host_id: null,
       access_list: '[]',
       created_at: now,
+      suspended_at: null,
     });
   });
   const owned = resources.move();

@@ -4,6 +4,7 @@ import { timestamp } from '../../src/domain/time.ts';
 import type { Endpoint } from '../../src/http/endpoint.ts';
 import { API_BASES, isServedAt } from '../../src/http/version.ts';
 import * as events from '../../src/store/events.ts';
+import * as links from '../../src/store/links.ts';
 import * as liveMigrations from '../../src/store/liveMigrations.ts';
 import { type Api, apiClient, type Credentials, type Json, textOf } from '../support/api.ts';
 import { everyEndpoint } from '../support/endpoints.ts';
@@ -202,7 +203,11 @@ test('each change of clusters, link and migrations is an event with who and what
   await change('createOrgLiveMigrationLinkToken', { orgId }, {}, token);
   await change('deleteOrgLiveMigrationLinkTokens', { orgId }, undefined, removed);
 
-  await linkHost(server, HOSTNAME);
+  const { linkId } = await linkHost(server, HOSTNAME);
+  await links.suspendAll(server.store.db, timestamp());
+  const confirmed = [['LIVE_MIGRATION_LINK_CONFIRMED', linkId]] as const;
+  await change('confirmOrganizationLink', { orgId }, undefined, confirmed);
+  await change('confirmOrganizationLink', { orgId }, undefined, []);
   const body = migrationBody(groupId);
   await change('validateGroupLiveMigrations', { groupId }, body, [
     ['LIVE_MIGRATION_VALIDATION_CREATED'],

@@ -105,9 +105,10 @@ describe.skipIf(!hasPostgreSQL)(
       const masterKeyFile = join(directory, 'source', 'master.key');
       await using node = await openStore({ ...shared(), masterKeyFile });
       using _running = node.signals.on('anything', () => {});
-      await expect
-        .poll(() => copyStore(shared(), embedded('back')).catch(String))
-        .toContain('a server runs on the source: stop every node first');
+      await node.signals.listening();
+      await expect(copyStore(shared(), embedded('back'))).rejects.toThrow(
+        'a server runs on the source: stop every node first',
+      );
     });
 
     test('a copy that fails leaves the target empty', async () => {

@@ -1,10 +1,15 @@
+import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { sql } from 'kysely';
-import { NO_POSTGRESQL } from '@linkspan/testkit/postgresql.ts';
+import { NO_POSTGRESQL, postgresqlProgram } from '@linkspan/testkit/postgresql.ts';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { newId } from '../../src/domain/ids.ts';
 import { initOrganization } from '../../src/init.ts';
+import * as links from '../../src/store/links.ts';
+import { storeRestored } from '../../src/store/maintenance/restore.ts';
 import { MasterKeyError } from '../../src/store/masterKey.ts';
 import { StoreTooNewError } from '../../src/store/migrate.ts';
 import { openStore, type StoreOptions } from '../../src/store/open.ts';
@@ -16,6 +21,20 @@ import {
   type TestDatabase,
 } from '../support/postgresql.ts';
 import { registerStoreTests } from './storeTests.ts';
+
+const run = promisify(execFile);
+const pgDump = postgresqlProgram('pg_dump');
+const pgRestore = postgresqlProgram('pg_restore');
+
+const LINK = {
+  api_key_id: null,
+  state: 'PENDING',
+  token_expires_at: '',
+  token_host_id: null,
+  access_list: '[]',
+  created_at: '',
+  suspended_at: null,
+} as const;
 
 let directory: string;
 let database: TestDatabase;
@@ -81,5 +100,39 @@ describe.skipIf(!hasPostgreSQL)(
       await expect(openStore(second)).rejects.toThrow('put the file back');
       await initOrganization({ ...second, masterKeyFile: join(directory, 'master.key') }, 'Second');
     });
+
+    test.skipIf(pgDump === null || pgRestore === null)(
+      'C8: a database that pg_restore brought back is marked, and its links are suspended',
+      async () => {
+        const { organization } = await initOrganization(options(), 'First');
+        const { id: org_id } = organization;
+        await using separate = await newSeparateDatabase();
+        const there = { ...options(), url: separate.url };
+        {
+          await using store = await openStore(options());
+          const token_hash = Buffer.from('token');
+          await links.insert(store.db, { ...LINK, id: newId(), org_id, token_hash });
+        }
+        const dump = join(directory, 'dump');
+        const schema = new URL(database.url).searchParams.get('options')?.split('=')[1] ?? '';
+        const plain = new URL(database.url);
+        plain.search = '';
+        const dumped = ['--format=custom', `--schema=${schema}`, `--file=${dump}`, plain.href];
+        await run(pgDump ?? '', dumped);
+        await run(pgRestore ?? '', [`--dbname=${separate.url}`, '--no-owner', dump]);
+        const restored = { ...there, url: `${separate.url}?options=-csearch_path=${schema}` };
+        {
+          await using node = await openStore(restored);
+          using _running = node.signals.on('anything', () => {});
+          await node.signals.listening();
+          await expect(storeRestored(restored)).rejects.toThrow('a server runs on the store');
+        }
+        await expect
+          .poll(() => storeRestored(restored).catch(String))
+          .toEqual({ backedUpAt: null, suspendedLinks: 1 });
+        await using store = await openStore(restored);
+        expect((await links.findByOrganization(store.db, org_id))?.suspended_at).not.toBeNull();
+      },
+    );
   },
 );

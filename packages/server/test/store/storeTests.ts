@@ -69,6 +69,7 @@ export function registerStoreTests(kind: string, open: () => Promise<Store>): vo
           token_host_id: null,
           access_list: '[]',
           created_at,
+          suspended_at: null,
         });
       });
     });
@@ -297,11 +298,7 @@ export function registerStoreTests(kind: string, open: () => Promise<Store>): vo
     test('signals come once the transaction has committed, and not if it has not', async () => {
       const seen: string[] = [];
       using _listening = store.signals.on('topic', (key) => void seen.push(key));
-      // The first listener makes a connection: it listens when a signal has come through.
-      await vi.waitFor(async () => {
-        await store.signals.send(store.db, 'topic', 'begin');
-        expect(seen).not.toEqual([]);
-      });
+      await store.signals.listening();
       const failing = store.transaction(async (tx) => {
         await store.signals.send(tx, 'topic', 'rolled back');
         throw new Error('changed my mind');
@@ -312,7 +309,7 @@ export function registerStoreTests(kind: string, open: () => Promise<Store>): vo
         await store.signals.send(tx, 'topic', 'committed key');
       });
       await vi.waitFor(() => expect(seen).toContain('committed key'));
-      expect(new Set(seen)).toEqual(new Set(['begin', 'committed key']));
+      expect(seen).toEqual(['committed key']);
     });
 
     test('active migrations are found by host, link, cluster, project and organization', async () => {

@@ -14,6 +14,24 @@ export const SOURCE_PROJECT = 'aaaaaaaaaaaaaaaaaaaaaaaa';
 export const SOURCE_CLUSTER = 'orders';
 export const HOSTNAME = 'host-1.example.com';
 
+/** What the host reports that it can read. */
+export const INVENTORY = JSON.stringify([
+  {
+    projectId: SOURCE_PROJECT,
+    name: 'Source project',
+    deployments: [
+      {
+        name: SOURCE_CLUSTER,
+        mongoDBVersion: '8.0.4',
+        featureCompatibilityVersion: '8.0',
+        managed: false,
+        sharded: false,
+        tlsEnabled: false,
+      },
+    ],
+  },
+]);
+
 /** Makes a link-token and presents it as the gateway does, with an inventory. */
 export async function linkHost(
   server: Tenant,
@@ -40,22 +58,7 @@ export async function linkHost(
       hostname,
       secret_hash: secretHash('host secret'),
       agent_version: '0.1.0',
-      inventory: JSON.stringify([
-        {
-          projectId: SOURCE_PROJECT,
-          name: 'Source project',
-          deployments: [
-            {
-              name: SOURCE_CLUSTER,
-              mongoDBVersion: '8.0.4',
-              featureCompatibilityVersion: '8.0',
-              managed: false,
-              sharded: false,
-              tlsEnabled: false,
-            },
-          ],
-        },
-      ]),
+      inventory: INVENTORY,
       registered_at: now,
       heartbeat_at: now,
       unlinked_at: null,

@@ -37,7 +37,7 @@ export async function copyStore(from: StoreOptions, to: StoreOptions): Promise<C
   await using opened = new AsyncDisposableStack();
   const open = (options: StoreOptions): Connected => {
     const connected = connect(options);
-    opened.defer(() => connected.db.destroy());
+    opened.defer(() => connected.close());
     return connected;
   };
   requireStore(from);

@@ -20,7 +20,7 @@ export interface StoreStatus {
  */
 export async function storeStatus(options: StoreOptions): Promise<StoreStatus> {
   requireStore(options);
-  const { db, dialect } = connect(options);
+  const { db, dialect, close } = connect(options);
   try {
     const rows: Record<string, number> = {};
     for (const name of await dialect.tables(db)) {
@@ -36,7 +36,7 @@ export async function storeStatus(options: StoreOptions): Promise<StoreStatus> {
       durability: await dialect.durability(db),
     };
   } finally {
-    await db.destroy();
+    await close();
   }
 }
 
@@ -48,10 +48,10 @@ export async function storeStatus(options: StoreOptions): Promise<StoreStatus> {
 export async function migrateStore(
   options: StoreOptions,
 ): Promise<{ readonly from: number; readonly to: number }> {
-  const { db, dialect } = connect(options);
+  const { db, dialect, close } = connect(options);
   try {
     return { from: await migrate(db, dialect), to: SCHEMA_VERSION };
   } finally {
-    await db.destroy();
+    await close();
   }
 }

@@ -1,0 +1,109 @@
+import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { timestamp } from '../../domain/time.ts';
+import * as events from '../events.ts';
+import type { Executor } from '../executor.ts';
+import * as facts from '../facts.ts';
+import * as links from '../links.ts';
+import * as liveMigrations from '../liveMigrations.ts';
+import { claimMasterKey, loadMasterKey } from '../masterKey.ts';
+import { migrate, schemaVersion } from '../migrate.ts';
+import { connect, type Connected, STORE_FILE, type StoreOptions } from '../open.ts';
+import { BackupError } from './backup.ts';
+
+/**
+ * More sessions than any migration opens between a backup and its loss: with a session every ten
+ * seconds, 115 days.
+ */
+const EPOCH_LEAP = 1_000_000;
+
+export interface Restored {
+  /** When the backup was made; null where it does not say. */
+  readonly backedUpAt: string | null;
+  /** Links that wait for an owner now. */
+  readonly suspendedLinks: number;
+}
+
+/**
+ * Puts a backup in the place of an embedded store, and suspends its links (rule C8).
+ * @throws {BackupError} if there is a store already, or the file is none
+ * @throws {MasterKeyError} if the master key is not there that the backup is sealed under
+ * @throws {StoreTooNewError} if a newer server made it
+ */
+export async function restoreStore(path: string, options: StoreOptions): Promise<Restored> {
+  const { dataDirectory } = options;
+  const place = join(dataDirectory, STORE_FILE);
+  if (existsSync(place)) {
+    throw new BackupError(
+      `${place} is there already: stop the server, and move that file and those beside it (-wal, -shm) away first`,
+    );
+  }
+  if (!existsSync(path)) throw new BackupError(`there is no file ${path}`);
+  const preparing = join(dataDirectory, 'restoring');
+  rmSync(preparing, { recursive: true, force: true });
+  mkdirSync(preparing, { recursive: true, mode: 0o700 });
+  try {
+    copyFileSync(path, join(preparing, STORE_FILE));
+    const connected = connect({ ...options, dataDirectory: preparing });
+    let restored: Restored;
+    try {
+      if ((await schemaVersion(connected.db, connected.dialect)) === 0) {
+        throw new BackupError(`${path} is no backup of a store`);
+      }
+      await migrate(connected.db, connected.dialect);
+      const { sealer, path: keyPath } = await loadMasterKey(options, connected.db);
+      await claimMasterKey(sealer, keyPath, connected.db);
+      restored = await markRestored(connected);
+    } finally {
+      await connected.close();
+    }
+    renameSync(join(preparing, STORE_FILE), place);
+    return restored;
+  } finally {
+    rmSync(preparing, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Marks a store whose database was restored from a backup by other means, as with pg_restore.
+ * @throws {BackupError} while a server runs on it
+ */
+export async function storeRestored(options: StoreOptions): Promise<Restored> {
+  const connected = connect(options);
+  try {
+    await migrate(connected.db, connected.dialect);
+    return await markRestored(connected);
+  } finally {
+    await connected.close();
+  }
+}
+
+/** What happened after the backup is not known here: it must not be mistaken for what is. */
+async function markRestored({ db, dialect }: Connected): Promise<Restored> {
+  return db.transaction().execute(async (tx) => {
+    if (await dialect.isInUse(tx)) {
+      throw new BackupError('a server runs on the store: stop every node first');
+    }
+    await liveMigrations.raiseEpochs(tx, EPOCH_LEAP);
+    await keepCopiedData(tx);
+    const suspended = await links.suspendAll(tx, timestamp());
+    for (const link of suspended) {
+      await events.record(tx, {
+        type: 'LIVE_MIGRATION_LINK_SUSPENDED',
+        orgId: link.org_id,
+        actor: null,
+        targetId: link.id,
+      });
+    }
+    const backedUpAt = await facts.find(tx, 'backedUpAt');
+    await facts.remove(tx, 'backedUpAt');
+    return { backedUpAt, suspendedLinks: suspended.length };
+  });
+}
+
+/** What was to be dropped when the backup was made may be another migration's by now. */
+async function keepCopiedData(tx: Executor): Promise<void> {
+  for (const migration of await liveMigrations.listDropping(tx)) {
+    await liveMigrations.endDropping(tx, migration.id, 'KEPT');
+  }
+}

@@ -1,0 +1,194 @@
+import { copyFileSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { backUpStore } from '../../src/backup.ts';
+import { loadConfig } from '../../src/config/config.ts';
+import { makeLogger } from '../../src/config/logger.ts';
+import { createGateway } from '../../src/gateway/gateway.ts';
+import { initOrganization } from '../../src/init.ts';
+import { type RunningServer, startServer } from '../../src/main.ts';
+import * as events from '../../src/store/events.ts';
+import { BackupError } from '../../src/store/maintenance/backup.ts';
+import { restoreStore, storeRestored } from '../../src/store/maintenance/restore.ts';
+import { MasterKeyError } from '../../src/store/masterKey.ts';
+import { openStore, type StoreOptions } from '../../src/store/open.ts';
+import type { Store } from '../../src/store/store.ts';
+import { type Api, apiClient, type Credentials, textOf } from '../support/api.ts';
+import { TestHost } from '../gateway/push.ts';
+import { HOSTNAME, INVENTORY, makeDestination, migrationBody } from '../support/link.ts';
+
+let directory: string;
+let backup: string;
+let options: StoreOptions;
+let orgId: string;
+let owner: Credentials;
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'linkspan-restore-'));
+  backup = join(directory, 'backup.db');
+  options = { dataDirectory: join(directory, 'data'), masterKeyFile: null };
+  const made = await initOrganization(options, 'Organization');
+  orgId = made.organization.id;
+  owner = made.apiKey;
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+interface Running extends AsyncDisposable {
+  readonly server: RunningServer;
+  readonly store: Store;
+  readonly api: Api;
+}
+
+async function start(): Promise<Running> {
+  const seen: { store?: Store } = {};
+  const server = await startServer({
+    config: loadConfig({ dataDir: options.dataDirectory, port: '0' }, {}),
+    log: makeLogger('silent'),
+    createGateway: (dependencies) => {
+      seen.store = dependencies.store;
+      return createGateway(dependencies);
+    },
+  });
+  if (seen.store === undefined) throw new Error('the gateway was not made');
+  return {
+    server,
+    store: seen.store,
+    api: apiClient(server.url, owner),
+    [Symbol.asyncDispose]: () => server.close(),
+  };
+}
+
+/** The disk is lost, and the master key is kept elsewhere. */
+function loseStore(): void {
+  renameSync(join(options.dataDirectory, 'linkspan.db'), join(directory, 'lost.db'));
+}
+
+test('a backup is made while the server works, and is of one moment', async () => {
+  {
+    await using running = await start();
+    const { store } = running;
+    const pair = async (count: number): Promise<void> => {
+      await store.transaction(async (tx) => {
+        for (const half of [1, 2]) {
+          const detail = { count, half, filling: 'x'.repeat(4000) };
+          await events.record(tx, { type: 'ORG_RENAMED', orgId, actor: null, detail });
+        }
+      });
+    };
+    for (let count = 0; count < 300; count++) await pair(count);
+    let count = 300;
+    let made = false;
+    const making = backUpStore(options, backup).finally(() => (made = true));
+    while (!made) {
+      await pair(count++);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(await making).toEqual({ path: backup, byServer: true });
+    expect(count).toBeGreaterThan(300);
+    expect(statSync(backup).mode & 0o777).toBe(0o600);
+    await expect(backUpStore(options, backup)).rejects.toThrow('is there already');
+    const path = `/api/atlas/v1.0/orgs/${orgId}`;
+    expect((await running.api.call('GET', path)).status).toBe(200);
+  }
+  loseStore();
+  await restoreStore(backup, options);
+  await using store = await openStore(options);
+  const renamed = (await events.listByOrganization(store.db, orgId)).filter(
+    ({ event_type }) => event_type === 'ORG_RENAMED',
+  );
+  expect(renamed.length).toBeGreaterThanOrEqual(600);
+  expect(renamed.length % 2).toBe(0);
+});
+
+test('without a server, the command backs the store up by itself', async () => {
+  expect(await backUpStore(options, backup)).toEqual({ path: backup, byServer: false });
+  const elsewhere = { ...options, dataDirectory: join(directory, 'missing') };
+  await expect(backUpStore(elsewhere, join(directory, 'b'))).rejects.toThrow('there is no store');
+  const nowhere = join(directory, 'missing', 'b');
+  await expect(backUpStore(options, nowhere)).rejects.toThrow('cannot be written (ENOENT)');
+});
+
+test('C8: a backup is not started on, and is restored only where nothing is in its way', async () => {
+  await backUpStore(options, backup);
+  await expect(restoreStore(backup, options)).rejects.toThrow('move that file and those beside it');
+  loseStore();
+  await expect(restoreStore(join(directory, 'none'), options)).rejects.toThrow('there is no file');
+  const wrong = join(directory, 'wrong');
+  writeFileSync(wrong, '');
+  await expect(restoreStore(wrong, options)).rejects.toThrow('is no backup of a store');
+  const keyless = { ...options, dataDirectory: join(directory, 'keyless') };
+  await expect(restoreStore(backup, keyless)).rejects.toThrow(MasterKeyError);
+
+  copyFileSync(backup, join(options.dataDirectory, 'linkspan.db'));
+  await expect(openStore(options)).rejects.toThrow(BackupError);
+  await expect(openStore(options)).rejects.toThrow('linkspan store restore');
+  expect(await storeRestored(options)).toMatchObject({ suspendedLinks: 0 });
+  await (await openStore(options)).close();
+});
+
+test('C8: after a restore every epoch has risen, and hosts wait until an owner confirms the link', async () => {
+  const link = `/api/linkspan/v1/orgs/${orgId}/liveMigrations/link`;
+  const tokens = `/api/atlas/v1.0/orgs/${orgId}/liveMigrations/linkTokens`;
+  let url = '';
+  const host = new TestHost(() => url);
+  let epoch: number;
+  {
+    await using running = await start();
+    url = running.server.url;
+    const token = textOf(await running.api.call('POST', tokens, { body: {} }), 'linkToken');
+    expect((await host.register(token)).status).toBe(200);
+    await startMigration(running);
+    epoch = await epochOf(running.store);
+    await backUpStore(options, backup);
+    // After the backup the link is removed: that is what is not known any more.
+    expect((await running.api.call('DELETE', tokens)).status).toBe(204);
+    expect((await work(host)).code).toBe('LINK_REFUSED');
+  }
+  loseStore();
+  expect(await restoreStore(backup, options)).toEqual({
+    backedUpAt: expect.stringMatching(/^2/),
+    suspendedLinks: 1,
+  });
+  await using running = await start();
+  url = running.server.url;
+  expect(await epochOf(running.store)).toBe(epoch + 1_000_000);
+  expect((await running.api.call('GET', link)).json).toMatchObject({ state: 'SUSPENDED' });
+  // Whoever is not known is refused as always.
+  expect((await host.register('lslt_other')).code).toBe('LINK_TOKEN_REFUSED');
+  expect(await work(host)).toMatchObject({ status: 503, code: 'LINK_SUSPENDED' });
+
+  const confirmed = await running.api.call('POST', `${link}/confirm`);
+  expect(confirmed.status).toBe(200);
+  expect(confirmed.json).toMatchObject({ state: 'LINKED' });
+  expect((await work(host)).status).toBe(200);
+  // A second time it changes nothing.
+  expect((await running.api.call('POST', `${link}/confirm`)).status).toBe(200);
+  const types = (await events.listByOrganization(running.store.db, orgId)).map(
+    ({ event_type }) => event_type,
+  );
+  expect(types.slice(-2)).toEqual([
+    'LIVE_MIGRATION_LINK_SUSPENDED',
+    'LIVE_MIGRATION_LINK_CONFIRMED',
+  ]);
+  expect((await running.api.call('DELETE', tokens)).status).toBe(204);
+  expect((await running.api.call('POST', `${link}/confirm`)).status).toBe(404);
+});
+
+function work(host: TestHost) {
+  return host.post('/work', { knownRevision: null, waitSeconds: 0 });
+}
+
+async function startMigration({ api, store }: Running): Promise<void> {
+  await store.db
+    .updateTable('migration_hosts')
+    .set({ hostname: HOSTNAME, inventory: INVENTORY })
+    .execute();
+  const groupId = await makeDestination({ api, orgId, store });
+  const base = `/api/atlas/v2/groups/${groupId}/liveMigrations`;
+  expect((await api.call('POST', base, { body: migrationBody(groupId) })).status).toBe(201);
+}
+
+async function epochOf({ db }: Store): Promise<number> {
+  const row = await db.selectFrom('live_migrations').select('epoch').executeTakeFirstOrThrow();
+  return row.epoch;
+}
