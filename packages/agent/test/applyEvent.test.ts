@@ -35,6 +35,7 @@ function event(type: string, fields: Partial<ChangeEvent> = {}): ChangeEvent {
     documentKey: null,
     uuid: null,
     createdType: 'collection',
+    createdCap: null,
     ...fields,
   };
 }

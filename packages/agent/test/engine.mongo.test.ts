@@ -421,12 +421,15 @@ describe('cutover', () => {
     await side.until(id, 'ready', ({ readyForCutover }) => readyForCutover);
     await first.stop();
     await side.askForCutover(id);
-    await source.client().db('app').createCollection('capped', { capped: true, size: 4096 });
+    await source
+      .client()
+      .db('app')
+      .createCollection('series', { timeseries: { timeField: 't' } });
     await loseHistory();
     await host.run(id);
     const { cutover } = await side.until(id, 'failed', (m) => m.cutover.failure !== null);
-    expect(cutover.failure).toContain('app.capped cannot be migrated');
-    await collection('capped').drop();
+    expect(cutover.failure).toContain('app.series cannot be migrated');
+    await collection('series').drop();
     await side.cutOver(id);
     await expectEqual();
   });

@@ -113,6 +113,47 @@ describe('journal', () => {
 });
 
 describe('dirty keys', () => {
+  it('D12: those of a capped collection share a lane, in the order of their last insertion', () => {
+    const id = begin();
+    journal.incarnations.update(id, { capped: '4096/0' });
+    const inserted = (n: number): void =>
+      journal.dirty.mark({
+        incarnation: id,
+        collated: false,
+        documentKey: key(n),
+        operation: 'write',
+        inserted: true,
+        time: at(20),
+      });
+    for (const n of [3, 1, 2]) inserted(n);
+    mark(id, 3);
+    mark(id, 1, 'delete');
+    inserted(1);
+    const taken = journal.dirty.takeInOrder(id, 10);
+    expect(taken.map(({ documentKey, recreate }) => [documentKey, recreate])).toEqual([
+      [key(3), false],
+      [key(2), false],
+      [key(1), true],
+    ]);
+    expect(journal.dirty.incarnationsIn(0)).toEqual([id]);
+    expect([1, 2, 3].flatMap((lane) => journal.dirty.incarnationsIn(lane))).toEqual([]);
+    const covered = journal.dirty.lastSequence();
+    mark(id, 2);
+    journal.dirty.evictUpTo(id, covered);
+    expect(journal.dirty.takeInOrder(id, 10)).toMatchObject([{ documentKey: key(2) }]);
+  });
+
+  it('D12, D13: keys that were marked before it was known what the collection is share a lane, too', () => {
+    const id = begin();
+    for (const n of [5, 6, 7, 8, 9]) mark(id, n);
+    journal.incarnations.update(id, { capped: '4096/0' });
+    mark(id, 5);
+    journal.dirty.shareLane(id);
+    const taken = journal.dirty.takeInOrder(id, 10).map(({ documentKey }) => documentKey);
+    expect(taken).toEqual([6, 7, 8, 9, 5].map(key));
+    expect(journal.dirty.take(0, id, 10)).toHaveLength(5);
+  });
+
   it('D3: keeps one entry a key, with the last operation', () => {
     const id = begin();
     mark(id, 1, 'write');

@@ -155,6 +155,7 @@ function see(event: Partial<ChangeEvent>): void {
     documentKey: null,
     uuid: null,
     createdType: 'collection',
+    createdCap: null,
     ...event,
   };
   context.lives.note(journal.transaction(() => applyEvent(journal, whole, null)));

@@ -5,8 +5,11 @@ import { type ClusterTime, decodeTime, encodeTime } from './clusterTime.ts';
 /** Keys are spread over this many lanes; a key is always in the same one (rule D13). */
 export const FLUSH_LANES = 4;
 
-/** In a collated collection strings that differ may be one key, so all of them share a lane. */
-const COLLATED_LANE = 0;
+/**
+ * In a collated collection strings that differ may be one key, and the documents of a capped one have
+ * an order, so all of them share a lane.
+ */
+const SHARED_LANE = 0;
 
 /** A key that changed at the source and is not known to be equal at the destination. */
 export interface DirtyKey {
@@ -28,6 +31,8 @@ export interface Mark {
   readonly collated: boolean;
   readonly documentKey: Buffer;
   readonly operation: 'write' | 'delete';
+  /** The document was not there before: in a capped collection, it is the last one now. */
+  readonly inserted?: boolean;
   readonly time: ClusterTime;
 }
 
@@ -36,6 +41,13 @@ export interface DirtyKeys {
   mark(mark: Mark): void;
   /** The oldest keys of one collection in one lane, in the order of their last marks. */
   take(lane: number, incarnation: number, limit: number): DirtyKey[];
+  /**
+   * The same of a capped collection, in the order in which documents were inserted: by the last
+   * insertion of a key, or else by its first mark (rule D12).
+   */
+  takeInOrder(incarnation: number, limit: number): DirtyKey[];
+  /** Puts all keys of one that turned out to be collated or capped into one lane, before any is taken. */
+  shareLane(incarnation: number): void;
   /** Which collections have keys in the lane. */
   incarnationsIn(lane: number): number[];
   /** True if the key still has that sequence: it was not marked again and not dropped (rule D8). */
@@ -45,6 +57,10 @@ export interface DirtyKeys {
    * since (rule D13).
    */
   evict(incarnation: number, keys: readonly DirtyKey[], readAt: ClusterTime): void;
+  /** Removes keys that were not marked again after that sequence. */
+  evictUpTo(incarnation: number, sequence: number): void;
+  /** Of the newest mark. */
+  lastSequence(): number;
   count(): number;
   countOf(incarnation: number): number;
   /** The cluster time before which all of these keys are at the destination, or null if there are none. */
@@ -55,17 +71,32 @@ export interface DirtyKeys {
 export function openDirtyKeys(db: DatabaseSync): DirtyKeys {
   const upsert = db.prepare(
     `INSERT INTO dirty_key
-       (incarnation, comparable, document_key, operation, recreate, sequence, lane, marked_at,
-        behind_since)
-     SELECT id, ?, ?, ?, 0, ?, ?, ?, ? FROM incarnation WHERE id = ? AND state <> 'ENDED'
+       (incarnation, comparable, document_key, operation, recreate, sequence, ordinal, lane,
+        marked_at, behind_since)
+     SELECT id, ?1, ?2, ?3, 0, ?4, iif(capped IS NULL, NULL, ?4),
+       iif(capped IS NULL, ?5, ${SHARED_LANE}), ?6, ?6
+     FROM incarnation WHERE id = ?7 AND state <> 'ENDED'
      ON CONFLICT (incarnation, comparable) DO UPDATE SET
-       recreate = recreate OR (document_key <> excluded.document_key),
+       recreate = recreate OR (document_key <> excluded.document_key)
+         OR (?8 AND ordinal IS NOT NULL),
+       ordinal = iif(?8, excluded.ordinal, ordinal),
        document_key = excluded.document_key, operation = excluded.operation,
        sequence = excluded.sequence, marked_at = excluded.marked_at`,
   );
   const take = db.prepare(
     'SELECT * FROM dirty_key WHERE lane = ? AND incarnation = ? ORDER BY sequence LIMIT ?',
   );
+  const takeInOrder = db.prepare(
+    `SELECT * FROM dirty_key WHERE incarnation = ? AND ordinal IS NOT NULL
+     ORDER BY ordinal LIMIT ?`,
+  );
+  const shareLane = db.prepare(
+    `UPDATE dirty_key SET lane = ${SHARED_LANE}, ordinal = iif(
+       (SELECT capped FROM incarnation WHERE id = dirty_key.incarnation) IS NULL, NULL,
+       coalesce(ordinal, sequence))
+     WHERE incarnation = ?`,
+  );
+  const evictUpTo = db.prepare('DELETE FROM dirty_key WHERE incarnation = ? AND sequence <= ?');
   // From one collection to the next by the index: DISTINCT would read every key of the lane.
   const incarnationsIn = db.prepare(
     `WITH RECURSIVE found (id) AS (
@@ -92,10 +123,10 @@ export function openDirtyKeys(db: DatabaseSync): DirtyKeys {
   let sequence = Number(db.prepare('SELECT max(sequence) AS n FROM dirty_key').get()?.['n'] ?? 0);
 
   return {
-    mark({ incarnation, collated, documentKey, operation, time }) {
+    mark({ incarnation, collated, documentKey, operation, time, inserted = false }) {
       const comparable = comparableKey(documentKey);
       const lane =
-        collated && hasString(documentKey) ? COLLATED_LANE : laneOf(comparable, FLUSH_LANES);
+        collated && hasString(documentKey) ? SHARED_LANE : laneOf(comparable, FLUSH_LANES);
       sequence += 1;
       upsert.run(
         comparable,
@@ -104,19 +135,13 @@ export function openDirtyKeys(db: DatabaseSync): DirtyKeys {
         sequence,
         lane,
         encodeTime(time),
-        encodeTime(time),
         incarnation,
+        inserted ? 1 : 0,
       );
     },
-    take: (lane, incarnation, limit) =>
-      take.all(lane, incarnation, limit).map((row) => ({
-        comparable: Buffer.from(row['comparable'] as Uint8Array),
-        documentKey: Buffer.from(row['document_key'] as Uint8Array),
-        operation: row['operation'] === 'w' ? 'write' : 'delete',
-        recreate: row['recreate'] === 1,
-        sequence: Number(row['sequence']),
-        markedAt: decodeTime(String(row['marked_at'])),
-      })),
+    take: (lane, incarnation, limit) => take.all(lane, incarnation, limit).map(decode),
+    takeInOrder: (incarnation, limit) => takeInOrder.all(incarnation, limit).map(decode),
+    shareLane: (incarnation) => void shareLane.run(incarnation),
     incarnationsIn: (lane) => incarnationsIn.all(lane).map((row) => Number(row['incarnation'])),
     isUnchanged: (incarnation, key) =>
       sequenceOf.get(incarnation, key.comparable)?.['sequence'] === key.sequence,
@@ -126,6 +151,8 @@ export function openDirtyKeys(db: DatabaseSync): DirtyKeys {
         if (Number(changes) === 0) caughtUp.run(encodeTime(readAt), incarnation, key.comparable);
       }
     },
+    evictUpTo: (incarnation, upTo) => void evictUpTo.run(incarnation, upTo),
+    lastSequence: () => sequence,
     count: () => Number(count.get()?.['n']),
     countOf: (incarnation) => Number(countOf.get(incarnation)?.['n']),
     behindSince() {
@@ -133,5 +160,16 @@ export function openDirtyKeys(db: DatabaseSync): DirtyKeys {
       return typeof time === 'string' ? decodeTime(time) : null;
     },
     clear: (incarnation) => void clear.run(incarnation),
+  };
+}
+
+function decode(row: Record<string, unknown>): DirtyKey {
+  return {
+    comparable: Buffer.from(row['comparable'] as Uint8Array),
+    documentKey: Buffer.from(row['document_key'] as Uint8Array),
+    operation: row['operation'] === 'w' ? 'write' : 'delete',
+    recreate: row['recreate'] === 1,
+    sequence: Number(row['sequence']),
+    markedAt: decodeTime(String(row['marked_at'])),
   };
 }

@@ -19,10 +19,14 @@ export interface Incarnation {
   readonly collated: boolean;
   /** The source itself deletes from it: it has a TTL. */
   readonly expires: boolean;
+  /** What caps it (`capOf`), or null: then its documents have no order that is kept (rule D12). */
+  readonly capped: string | null;
   /** Why it cannot be moved, in words, or null. */
   readonly unsupported: string | null;
   readonly toReconcile: boolean;
   readonly toRepair: boolean;
+  /** It is at the destination, where it is to be dropped, made and copied again (rule D12). */
+  readonly toRecopy: boolean;
   /** Its name at the destination, or null while it was not created there. */
   readonly destination: Namespace | null;
   readonly documentsTotal: number;
@@ -180,9 +184,11 @@ export function decode(row: Row): Incarnation {
     state: row['state'] as CopyState,
     collated: row['collated'] === 1,
     expires: row['expires'] === 1,
+    capped: row['capped'] === null ? null : String(row['capped']),
     unsupported: row['unsupported'] === null ? null : String(row['unsupported']),
     toReconcile: row['to_reconcile'] === 1,
     toRepair: row['to_repair'] === 1,
+    toRecopy: row['to_recopy'] === 1,
     destination: row['dest_db'] === null ? null : namespace(row['dest_db'], row['dest_coll']),
     documentsTotal: Number(row['documents_total']),
     bytesTotal: Number(row['bytes_total']),
@@ -216,11 +222,13 @@ function encode(changes: Changes): Record<string, Column> {
   if (changes.knownSince !== undefined) columns['known_since'] = encodeTime(changes.knownSince);
   plain('type', changes.type);
   plain('state', changes.state);
+  plain('capped', changes.capped);
   plain('unsupported', changes.unsupported);
   flag('collated', changes.collated);
   flag('expires', changes.expires);
   flag('to_reconcile', changes.toReconcile);
   flag('to_repair', changes.toRepair);
+  flag('to_recopy', changes.toRecopy);
   plain('documents_total', changes.documentsTotal);
   plain('bytes_total', changes.bytesTotal);
   if (changes.measured !== undefined && changes.measured !== null) {

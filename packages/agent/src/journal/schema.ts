@@ -33,9 +33,11 @@ CREATE TABLE incarnation (
   state TEXT NOT NULL,                 -- PENDING | COPYING | COPIED | ENDED
   collated INTEGER NOT NULL DEFAULT 0,
   expires INTEGER NOT NULL DEFAULT 0,  -- the source deletes from it by itself: it has a TTL
+  capped TEXT,                         -- what caps it, <bytes>/<documents>, or NULL
   unsupported TEXT,                    -- why it cannot be moved, or NULL
   to_reconcile INTEGER NOT NULL,       -- its structure may differ from the source's
   to_repair INTEGER NOT NULL DEFAULT 0,-- changes were missed: compare all of it
+  to_recopy INTEGER NOT NULL DEFAULT 0,-- to be dropped, made and copied again (rule D12)
   dest_db TEXT,                        -- its name at the destination; NULL while not created there
   dest_coll TEXT,
   documents_total INTEGER NOT NULL DEFAULT 0,
@@ -77,12 +79,14 @@ CREATE TABLE dirty_key (
   operation TEXT NOT NULL,             -- w: written, d: deleted
   recreate INTEGER NOT NULL,           -- 1: the key's bytes changed while its value did not (rule D15)
   sequence INTEGER NOT NULL,           -- of the last mark
+  ordinal INTEGER,                     -- its place among the insertions into a capped collection; else NULL
   lane INTEGER NOT NULL,
   marked_at TEXT NOT NULL,             -- cluster time of the last mark
   behind_since TEXT NOT NULL,          -- what the destination holds of it is older than this time
   PRIMARY KEY (incarnation, comparable)
 ) WITHOUT ROWID;
 CREATE INDEX dirty_key_order ON dirty_key (lane, incarnation, sequence);
+CREATE INDEX dirty_key_insertion ON dirty_key (incarnation, ordinal) WHERE ordinal IS NOT NULL;
 CREATE INDEX dirty_key_age ON dirty_key (behind_since);
 
 -- Drops and renames, to be repeated at the destination in their order (rules D2, D16).

@@ -69,6 +69,7 @@ function applyDocumentEvent(
     documentKey: event.documentKey,
     // A delete in another life of the name says nothing about this one: read the key back.
     operation: event.type === 'delete' && !isOther ? 'delete' : 'write',
+    inserted: event.type === 'insert',
     time: event.time,
   });
   if (known !== undefined) return NOTHING;
@@ -115,6 +116,7 @@ function applyCreate(journal: Journal, event: ChangeEvent): Applied {
     knownSince: event.time,
     state: 'COPIED',
   });
+  journal.incarnations.update(added.id, { capped: event.createdCap });
   return {
     ...NOTHING,
     renamed: current === undefined ? [] : [current.id],

@@ -7,17 +7,17 @@ import type { Incarnation } from '../journal/incarnations.ts';
 import { acceptedOf } from '../push/pusher.ts';
 import { sizeOf } from '../source/cutBySize.ts';
 import { readRange } from '../source/reader.ts';
+import { BatchSize } from './batchSize.ts';
 import { NumberPool } from './budget.ts';
 import type { MigrationContext } from './context.ts';
+import { markRefused } from './copyBatch.ts';
+import { copyInOrder } from './orderedCopier.ts';
 import { AcknowledgedPrefix } from './prefix.ts';
 import { planRanges, rangesFor } from './ranges.ts';
-import { TYPICAL_BYTES } from './sizes.ts';
 import { recover } from './recover.ts';
 
 const IDLE_MS = 1000;
 const COPY_LANES = 4;
-const SMALLEST_BATCH = 50;
-const LARGEST_BATCH = 4000;
 
 /** How long a server may take to begin to answer a read in the order of `_id`. */
 const SLOW_START_MS = 250;
@@ -77,6 +77,10 @@ export class Copier {
     const { journal, log } = this.#context;
     const incarnation = journal.incarnations.get(id);
     if (incarnation === undefined || incarnation.state === 'ENDED') return;
+    if (incarnation.capped !== null || incarnation.toRecopy) {
+      await copyInOrder(this.#context, this.#lanes, id);
+      return;
+    }
     const isNew = incarnation.state === 'PENDING';
     if (isNew) {
       journal.transaction(() => {
@@ -151,22 +155,20 @@ export class Copier {
       }
     });
     const pushes = new Set<Promise<void>>();
-    let averageBytes = TYPICAL_BYTES;
+    const size = new BatchSize(this.#context);
     let isFirst = true;
     const started = performance.now();
     const failed = Promise.withResolvers<never>();
     failed.promise.catch(() => undefined);
     try {
       const rest = { lower: range.position ?? range.lower, upper: range.upper };
-      const batches = readRange(source, namespace, rest, since, () =>
-        this.#batchSize(averageBytes),
-      );
+      const batches = readRange(source, namespace, rest, since, size.next);
       for await (const { documents, time } of meter.reading(batches)) {
         if (isFirst && (await this.#isToSplit(incarnation, started, maySplit))) return 'split';
         isFirst = false;
         // Bounds are inclusive, and the document at the position was acknowledged.
         if (isAt(documents[0], range.position)) documents.shift();
-        if (documents.length > 0) averageBytes = sizeOf(documents) / documents.length;
+        size.learn(documents);
         await hooks.afterRead?.('copy', formatNamespace(namespace));
         // Also where nothing was found: the name may have become another's.
         const passed = meter.waiting('source', () => gate.waitFor(time, signal));
@@ -224,8 +226,7 @@ export class Copier {
           const reply = await meter.pushing(documents, () => pusher.pushDocuments(batch, signal));
           const accepted = acceptedOf(documents, reply);
           journal.transaction(() => {
-            // What was refused is left to the flush, which tries again and says why if it cannot.
-            for (const { index } of reply.failures) this.#markDirty(incarnation, documents[index]);
+            markRefused(this.#context, id, documents, reply);
             acknowledged({
               position: positionAfter(documents),
               documents: accepted.length,
@@ -240,25 +241,6 @@ export class Copier {
       inFlight.release(bytes);
       work.notify();
     }
-  }
-
-  #markDirty(incarnation: Incarnation, document: Buffer | undefined): void {
-    if (document === undefined) return;
-    const { journal, gate } = this.#context;
-    journal.dirty.mark({
-      incarnation: incarnation.id,
-      collated: incarnation.collated,
-      documentKey: keyOf(document),
-      operation: 'write',
-      time: gate.position.time,
-    });
-  }
-
-  #batchSize(averageBytes: number): number {
-    const { options, throttle } = this.#context;
-    const bytes = Math.min(options.copyBatchBytes, throttle.bytesAtOnce);
-    const wanted = Math.max(SMALLEST_BATCH, Math.floor(bytes / averageBytes));
-    return Math.min(LARGEST_BATCH, throttle.documentsAtOnce, wanted);
   }
 }
 

@@ -1,16 +1,13 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { comparableKey, hasString } from '@linkspan/contract/bson/comparableKey.ts';
 import { keyOf } from '@linkspan/contract/bson/raw.ts';
-import type { WriteOperation } from '@linkspan/contract/push/batch.ts';
 import { formatNamespace } from '@linkspan/contract/push/namespaces.ts';
 import type { ClusterTime } from '../journal/clusterTime.ts';
 import { type DirtyKey, FLUSH_LANES } from '../journal/dirtyKeys.ts';
 import type { Incarnation } from '../journal/incarnations.ts';
-import { acceptedOf } from '../push/pusher.ts';
-import { sizeOf } from '../source/cutBySize.ts';
 import { readBack } from '../source/reader.ts';
-import { type MigrationContext, MigrationFailedError } from './context.ts';
-import { describeKey } from './ranges.ts';
+import type { MigrationContext } from './context.ts';
+import { type KeyPush, KeyPusher } from './keyPusher.ts';
+import { flushInOrder } from './orderedFlush.ts';
 import { recover } from './recover.ts';
 
 const IDLE_MS = 1000;
@@ -22,16 +19,6 @@ const MOST_KEYS = 1000;
 const QUICK_MS = 50;
 const SLOW_MS = 200;
 
-/** A key that was refused this often in a row, unchanged, ends the migration or its cutover. */
-const REFUSALS_AT_MOST = 20;
-const REFUSED_PAUSE_MS = 250;
-
-/** Something read back, ready to be pushed. */
-interface Found {
-  readonly key: DirtyKey;
-  readonly document: Buffer;
-}
-
 /**
  * Step 3: pushes the keys that changed, as the documents are at the source now. Each lane works by
  * itself and has one push under way (rule D13); what is pushed was read no earlier than its mark
@@ -39,20 +26,23 @@ interface Found {
  */
 export class Flusher {
   readonly #context: MigrationContext;
-  /** How often in a row a key was refused, by incarnation and key. */
-  readonly #refusals = new Map<string, { sequence: number; isPassing: boolean; times: number }>();
+  readonly #pusher: KeyPusher;
   #keysAtOnce = FIRST_KEYS;
   #busy = 0;
 
   constructor(context: MigrationContext) {
     this.#context = context;
+    this.#pusher = new KeyPusher(context);
   }
 
-  /**
-   * A document that the destination goes on to refuse although that may pass with the structure that
-   * it has now; for a cutover to fail on, which clears it.
-   */
-  stuck: string | null = null;
+  /** See {@link KeyPusher.stuck}. */
+  get stuck(): string | null {
+    return this.#pusher.stuck;
+  }
+
+  set stuck(what: string | null) {
+    this.#pusher.stuck = what;
+  }
 
   /** True while a lane reads or pushes. */
   get isBusy(): boolean {
@@ -110,7 +100,10 @@ export class Flusher {
     const incarnation = journal.incarnations.get(id);
     if (incarnation === undefined || !this.#isReady(incarnation)) return;
     const keysAtOnce = Math.min(this.#keysAtOnce, throttle.documentsAtOnce);
-    const keys = journal.dirty.take(lane, id, keysAtOnce);
+    const inOrder = incarnation.capped !== null;
+    const keys = inOrder
+      ? journal.dirty.takeInOrder(id, keysAtOnce)
+      : journal.dirty.take(lane, id, keysAtOnce);
     const written = keys.filter(({ operation }) => operation === 'write');
     const deleted = keys.filter(({ operation }) => operation === 'delete');
     const names = lives.nameChanges(id);
@@ -121,7 +114,8 @@ export class Flusher {
       }
       // Its name may have become another's while the deletes were pushed.
       if (written.length > 0 && lives.nameChanges(id) === names) {
-        await this.#flushWritten(lane, incarnation, written);
+        if (inOrder) await flushInOrder(this.#context, this.#pusher, lane, incarnation, written);
+        else await this.#flushWritten(lane, incarnation, written);
       }
       waiting.clear(what);
     } catch (error) {
@@ -177,7 +171,7 @@ export class Flusher {
   }
 
   /** Takes the key of a document out of those not found yet. */
-  #match(missing: Map<string, DirtyKey>, document: Buffer): Found[] {
+  #match(missing: Map<string, DirtyKey>, document: Buffer): KeyPush[] {
     const comparable = comparableKey(keyOf(document)).toString('latin1');
     const key = missing.get(comparable);
     // Under a collation the document found may have another key, which is marked by itself.
@@ -189,15 +183,15 @@ export class Flusher {
   async #pushFound(
     lane: number,
     incarnation: Incarnation,
-    found: readonly Found[],
+    found: readonly KeyPush[],
     readAt: ClusterTime,
   ): Promise<void> {
-    const changedBytes = ({ key, document }: Found): boolean =>
+    const changedBytes = ({ key, document }: KeyPush): boolean =>
       key.recreate || !keyOf(document).equals(key.documentKey);
     const recreated = found.filter(changedBytes);
     const replaced = found.filter((item) => !changedBytes(item));
-    await this.#push(lane, incarnation, 'recreate', recreated, readAt);
-    await this.#push(lane, incarnation, 'replace', replaced, readAt);
+    await this.#pusher.push(lane, incarnation, 'recreate', recreated, readAt);
+    await this.#pusher.push(lane, incarnation, 'replace', replaced, readAt);
   }
 
   async #pushDeletes(
@@ -207,67 +201,7 @@ export class Flusher {
     readAt: ClusterTime,
   ): Promise<void> {
     const items = keys.map((key) => ({ key, document: key.documentKey }));
-    await this.#push(lane, incarnation, 'delete', items, readAt);
-  }
-
-  async #push(
-    lane: number,
-    { id, destination }: Incarnation,
-    op: WriteOperation,
-    items: readonly Found[],
-    readAt: ClusterTime,
-  ): Promise<void> {
-    const { journal, pusher, signal, inFlight, meter, throttle } = this.#context;
-    if (destination === null) return;
-    let at = 0;
-    for (const documents of throttle.cut(items.map(({ document }) => document))) {
-      const keys = items.slice(at, at + documents.length).map(({ key }) => key);
-      at += documents.length;
-      const bytes = sizeOf(documents);
-      await meter.waiting('throttle', () => throttle.take(documents.length, bytes, signal));
-      await meter.waiting('push', () => inFlight.acquire(bytes, signal));
-      try {
-        const batch = { op, ...destination, lane, documents } as const;
-        const reply = await meter.waiting('push', () =>
-          meter.pushing(documents, () => pusher.pushDocuments(batch, signal)),
-        );
-        const accepted = acceptedOf(keys, reply);
-        journal.transaction(() => {
-          journal.dirty.evict(id, accepted, readAt);
-          journal.addFlushed(accepted.length);
-        });
-        for (const key of accepted) this.#refusals.delete(refusalKey(id, key));
-        for (const { index, message } of reply.failures) {
-          this.#noteRefusal(id, destination, keys[index], message);
-        }
-        if (reply.failures.length > 0) await sleep(REFUSED_PAUSE_MS, undefined, { signal });
-      } finally {
-        inFlight.release(bytes);
-      }
-    }
-  }
-
-  #noteRefusal(
-    id: number,
-    destination: { db: string; coll: string },
-    key: DirtyKey | undefined,
-    message: string,
-  ): void {
-    if (key === undefined) return;
-    const { journal, log } = this.#context;
-    // Unique indexes of a cutover refuse what they would take in another order: they go with it.
-    const isPassing =
-      journal.state()?.stage !== 'tail' || journal.incarnations.get(id)?.toReconcile === true;
-    const { sequence } = key;
-    const last = this.#refusals.get(refusalKey(id, key));
-    const isSame = last?.sequence === sequence && last.isPassing === isPassing;
-    const times = (isSame ? last.times : 0) + 1;
-    this.#refusals.set(refusalKey(id, key), { sequence, isPassing, times });
-    const what = `${formatNamespace(destination)} refuses the document with _id ${describeKey(key.documentKey)}: ${message}`;
-    log.warn({ times }, what);
-    if (times < REFUSALS_AT_MOST) return;
-    if (!isPassing) throw new MigrationFailedError(what);
-    this.stuck = what;
+    await this.#pusher.push(lane, incarnation, 'delete', items, readAt);
   }
 
   /** Costs of reading back by key differ by orders of magnitude between servers: follow them. */
@@ -277,8 +211,4 @@ export class Flusher {
       this.#keysAtOnce = Math.max(FEWEST_KEYS, Math.floor(this.#keysAtOnce / 2));
     }
   }
-}
-
-function refusalKey(id: number, key: DirtyKey): string {
-  return `${id}:${key.comparable.toString('latin1')}`;
 }

@@ -5,6 +5,7 @@ import {
 } from '@linkspan/contract/push/namespaces.ts';
 import type { ClusterTime } from '../journal/clusterTime.ts';
 import type { Incarnation } from '../journal/incarnations.ts';
+import { capOf } from '../source/capped.ts';
 import { type ListedNamespace, listNamed, listSource } from '../source/listing.ts';
 import { end } from './applyEvent.ts';
 import { type MigrationContext, persist } from './context.ts';
@@ -134,7 +135,7 @@ function merge(
 
 function add(
   journal: MigrationContext['journal'],
-  { namespace, type, uuid, unsupported }: ListedNamespace,
+  { namespace, type, uuid, unsupported, options }: ListedNamespace,
   from: ClusterTime,
 ): void {
   const incarnation = journal.incarnations.add({
@@ -144,7 +145,7 @@ function add(
     knownSince: from,
     state: type === 'view' ? 'COPIED' : 'PENDING',
   });
-  journal.incarnations.update(incarnation.id, { unsupported });
+  journal.incarnations.update(incarnation.id, { unsupported, capped: capOf(options) });
 }
 
 /** One name, one type, and no proof that it was dropped and made again unseen. */

@@ -8,11 +8,13 @@ import { BSON } from 'mongodb';
 import type { Incarnation } from '../journal/incarnations.ts';
 import type { IndexStage } from '../journal/journal.ts';
 import { PushRefusedError } from '../push/errors.ts';
+import { capOf } from '../source/capped.ts';
 import { type ListedNamespace, listNamed } from '../source/listing.ts';
 import { end } from './applyEvent.ts';
 import { type MigrationContext, MigrationFailedError, persist } from './context.ts';
 import { expiresDocuments, wantedIndexes, wantedOptions } from './indexes.ts';
 import { describe, isSame, listNamesInto } from './listSourceInto.ts';
+import { requestRecopy } from './recopy.ts';
 
 const REFUSED_PAUSE_MS = 5000;
 
@@ -153,6 +155,7 @@ export class Reconciler {
   async #pushGroup(group: readonly Found[], round: number): Promise<void> {
     const { journal, lives } = this.#context;
     const ready = group.flatMap((one) => {
+      if (this.#isRecopied(one)) return [];
       const incarnation = journal.incarnations.get(one.id);
       const isCurrent = incarnation !== undefined && lives.nameChanges(one.id) === one.names;
       return isCurrent && !journal.structural.concerns(one.id) ? [{ one, incarnation }] : [];
@@ -165,6 +168,27 @@ export class Reconciler {
       if ('refused' in answer) this.#refused(incarnation, answer.refused);
       else this.#pushed(one, incarnation, answer.changes, round);
     }
+  }
+
+  /**
+   * What caps a collection is not changed but made again (rule D12): it is reconciled once it was copied,
+   * with all that it has then.
+   */
+  #isRecopied(one: Found): boolean {
+    const { journal, lives } = this.#context;
+    const incarnation = journal.incarnations.get(one.id);
+    if (incarnation === undefined || lives.nameChanges(one.id) !== one.names) return false;
+    const cap = capOf(one.found.options);
+    if (!incarnation.toRecopy && (incarnation.destination === null || incarnation.capped === cap)) {
+      return false;
+    }
+    if (incarnation.capped !== cap) {
+      requestRecopy(journal, one.id, cap);
+      // What is read in another way is worth nothing any more.
+      lives.nameChanged(one.id);
+    }
+    journal.incarnations.update(one.id, { toReconcile: false });
+    return true;
   }
 
   #requestFor({ found }: Found, incarnation: Incarnation): ReconcileRequest {
@@ -199,10 +223,17 @@ export class Reconciler {
     const { id, found } = one;
     this.#changes.push(...changes);
     this.succeeded(id);
-    this.#context.journal.incarnations.update(id, {
-      destination: incarnation.destination ?? incarnation.source,
-      collated: found.options['collation'] !== undefined,
-      expires: expiresDocuments(found.options, found.indexes),
+    const { journal } = this.#context;
+    const [collated, capped] = [found.options['collation'] !== undefined, capOf(found.options)];
+    journal.transaction(() => {
+      journal.incarnations.update(id, {
+        destination: incarnation.destination ?? incarnation.source,
+        collated,
+        capped,
+        expires: expiresDocuments(found.options, found.indexes),
+      });
+      const isNew = incarnation.destination === null;
+      if (isNew && (collated || capped !== null)) journal.dirty.shareLane(id);
     });
     this.#settle(one, round);
   }

@@ -5,6 +5,7 @@ import type { Incarnation } from '../journal/incarnations.ts';
 import { DigestCursorLostError } from '../push/errors.ts';
 import { readRange } from '../source/reader.ts';
 import { type MigrationContext, isSourceFault } from './context.ts';
+import { walkInOrder } from './orderedVerifier.ts';
 import { recover } from './recover.ts';
 
 /** Documents of one chunk: digests of so many are compared at once. */
@@ -42,7 +43,10 @@ export async function verifyCollection(
     if (incarnation.destination === null) return null;
     const what = `verifying ${formatNamespace(incarnation.source)}`;
     try {
-      const verified = await walk(context, incarnation);
+      const verified =
+        incarnation.capped === null
+          ? await walk(context, incarnation)
+          : await walkInOrder(context, incarnation);
       if (context.lives.nameChanges(id) !== names) return null;
       context.waiting.clear(what);
       return verified;

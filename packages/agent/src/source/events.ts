@@ -1,6 +1,8 @@
 import { BsonType, type RawElement, elementsOf, findElement } from '@linkspan/contract/bson/raw.ts';
+import { orderedDocument } from '@linkspan/contract/bson/ordered.ts';
 import type { Namespace } from '@linkspan/contract/push/namespaces.ts';
 import { type ClusterTime, NO_TIME } from '../journal/clusterTime.ts';
+import { capOf } from './capped.ts';
 
 /** A change event, with what the projection keeps of it (rule D1). */
 export interface ChangeEvent {
@@ -17,6 +19,8 @@ export interface ChangeEvent {
   readonly uuid: string | null;
   /** `create` of a view or a time series carries these in its description. */
   readonly createdType: 'collection' | 'view';
+  /** What caps a collection that was created (`capOf`), or null. */
+  readonly createdCap: string | null;
 }
 
 /** Fields that the stream is asked for. The documents themselves are never in it. */
@@ -66,6 +70,7 @@ export function parseEvent(raw: Buffer): ChangeEvent {
   let documentKey: Buffer | null = null;
   let uuid: string | null = null;
   let createdType: ChangeEvent['createdType'] = 'collection';
+  let createdCap: string | null = null;
   for (const element of elementsOf(raw)) {
     switch (element.name) {
       case '_id':
@@ -92,10 +97,11 @@ export function parseEvent(raw: Buffer): ChangeEvent {
         break;
       case 'operationDescription':
         if (findElement(raw, 'viewOn', element.value) !== undefined) createdType = 'view';
+        createdCap = capOf(orderedDocument(raw, element.value));
         break;
     }
   }
-  return { type, token, time, namespace, to, documentKey, uuid, createdType };
+  return { type, token, time, namespace, to, documentKey, uuid, createdType, createdCap };
 }
 
 function textOf(raw: Buffer, element: RawElement): string {

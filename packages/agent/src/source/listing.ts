@@ -173,8 +173,5 @@ function whyUnsupported(type: unknown, options: Document): string | null {
   if (type === 'timeseries' || options['timeseries'] !== undefined) {
     return 'time series collections are not moved yet';
   }
-  if (options['capped'] === true) {
-    return 'capped collections are not moved yet';
-  }
   return null;
 }

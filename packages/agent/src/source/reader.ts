@@ -42,6 +42,26 @@ export async function* readRange(
   yield* readCommand(source, namespace.db, command, batchSize);
 }
 
+/**
+ * Reads a whole collection in its natural order. There is no place to go on from: whoever loses the
+ * cursor, also because a capped collection has evicted what it stood on, begins again.
+ */
+export async function* readInOrder(
+  source: SourceConnection,
+  { db, coll }: Namespace,
+  after: ClusterTime,
+  batchSize: () => number,
+): AsyncGenerator<ReadBatch, void> {
+  const command = {
+    find: coll,
+    filter: {},
+    sort: { $natural: 1 },
+    readConcern: majorityAfter(after),
+    batchSize: batchSize(),
+  };
+  yield* readCommand(source, db, command, batchSize);
+}
+
 /** A command has 16 MiB, and keys may have nearly as much each. */
 const KEY_BYTES_AT_ONCE = 8 * 1024 * 1024;
 const WALK_BATCH = 1000;

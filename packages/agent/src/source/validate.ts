@@ -121,9 +121,7 @@ function findingsOf({ namespace, unsupported, options }: ListedNamespace): Findi
       ),
     ];
   }
-  return options['capped'] === true
-    ? [fault('CAPPED_COLLECTION', `${name}: ${unsupported}. Drop or convert it first.`)]
-    : [fault('INDEX_UNSUPPORTED', `${name}: ${unsupported}. Drop or change it first.`)];
+  return [fault('INDEX_UNSUPPORTED', `${name}: ${unsupported}. Drop or change it first.`)];
 }
 
 function unreachable(error: unknown, uri: string): Finding {

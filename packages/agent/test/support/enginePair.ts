@@ -76,6 +76,18 @@ export class EnginePair implements AsyncDisposable {
     return { id, run };
   }
 
+  /** The next change stream that the engine opens is told that its history is lost. */
+  async loseHistory(): Promise<void> {
+    await this.source
+      .client()
+      .db('admin')
+      .command({
+        configureFailPoint: 'failCommand',
+        mode: { times: 1 },
+        data: { failCommands: ['aggregate'], errorCode: 286, appName: 'linkspan-agent' },
+      });
+  }
+
   async expectEqual(): Promise<void> {
     const { differences } = await compareClusters(this.source.uri, this.destination.uri);
     expect(differences).toEqual([]);

@@ -34,6 +34,8 @@ export interface Run {
   readonly ended: Promise<Error | null>;
   /** As a crash would: nothing is told to the server, only the journal is left. */
   stop(): Promise<void>;
+  /** The same of an engine that a hook holds for ever: it is not waited for. */
+  crash(): Promise<void>;
 }
 
 /** A migration host without an agent process: the real engine, pusher and protocol. */
@@ -117,6 +119,10 @@ export class InProcessHost implements AsyncDisposable {
         await polling;
         this.#runs.delete(run);
       },
+      crash: async () => {
+        stop.abort(new Error('crashed by the test'));
+        this.#runs.delete(run);
+      },
     };
     this.#runs.add(run);
     return run;
@@ -143,6 +149,10 @@ export class InProcessHost implements AsyncDisposable {
       stop: async () => {
         stop.abort(new Error('stopped by the test'));
         await ended;
+        this.#runs.delete(run);
+      },
+      crash: async () => {
+        stop.abort(new Error('crashed by the test'));
         this.#runs.delete(run);
       },
     };

@@ -18,6 +18,8 @@ export interface DigestRequest {
   readonly limit: number;
   /** The `chunkDigest` of the agent's next `limit` documents, or null for a list in any case. */
   readonly expect: Uint8Array | null;
+  /** Of the collection itself; absent: the order of the `_id` index. */
+  readonly order?: 'natural';
 }
 
 export interface DigestReply {

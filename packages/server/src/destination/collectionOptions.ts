@@ -15,9 +15,14 @@ const MOVED = new Set([
   'changeStreamPreAndPostImages',
   'clusteredIndex',
   'expireAfterSeconds',
+  'capped',
+  'size',
+  'max',
 ]);
 /** What `collMod` cannot change. */
-const FIXED = new Set(['collation', 'clusteredIndex']);
+const FIXED = new Set(['collation', 'clusteredIndex', 'capped', 'size', 'max']);
+/** Some servers round the size of a capped collection up to a multiple of this. */
+const SIZE_STEP = 256;
 
 /**
  * The options of a collection that are made equal, without those that stand for the default.
@@ -36,6 +41,10 @@ export function normaliseOptions(options: Document, where: string): Document {
   const collation = normaliseCollation(normalised['collation']);
   if (collation === undefined) delete normalised['collation'];
   else normalised['collation'] = collation;
+  if (normalised['capped'] === undefined) {
+    delete normalised['size'];
+    delete normalised['max'];
+  }
   const { clusteredIndex } = normalised;
   if (isDocument(clusteredIndex)) {
     const { key, unique, name } = Object.fromEntries(fieldsOf(clusteredIndex));
@@ -52,6 +61,10 @@ function isDefault(name: string, value: unknown): boolean {
       return value === 'strict';
     case 'validationAction':
       return value === 'error';
+    case 'capped':
+      return !isTrue(value);
+    case 'max':
+      return Number(value) <= 0;
     case 'changeStreamPreAndPostImages':
       return isDocument(value) && !isTrue(Object.fromEntries(fieldsOf(value))['enabled']);
     default:
@@ -68,20 +81,32 @@ const RESET: Document = {
   expireAfterSeconds: 'off',
 };
 
+/** The first option that differs and that only a new collection could have, or null. */
+export function fixedDifference(current: Document, wanted: Document): string | null {
+  return [...FIXED].find((name) => !isSame(name, current[name], wanted[name])) ?? null;
+}
+
+function isSame(name: string, a: unknown, b: unknown): boolean {
+  if (name !== 'size' || a === undefined || b === undefined) return canonical(a) === canonical(b);
+  const steps = (size: unknown): number => Math.ceil(Number(size) / SIZE_STEP);
+  return steps(a) === steps(b);
+}
+
 /**
  * What `collMod` has to change so that a collection gets the wanted options; empty if nothing.
  * Both sides normalised.
  * @throws {StructureRefusedError} where only a new collection could have them
  */
 export function optionChanges(current: Document, wanted: Document, where: string): Document {
+  const fixed = fixedDifference(current, wanted);
+  if (fixed !== null) {
+    throw new StructureRefusedError(
+      `${where} has another ${fixed} at the destination, which cannot be changed: drop it there, or rename it`,
+    );
+  }
   const changes: Document = {};
   for (const name of new Set([...Object.keys(current), ...Object.keys(wanted)])) {
-    if (canonical(current[name]) === canonical(wanted[name])) continue;
-    if (FIXED.has(name)) {
-      throw new StructureRefusedError(
-        `${where} has another ${name} at the destination, which cannot be changed: drop it there, or rename it`,
-      );
-    }
+    if (isSame(name, current[name], wanted[name])) continue;
     changes[name] = wanted[name] ?? RESET[name];
   }
   return changes;

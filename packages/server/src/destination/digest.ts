@@ -36,7 +36,7 @@ interface Walk {
 }
 
 /**
- * The destination's end of verification: ordered walks over collections, each with one cursor kept
+ * The destination's end of verification: walks over collections in one order, each with one cursor kept
  * between requests. Memory is bounded by one chunk: at most 16 MiB of documents, then keys and hashes.
  */
 export class DigestWalks {
@@ -84,6 +84,10 @@ export class DigestWalks {
       if (this.#walks.size < MAX_WALKS) break;
       if (!walk.busy) await this.#end(id);
     }
+    const order =
+      request.order === 'natural'
+        ? { sort: { $natural: 1 as const } }
+        : { sort: { _id: 1 as const }, hint: { _id: 1 } };
     const cursor = this.#destination.client
       .db(request.db)
       .collection(request.coll)
@@ -91,8 +95,7 @@ export class DigestWalks {
         {},
         {
           raw: true,
-          sort: { _id: 1 },
-          hint: { _id: 1 },
+          ...order,
           batchSize: Math.min(request.limit, BATCH_DOCUMENTS),
           readConcern: { level: 'majority' },
         },

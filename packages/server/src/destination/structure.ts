@@ -16,7 +16,7 @@ import type { Document } from 'mongodb';
 
 import { canonical, normaliseCollation } from './canonical.ts';
 import { findEntries, findEntry, isEmpty, listIndexes, type CatalogEntry } from './catalog.ts';
-import { normaliseOptions, optionChanges } from './collectionOptions.ts';
+import { fixedDifference, normaliseOptions, optionChanges } from './collectionOptions.ts';
 import type { Destination } from './destination.ts';
 import { DestinationRefusedError, StructureRefusedError } from './errors.ts';
 import { normaliseIndex, planIndexes, type IndexPlan } from './indexSpecs.ts';
@@ -119,7 +119,7 @@ class Structure {
     const options = normaliseOptions(request.options, where);
     const indexes = request.indexes.map((spec) => normaliseIndex(spec, where));
     let entry = await this.#find(request);
-    if (entry?.type === 'view' && (await this.#owned.has(request))) {
+    if (entry !== null && (await this.#isToReplace(request, entry, options))) {
       await this.#drop(request);
       entry = null;
     }
@@ -130,6 +130,19 @@ class Structure {
       await this.#alterOptions(request, normaliseOptions(entry.options, where), options);
     }
     await this.#alterIndexes(request, indexes, options['collation'] !== undefined);
+  }
+
+  /** A view of ours, or an empty collection of ours that has what cannot be changed. */
+  async #isToReplace(
+    request: ReconcileCollection,
+    entry: CatalogEntry,
+    wanted: Document,
+  ): Promise<boolean> {
+    if (!(await this.#owned.has(request))) return false;
+    if (entry.type === 'view') return true;
+    const current = normaliseOptions(entry.options, formatNamespace(request));
+    if (fixedDifference(current, wanted) === null) return false;
+    return isEmpty(this.#destination, request);
   }
 
   async view(request: ReconcileView): Promise<void> {

@@ -39,8 +39,13 @@ function readRequest(body: Buffer): DigestRequest {
   if (!(expect === null || (expect instanceof Binary && expect.length() === HASH_BYTES))) {
     throw new PushError('MESSAGE_INVALID', `expect: must be null or ${HASH_BYTES} bytes.`);
   }
+  const { order } = message;
+  if (order !== undefined && order !== 'natural') {
+    throw new PushError('MESSAGE_INVALID', 'order: must be natural, or absent.');
+  }
   return {
     ...namespace,
+    ...(order === undefined ? {} : { order }),
     cursor: message['cursor'] === null ? null : readText(message, 'cursor'),
     limit: readInteger(message, 'limit', 1, MAX_CHUNK_DOCUMENTS),
     expect: expect === null ? null : expect.value(),

@@ -69,6 +69,17 @@ test('a walk says equal, or lists each document with its exact key and hash (D19
   await walks.close();
 });
 
+test('D12: a walk in natural order shows documents in the order in which they were inserted', async () => {
+  const walks = new DigestWalks(destination);
+  const expected = chunkDigest(documents.toReversed().slice(0, 10));
+  const first = { db: 'g', coll: 'c', cursor: null, limit: 10, order: 'natural' } as const;
+  expect(BSON.deserialize(await walks.next({ ...first, expect: expected }))).toMatchObject({
+    equal: true,
+  });
+  expect(await ask(walks, null, expected)).toMatchObject({ equal: false });
+  await walks.close();
+});
+
 test('an absent collection is an empty walk; walks end with their session', async () => {
   const walks = new DigestWalks(destination);
   const reply = await walks.next({ db: 'g', coll: 'none', cursor: null, limit: 10, expect: null });

@@ -116,6 +116,7 @@ test('an index without a collation compares bytes in a collated collection', asy
   expect(await collection('c', { collation: { ...collation, version: '57.1' } }, indexes)).toEqual(
     [],
   );
+  await mongo.client().db(db).collection('c').insertOne({});
   await expect(collection('c', {}, indexes)).rejects.toThrow(/s\.c has another collation/);
 });
 
@@ -131,9 +132,23 @@ test('options follow the allow-list; what collMod can change is changed (C12)', 
     's.c: change changeStreamPreAndPostImages',
   ]);
   expect(await collection('c')).toEqual([]);
-  await expect(collection('d', { capped: true, size: 4096 })).rejects.toThrow(
-    's.d has the option capped, which is not moved',
+  await expect(collection('d', { encryptedFields: {} })).rejects.toThrow(
+    's.d has the option encryptedFields, which is not moved',
   );
+});
+
+test('a capped collection has its cap from the start; only an empty one is made again with another', async () => {
+  const cap = { capped: true, size: 4096, max: new Int32(5) };
+  expect(await collection('c', cap, INDEXES)).toHaveLength(2);
+  expect(await collection('c', { ...cap, max: 5, size: new Double(4090) }, INDEXES)).toEqual([]);
+  expect(await collection('c', { capped: true, size: 8192 })).toEqual([
+    's.c: drop it',
+    's.c: create it',
+  ]);
+  expect(await collection('c', { capped: false })).toEqual(['s.c: drop it', 's.c: create it']);
+  await collection('c', cap);
+  await mongo.client().db(db).collection('c').insertOne({});
+  await expect(collection('c')).rejects.toThrow(/s\.c has another capped/);
 });
 
 test('the order and the types of index fields and options are kept, whole numbers too', async () => {

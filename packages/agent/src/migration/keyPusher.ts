@@ -1,0 +1,138 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { WriteOperation } from '@linkspan/contract/push/batch.ts';
+import type { DocumentsReply } from '@linkspan/contract/push/messages.ts';
+import { formatNamespace } from '@linkspan/contract/push/namespaces.ts';
+import type { ClusterTime } from '../journal/clusterTime.ts';
+import type { DirtyKey } from '../journal/dirtyKeys.ts';
+import type { Incarnation } from '../journal/incarnations.ts';
+import { acceptedOf } from '../push/pusher.ts';
+import { sizeOf } from '../source/cutBySize.ts';
+import { type MigrationContext, MigrationFailedError } from './context.ts';
+import { describeKey } from './ranges.ts';
+
+/** A key that was refused this often in a row, unchanged, ends the migration or its cutover. */
+const REFUSALS_AT_MOST = 20;
+const REFUSED_PAUSE_MS = 250;
+
+/** What is pushed for a key: its document, or the key itself for a delete. */
+export interface KeyPush {
+  readonly key: DirtyKey;
+  readonly document: Buffer;
+}
+
+/** The flush's way to the destination: pushes, takes keys out of the journal, and counts refusals. */
+export class KeyPusher {
+  readonly #context: MigrationContext;
+  /** How often in a row a key was refused, by incarnation and key. */
+  readonly #refusals = new Map<string, { sequence: number; isPassing: boolean; times: number }>();
+
+  constructor(context: MigrationContext) {
+    this.#context = context;
+  }
+
+  /**
+   * A document that the destination goes on to refuse although that may pass with the structure that
+   * it has now; for a cutover to fail on, which clears it.
+   */
+  stuck: string | null = null;
+
+  /**
+   * Pushes in the order given.
+   * @param readAt what is pushed is the state of this time
+   * @throws {MigrationFailedError} if a document is refused again and again
+   */
+  async push(
+    lane: number,
+    incarnation: Incarnation,
+    op: WriteOperation,
+    items: readonly KeyPush[],
+    readAt: ClusterTime,
+  ): Promise<void> {
+    const { journal, pusher, signal, inFlight, meter, throttle } = this.#context;
+    const { id, destination } = incarnation;
+    if (destination === null) return;
+    let at = 0;
+    for (const documents of throttle.cut(items.map(({ document }) => document))) {
+      const keys = items.slice(at, at + documents.length).map(({ key }) => key);
+      at += documents.length;
+      const bytes = sizeOf(documents);
+      await meter.waiting('throttle', () => throttle.take(documents.length, bytes, signal));
+      await meter.waiting('push', () => inFlight.acquire(bytes, signal));
+      try {
+        const batch = { op, ...destination, lane, documents } as const;
+        const reply = await meter.waiting('push', () =>
+          meter.pushing(documents, () => pusher.pushDocuments(batch, signal)),
+        );
+        const accepted = acceptedOf(keys, reply);
+        journal.transaction(() => {
+          journal.dirty.evict(id, accepted, readAt);
+          journal.addFlushed(accepted.length);
+        });
+        for (const key of accepted) this.#refusals.delete(refusalKey(id, key));
+        if (incarnation.capped === null) await this.#noteRefusals(incarnation, keys, reply);
+        else this.#leaveToRecopy(incarnation, op, keys, reply, readAt);
+      } finally {
+        inFlight.release(bytes);
+      }
+    }
+  }
+
+  /**
+   * Not every server lets documents of a capped collection be deleted or grow (rule D12). What the source
+   * has evicted, the destination evicts, too; where anything else was refused, all of it is compared, and
+   * copied again if it differs.
+   */
+  #leaveToRecopy(
+    { id, source }: Incarnation,
+    op: WriteOperation,
+    keys: readonly DirtyKey[],
+    { failures }: DocumentsReply,
+    readAt: ClusterTime,
+  ): void {
+    if (failures.length === 0) return;
+    const { journal, log, work } = this.#context;
+    const refused = failures.flatMap(({ index }) => keys[index] ?? []);
+    const [first] = failures;
+    log.warn(
+      { namespace: formatNamespace(source), refused: refused.length, reason: first?.message },
+      'changes of a capped collection were refused',
+    );
+    journal.transaction(() => {
+      journal.dirty.evict(id, refused, readAt);
+      if (op !== 'delete') journal.incarnations.update(id, { toRepair: true });
+    });
+    work.notify();
+  }
+
+  async #noteRefusals(
+    incarnation: Incarnation,
+    keys: readonly DirtyKey[],
+    { failures }: DocumentsReply,
+  ): Promise<void> {
+    for (const { index, message } of failures) this.#noteRefusal(incarnation, keys[index], message);
+    if (failures.length === 0) return;
+    await sleep(REFUSED_PAUSE_MS, undefined, { signal: this.#context.signal });
+  }
+
+  #noteRefusal({ id, destination }: Incarnation, key: DirtyKey | undefined, message: string): void {
+    if (key === undefined || destination === null) return;
+    const { journal, log } = this.#context;
+    // Unique indexes of a cutover refuse what they would take in another order: they go with it.
+    const isPassing =
+      journal.state()?.stage !== 'tail' || journal.incarnations.get(id)?.toReconcile === true;
+    const { sequence } = key;
+    const last = this.#refusals.get(refusalKey(id, key));
+    const isSame = last?.sequence === sequence && last.isPassing === isPassing;
+    const times = (isSame ? last.times : 0) + 1;
+    this.#refusals.set(refusalKey(id, key), { sequence, isPassing, times });
+    const what = `${formatNamespace(destination)} refuses the document with _id ${describeKey(key.documentKey)}: ${message}`;
+    log.warn({ times }, what);
+    if (times < REFUSALS_AT_MOST) return;
+    if (!isPassing) throw new MigrationFailedError(what);
+    this.stuck = what;
+  }
+}
+
+function refusalKey(id: number, key: DirtyKey): string {
+  return `${id}:${key.comparable.toString('latin1')}`;
+}
