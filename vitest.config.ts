@@ -10,6 +10,7 @@ const onBothStores = [
   'http/secrets',
   'operations/linkRemoval',
   'operations/liveMigrationControl',
+  'store/killed',
 ].map((name) => `packages/server/test/${name}.test.ts`);
 
 /**
