@@ -110,8 +110,12 @@ test('without a server, the command backs the store up by itself', async () => {
 
 test('C8: a backup is not started on, and is restored only where nothing is in its way', async () => {
   await backUpStore(options, backup);
-  await expect(restoreStore(backup, options)).rejects.toThrow('move that file and those beside it');
+  await expect(restoreStore(backup, options)).rejects.toThrow('linkspan.db is there already');
   loseStore();
+  const log = join(options.dataDirectory, 'linkspan.db-wal');
+  writeFileSync(log, 'of a server that was killed');
+  await expect(restoreStore(backup, options)).rejects.toThrow('linkspan.db-wal is there already');
+  rmSync(log);
   await expect(restoreStore(join(directory, 'none'), options)).rejects.toThrow('there is no file');
   const wrong = join(directory, 'wrong');
   writeFileSync(wrong, '');

@@ -33,9 +33,11 @@ export interface Restored {
 export async function restoreStore(path: string, options: StoreOptions): Promise<Restored> {
   const { dataDirectory } = options;
   const place = join(dataDirectory, STORE_FILE);
-  if (existsSync(place)) {
+  // A log that is left of the store before would be played into the backup.
+  const inTheWay = ['', '-wal', '-shm', '-journal'].map((end) => place + end).filter(existsSync);
+  if (inTheWay.length > 0) {
     throw new BackupError(
-      `${place} is there already: stop the server, and move that file and those beside it (-wal, -shm) away first`,
+      `${inTheWay.join(', ')} is there already: stop the server, and move what is left of the store before away`,
     );
   }
   if (!existsSync(path)) throw new BackupError(`there is no file ${path}`);
