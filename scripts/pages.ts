@@ -1,4 +1,5 @@
 import { describeErrors } from '@linkspan/contract/api/errors.ts';
+import { describeFindings } from '@linkspan/contract/api/findings.ts';
 import { EVENT_TYPES } from '@linkspan/server/domain/eventTypes.ts';
 
 /** A page of the documentation that is made from the code. */
@@ -42,6 +43,47 @@ Source: *recorded* from real Atlas, *documented* by its documentation or specifi
 Atlas has no code for the case.
 
 ${describeErrors()}
+`,
+  },
+  {
+    path: 'docs/validation.md',
+    text: `${MADE}
+
+# Validation
+
+A validation is a dry run: it asks both sides everything that a live migration depends on, and writes
+nothing to either. \`linkspan liveMigrations validation create --watch\` prints what it finds, as does
+\`validation describe\`; \`GET /api/linkspan/v1/groups/{groupId}/liveMigrations/validate/{validationId}\`
+answers each finding with \`code\`, \`severity\`, \`message\` and \`action\`.
+
+- An **error** makes it FAILED: a live migration could not be made, or could not succeed.
+- A **warning** does not: something stays behind, will be different, or may go wrong.
+- An **information** is good to know.
+
+Codes never change. A message begins with the text below and goes on with what it was found on. Atlas's
+\`errorMessage\` is made of the messages of all errors; where Atlas has a text for a finding, it is Atlas's.
+
+## What is found at the source
+${describeFindings('source')}
+
+## What is found at the destination
+${describeFindings('destination')}
+
+## What is estimated
+\`estimate\` of the same answer, and below the findings on the command line:
+
+| Field | What it is |
+| --- | --- |
+| \`collections\`, \`documents\`, \`dataBytes\` | by the source's own bookkeeping |
+| \`destinationBytesNeeded\` | what documents and indexes take on disk at the source, and a fifth more |
+| \`destinationBytesFree\` | as \`dbStats\` of the destination's primary tells it; null where it does not |
+| \`readBytesPerSecond\` | of a sample of the largest collection, up to 8 MiB, by one reader |
+| \`linkBytesPerSecond\` | of a mebibyte that was sent to the server, in documents as compressible as the sample |
+| \`copySeconds\` | all of the documents at the slower of the two. The copy reads and sends with several at once, which makes it shorter; the destination has to write it, which may make it longer. |
+| \`confidence\` | MEDIUM after a sample of 4 MiB or more, else LOW |
+
+A disk of the agent with little space, a short oplog and clocks that differ are warnings, since they do not
+stop a migration by themselves.
 `,
   },
   {

@@ -1,6 +1,7 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
+import { finding } from '@linkspan/contract/api/findings.ts';
 import type {
   MigrationWork,
   ValidationReport,
@@ -26,9 +27,10 @@ import { PusherOverHttp } from './push/pusherOverHttp.ts';
 import { PushTransport, TransientPushError } from './push/transport.ts';
 import { redact } from './redact.ts';
 import { describeDeployment } from './source/inventory.ts';
-import { validateSource } from './source/validate.ts';
+import { failed, type MeasureLink, validateSource } from './source/validation/validateSource.ts';
 import { pollWork } from './work/poll.ts';
-import { sourceUri, UnknownSourceError } from './work/sourceUri.ts';
+import { measureLink } from './work/measureLink.ts';
+import { findDeployment, sourceUri, UnknownSourceError } from './work/sourceUri.ts';
 import { Supervisor, type MigrationRun } from './work/supervisor.ts';
 import { WriteBlocks, type Outcome } from './work/writeBlocks.ts';
 
@@ -228,11 +230,12 @@ async function track(
 
 async function validate(
   item: ValidationWork,
-  { config, log }: AgentStart,
+  host: Host,
   client: HostClient,
   signal: AbortSignal,
 ): Promise<void> {
-  const report = await reportOf(item, config, signal);
+  const { log } = host;
+  const report = await reportOf(item, host, () => measureLink(client, item.id, signal), signal);
   const backoff = new Backoff();
   for (;;) {
     try {
@@ -248,16 +251,22 @@ async function validate(
 
 async function reportOf(
   item: ValidationWork,
-  config: AgentConfig,
+  { config, directory }: Host,
+  measure: MeasureLink,
   signal: AbortSignal,
 ): Promise<ValidationReport> {
   try {
-    return await validateSource(sourceUri(config.projects, item.source), signal);
+    const uri = sourceUri(config.projects, item.source);
+    const deployment = findDeployment(config.projects, item.source);
+    const writeBlock =
+      item.blockSourceWrites === true && deployment !== undefined
+        ? { uri: deployment.uri, isAllowed: deployment.allowWriteBlock }
+        : null;
+    const validated = { uri, stateDirectory: directory.path, writeBlock };
+    return await validateSource(validated, measure, signal);
   } catch (error) {
     if (!(error instanceof UnknownSourceError)) throw error;
-    const { message } = error;
-    const finding = { code: 'SOURCE_UNKNOWN', severity: 'error', message } as const;
-    return { findings: [finding], namespaces: [], dataBytes: 0 };
+    return failed(finding('SOURCE_UNKNOWN', `${error.message}.`));
   }
 }
 

@@ -10,10 +10,8 @@ import { describeSource, isSameSource } from '../src/source/identity.ts';
 import { describeDeployment } from '../src/source/inventory.ts';
 import { listNamed, listSource } from '../src/source/listing.ts';
 import { linearizableTime, readBack, readRange } from '../src/source/reader.ts';
-import { validateSource } from '../src/source/validate.ts';
 
 const ODD = { db: 'reader', coll: 'odd' };
-const never = new AbortController().signal;
 
 let mongodb: MongoDB;
 let source: SourceConnection;
@@ -179,27 +177,6 @@ describe('listing', () => {
     expect(found?.unsupported).toBeNull();
     expect(BSON.serialize({ key: found?.indexes[0]?.['key'] })).toEqual(BSON.serialize({ key }));
     await collection.drop();
-  });
-});
-
-describe('validation', () => {
-  it('accepts a replica set, and counts its bytes', async () => {
-    const report = await validateSource(mongodb.uri, never);
-    const errors = report.findings.filter(({ severity }) => severity === 'error');
-    expect(errors).toEqual([]);
-    expect(report.namespaces).toContainEqual({ db: 'listing', coll: 'round' });
-    expect(report.namespaces).toContainEqual(ODD);
-    expect(report.dataBytes).toBeGreaterThan(0);
-  });
-
-  it('names host and reason of a source that is not there, and no password', async () => {
-    const report = await validateSource(
-      'mongodb://who:s3cret@127.0.0.1:1/?serverSelectionTimeoutMS=300',
-      never,
-    );
-    expect(report.findings).toMatchObject([{ code: 'SOURCE_UNREACHABLE', severity: 'error' }]);
-    expect(report.findings[0]?.message).toContain('127.0.0.1:1');
-    expect(JSON.stringify(report)).not.toContain('s3cret');
   });
 });
 

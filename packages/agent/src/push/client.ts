@@ -22,6 +22,7 @@ import {
 import { PushAnswerError, TransientPushError, type PushTransport } from './transport.ts';
 
 const TIMEOUT_MS = 30_000;
+const OCTETS = 'application/octet-stream';
 
 /** Opening a session waits until nothing of an older one can land any more. */
 const OPEN_TIMEOUT_MS = 5 * 60_000;
@@ -84,7 +85,14 @@ export class HostClient {
   }
 
   async reportValidation(id: string, report: ValidationReport, signal: AbortSignal): Promise<void> {
-    await this.#post(`/validations/${id}/report`, report, null, signal);
+    await this.#post(`/validations/${id}/report`, { ...report, sentAt: Date.now() }, null, signal);
+  }
+
+  /** Sends bytes that mean nothing, to see how fast they go. */
+  async probeLink(id: string, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
+    const headers = { authorization: this.#authorization, 'content-type': OCTETS };
+    const path = `/validations/${id}/probe`;
+    await this.#transport.post(path, { headers, body: bytes, timeoutMs: TIMEOUT_MS, signal });
   }
 
   /** @throws {MigrationEndedError} too */

@@ -13,9 +13,6 @@ export async function describeDeployment(name: string, uri: string): Promise<Dep
   const facts = await describeSource(source);
   const admin = source.client.db('admin');
   const sizes = await admin.command({ listDatabases: 1 }).catch(() => null);
-  const compatibility = await admin
-    .command({ getParameter: 1, featureCompatibilityVersion: 1 })
-    .catch(() => null);
   const oplog = await source.client
     .db('local')
     .command({ collStats: 'oplog.rs' })
@@ -24,10 +21,7 @@ export async function describeDeployment(name: string, uri: string): Promise<Dep
   return {
     name,
     mongoDBVersion: facts.mongoDBVersion,
-    featureCompatibilityVersion: String(
-      compatibility?.['featureCompatibilityVersion']?.['version'] ??
-        facts.mongoDBVersion.split('.').slice(0, 2).join('.'),
-    ),
+    featureCompatibilityVersion: facts.featureCompatibilityVersion,
     managed: true,
     sharded: facts.topology === 'sharded',
     tlsEnabled: options.tls === true,

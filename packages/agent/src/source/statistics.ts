@@ -8,16 +8,28 @@ export interface CollectionStatistics {
   readonly bytes: number;
 }
 
+/** With what it takes on disk. */
+export interface MeasuredCollection extends CollectionStatistics {
+  /** Of documents, compressed. */
+  readonly storageBytes: number;
+  readonly indexBytes: number;
+}
+
 /** Zeros where the collection is not there or the server does not say. */
 export async function measureCollection(
   source: SourceConnection,
   { db, coll }: Namespace,
-): Promise<CollectionStatistics> {
+): Promise<MeasuredCollection> {
   try {
     const stats = await source.client.db(db).command({ collStats: coll });
-    return { documents: Number(stats['count'] ?? 0), bytes: Number(stats['size'] ?? 0) };
+    return {
+      documents: Number(stats['count'] ?? 0),
+      bytes: Number(stats['size'] ?? 0),
+      storageBytes: Number(stats['storageSize'] ?? 0),
+      indexBytes: Number(stats['totalIndexSize'] ?? 0),
+    };
   } catch {
-    return { documents: 0, bytes: 0 };
+    return { documents: 0, bytes: 0, storageBytes: 0, indexBytes: 0 };
   }
 }
 

@@ -210,7 +210,7 @@ describe('a live migration', () => {
   test('validate, create, watch, cut over: both sides are equal', async () => {
     const validation = await json<{ _id: string }>(`lm validation create ${flags} --watch`);
     const { stdout } = await linkspan(`lm validation describe --validationId ${validation._id}`);
-    expect(stdout).toMatch(/^ID +PROJECT ID +SOURCE PROJECT ID +STATUS\n.*SUCCESS\n$/);
+    expect(stdout).toMatch(/^ID +PROJECT ID +SOURCE PROJECT ID +STATUS\n.*SUCCESS\nSEVERITY +CODE/);
 
     id = (await json<{ _id: string }>(`lm create ${flags}`))._id;
     expect((await linkspan(`lm describe --liveMigrationId ${id}`)).stdout).toMatch(

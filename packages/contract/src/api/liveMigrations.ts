@@ -204,9 +204,47 @@ export const LiveMigrationDetail = Type.Object(
 );
 export type LiveMigrationDetail = Static<typeof LiveMigrationDetail>;
 
+/** What a live migration is estimated to move, need and take. */
+export const Estimate = Type.Object(
+  {
+    collections: Type.Integer({ minimum: 0 }),
+    documents: Type.Integer({ minimum: 0 }),
+    /** Of documents, by the source's own bookkeeping. */
+    dataBytes: Type.Integer({ minimum: 0 }),
+    readBytesPerSecond: Nullable(Type.Number({ minimum: 0 })),
+    linkBytesPerSecond: Nullable(Type.Number({ minimum: 0 })),
+    /** By the slower of both. What the destination takes to write is not in it, nor several readers. */
+    copySeconds: Nullable(Type.Integer({ minimum: 0 })),
+    /** LOW: from a sample that was too small to tell much, or none. */
+    confidence: Type.Enum(['LOW', 'MEDIUM']),
+    destinationBytesFree: Nullable(Type.Number()),
+    destinationBytesNeeded: Type.Integer({ minimum: 0 }),
+  },
+  closed,
+);
+export type Estimate = Static<typeof Estimate>;
+
 /** Linkspan's own view of a validation: the findings behind `errorMessage`. */
 export const LiveMigrationValidationDetail = Type.Object(
-  { ...validation, created: Time, findings: Type.Array(Finding), finished: Nullable(Time) },
+  {
+    ...validation,
+    blockSourceWrites: Type.Boolean(),
+    created: Time,
+    /** null until it is settled, and where the source could not be looked at. */
+    estimate: Nullable(Estimate),
+    /** Errors first. `docs/validation.md` lists their codes. */
+    findings: Type.Array(
+      Type.Object(
+        {
+          ...Finding.properties,
+          /** What to do about it. */
+          action: Type.String(),
+        },
+        closed,
+      ),
+    ),
+    finished: Nullable(Time),
+  },
   closed,
 );
 export type LiveMigrationValidationDetail = Static<typeof LiveMigrationValidationDetail>;

@@ -111,7 +111,16 @@ export type Throttle = Static<typeof Throttle>;
  * now. What is not in the list any more is stopped.
  */
 export const WorkItem = Type.Union([
-  Type.Object({ kind: Type.Literal('validation'), id: Id, source: Source }, closed),
+  Type.Object(
+    {
+      kind: Type.Literal('validation'),
+      id: Id,
+      source: Source,
+      /** As the migration would; absent before version 3. */
+      blockSourceWrites: Type.Optional(Type.Boolean()),
+    },
+    closed,
+  ),
   Type.Object(
     {
       kind: Type.Literal('migration'),
@@ -149,16 +158,43 @@ export const WorkReply = Type.Object(
 );
 export type WorkReply = Static<typeof WorkReply>;
 
-/** One thing a validation found. Codes are stable; messages are for people and hold no secret. */
+/** One thing a validation found. Codes are those of `api/findings.ts`; messages hold no secret. */
 export const Finding = Type.Object(
   {
     code: Type.String({ pattern: '^[A-Z][A-Z0-9_]*$' }),
-    severity: Type.Union([Type.Literal('error'), Type.Literal('warning')]),
+    /** information since version 3. */
+    severity: Type.Enum(['error', 'warning', 'information']),
     message: Type.String({ maxLength: 2000 }),
   },
   closed,
 );
 export type Finding = Static<typeof Finding>;
+
+/** How much a migration would move, and at what pace. Since version 3. */
+export const SourceSize = Type.Object(
+  {
+    collections: Count,
+    documents: Count,
+    /** On disk at the source, compressed. */
+    storageBytes: Count,
+    indexBytes: Count,
+    /** Of documents, by one reader; null where there was too little to tell it from. */
+    readBytesPerSecond: Nullable(Type.Number({ minimum: 0 })),
+    sampledBytes: Count,
+    /** Of documents, compressed as the sample was, by one sender. */
+    linkBytesPerSecond: Nullable(Type.Number({ minimum: 0 })),
+    /** From the slower of the two; what the destination takes to write is not in it. */
+    copySeconds: Nullable(Count),
+  },
+  closed,
+);
+export type SourceSize = Static<typeof SourceSize>;
+
+/**
+ * `POST /validations/{id}/probe`, a body of at most {@link PROBE_BYTES} that means nothing: how fast the
+ * link is. Answered 204. Since version 3.
+ */
+export const PROBE_BYTES = 1024 * 1024;
 
 /**
  * `POST /validations/{id}/report`: what the source side found, and what would be written. The
@@ -171,6 +207,24 @@ export const ValidationReport = Type.Object(
       maxItems: 100_000,
     }),
     dataBytes: Count,
+    /** What the source is, to be compared with the destination. Absent before version 3. */
+    source: Type.Optional(
+      Type.Object(
+        {
+          mongoDBVersion: Type.String({ maxLength: 64 }),
+          featureCompatibilityVersion: Type.String({ maxLength: 64 }),
+          replicaSetId: Nullable(Type.String({ maxLength: 64 })),
+          /** Of the process that answered. */
+          processId: Nullable(Type.String({ maxLength: 64 })),
+          /** How far its clock is ahead of the agent's. */
+          clockOffsetMs: Nullable(Type.Integer()),
+        },
+        closed,
+      ),
+    ),
+    size: Type.Optional(SourceSize),
+    /** The agent's clock when it sent this, in milliseconds since 1970. */
+    sentAt: Type.Optional(Type.Integer()),
   },
   closed,
 );

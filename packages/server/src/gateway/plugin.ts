@@ -47,7 +47,7 @@ import {
 import type { PushSession } from './session.ts';
 import { changeStructure, changeStructures, listDestination } from './structure.ts';
 import { unlinkHost } from './unlink.ts';
-import { reportValidation } from './validations.ts';
+import { probeLink, reportValidation } from './validations.ts';
 import { pollWork } from './work.ts';
 
 const BSON = 'application/bson';
@@ -143,6 +143,10 @@ export function createPlugin(context: GatewayContext, stop: () => void): Fastify
     app.post('/validations/:id/report', asHost, async (request, reply) => {
       const report = readJson(ValidationReport, request.body);
       await reportValidation(context, principal(request), idOf(request), report);
+      return reply.code(204).send();
+    });
+    app.post('/validations/:id/probe', asHost, async (request, reply) => {
+      await probeLink(context, principal(request), idOf(request), request.body);
       return reply.code(204).send();
     });
     app.post('/migrations/:id/sessions', asHost, async (request) => {

@@ -1,6 +1,9 @@
-import type { Finding, ValidationReport } from '@linkspan/contract/push/messages.ts';
+import type { Estimate } from '@linkspan/contract/api/liveMigrations.ts';
+import { finding } from '@linkspan/contract/api/findings.ts';
+import { PROBE_BYTES, type ValidationReport } from '@linkspan/contract/push/messages.ts';
 
-import { checkDestination } from '../destination/checks.ts';
+import { checkDestination } from '../destination/validation/checkDestination.ts';
+import { spaceNeeded } from '../destination/validation/diskSpace.ts';
 import { timestamp } from '../domain/time.ts';
 import * as clusters from '../store/clusters.ts';
 import * as events from '../store/events.ts';
@@ -8,12 +11,6 @@ import * as validations from '../store/validations.ts';
 import type { HostPrincipal } from './authenticate.ts';
 import type { GatewayContext } from './context.ts';
 import { PushError } from './errors.ts';
-
-const GONE: Finding = {
-  code: 'DESTINATION_GONE',
-  severity: 'error',
-  message: 'The destination cluster is gone.',
-};
 
 /** The agent waits 30 s for the answer. */
 const CHECKS_MS = 25_000;
@@ -28,6 +25,7 @@ export async function reportValidation(
   id: string,
   report: ValidationReport,
 ): Promise<void> {
+  const arrivedAt = Date.now();
   const { store, stopping, mayConnect } = context;
   const row = await validations.findOfHost(store.db, host.id, id);
   if (row === undefined) {
@@ -40,7 +38,7 @@ export async function reportValidation(
   const cluster = await clusters.find(store.db, row.cluster_id);
   const destination =
     cluster === undefined
-      ? { findings: [GONE], test: null }
+      ? { findings: [finding('DESTINATION_GONE')], test: null, freeBytes: null }
       : await checkDestination(
           {
             cluster: cluster.name,
@@ -48,6 +46,9 @@ export async function reportValidation(
             mayConnect,
             namespaces: report.namespaces,
             dropDestinationData: row.drop_destination_data === 1,
+            source: report.source ?? null,
+            size: report.size ?? null,
+            agentClockOffsetMs: report.sentAt === undefined ? null : report.sentAt - arrivedAt,
           },
           AbortSignal.any([stopping, AbortSignal.timeout(CHECKS_MS)]),
         );
@@ -64,6 +65,7 @@ export async function reportValidation(
     const settled = await validations.settle(tx, id, {
       status: failed ? 'FAILED' : 'SUCCESS',
       findings: JSON.stringify(findings),
+      estimate: JSON.stringify(estimateOf(report, destination.freeBytes)),
       errorMessage,
       at: timestamp(),
     });
@@ -78,4 +80,40 @@ export async function reportValidation(
     });
   });
   context.wakes.changed(link.id);
+}
+
+/**
+ * Takes a body that means nothing, so that the agent learns how fast the link is.
+ * @throws {PushError} MIGRATION_NOT_ACTIVE if the validation is not this host's or is settled
+ */
+export async function probeLink(
+  { store }: GatewayContext,
+  { host }: HostPrincipal,
+  id: string,
+  body: unknown,
+): Promise<void> {
+  const row = await validations.findOfHost(store.db, host.id, id);
+  if (row?.status !== 'PENDING') {
+    throw new PushError(
+      'MIGRATION_NOT_ACTIVE',
+      'No validation of this migration host waits for it.',
+    );
+  }
+  if (Buffer.isBuffer(body) && body.length <= PROBE_BYTES) return;
+  throw new PushError('MESSAGE_INVALID', `A probe has at most ${PROBE_BYTES} bytes.`);
+}
+
+/** A sample of so many bytes tells something of a pace. */
+const GOOD_SAMPLE_BYTES = 4 * 1024 * 1024;
+
+function estimateOf({ dataBytes, size }: ValidationReport, freeBytes: number | null) {
+  if (size === undefined) return null;
+  const { storageBytes: _storage, indexBytes: _index, sampledBytes, ...rest } = size;
+  return {
+    ...rest,
+    dataBytes,
+    confidence: sampledBytes >= GOOD_SAMPLE_BYTES ? 'MEDIUM' : 'LOW',
+    destinationBytesFree: freeBytes,
+    destinationBytesNeeded: spaceNeeded(size),
+  } satisfies Estimate;
 }

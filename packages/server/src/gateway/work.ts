@@ -54,7 +54,12 @@ async function listWork({ store }: GatewayContext, hostId: string): Promise<Work
   const work: WorkItem[] = [];
   for (const row of await validations.listPendingOfHost(store.db, hostId)) {
     const password = validations.openPassword(store.sealer, row);
-    work.push({ kind: 'validation', id: row.id, source: sourceOf(row, password) });
+    work.push({
+      kind: 'validation',
+      id: row.id,
+      source: sourceOf(row, password),
+      ...(row.block_source_writes === 1 ? { blockSourceWrites: true } : {}),
+    });
   }
   for (const row of await liveMigrations.listActive(store.db, { host_id: hostId })) {
     const password = liveMigrations.openPassword(store.sealer, row);

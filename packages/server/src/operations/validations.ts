@@ -1,4 +1,6 @@
+import { actionOf } from '@linkspan/contract/api/findings.ts';
 import type {
+  Estimate,
   LiveMigrationValidation,
   LiveMigrationValidationDetail,
 } from '@linkspan/contract/api/liveMigrations.ts';
@@ -42,6 +44,7 @@ export async function create(
       finished_at: null,
       namespaces: null,
       block_source_writes: 0,
+      estimate: null,
     };
     await validations.insert(tx, created);
     await events.record(tx, {
@@ -76,7 +79,12 @@ export async function detail(
   return {
     ...toValidation(row),
     created: apiTime(row.created_at),
-    findings: JSON.parse(row.findings) as Finding[],
+    blockSourceWrites: row.block_source_writes === 1,
+    estimate: row.estimate === null ? null : (JSON.parse(row.estimate) as Estimate | null),
+    findings: (JSON.parse(row.findings) as Finding[]).map((found) => ({
+      ...found,
+      action: actionOf(found.code),
+    })),
     finished: row.finished_at === null ? null : apiTime(row.finished_at),
   };
 }

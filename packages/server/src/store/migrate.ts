@@ -8,6 +8,7 @@ import * as suspension from './migrations/0006-suspension.ts';
 import type { StoreDialect } from './dialects/dialect.ts';
 import * as control from './migrations/0004-control.ts';
 import * as writeBlock from './migrations/0005-write-block.ts';
+import * as estimates from './migrations/0007-estimates.ts';
 
 interface Migration {
   readonly name: string;
@@ -26,6 +27,7 @@ const MIGRATIONS: readonly Migration[] = [
   { name: '0004-control', up: control.up },
   { name: '0005-write-block', up: writeBlock.up },
   { name: '0006-suspension', up: suspension.up },
+  { name: '0007-estimates', up: estimates.up },
 ];
 
 /** The store was written by a newer server than this one (rule C15). */

@@ -211,6 +211,8 @@ export interface ValidationRow {
   namespaces: string | null;
   /** The migration would block the writes of the source at its cutover. */
   block_source_writes: 0 | 1;
+  /** JSON of the API's `Estimate`, or of null; null until it is settled. */
+  estimate: string | null;
 }
 
 export type LiveMigrationStatus = 'NEW' | 'WORKING' | 'FAILED' | 'COMPLETE' | 'EXPIRED';

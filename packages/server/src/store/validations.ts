@@ -101,6 +101,8 @@ export async function settle(
     readonly status: 'SUCCESS' | 'FAILED';
     /** JSON array of the wire's `Finding`. */
     readonly findings: string;
+    /** JSON of the API's `Estimate`, or of null. */
+    readonly estimate?: string;
     readonly errorMessage: string | null;
     readonly at: string;
   },
@@ -110,6 +112,7 @@ export async function settle(
     .set({
       status: result.status,
       findings: result.findings,
+      estimate: result.estimate ?? null,
       error_message: result.errorMessage,
       finished_at: result.at,
       password_sealed: null,

@@ -57,6 +57,7 @@ async function makeValidation(): Promise<string> {
     finished_at: null,
     namespaces: null,
     block_source_writes: 0,
+    estimate: null,
   });
   return id;
 }

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newId } from '../../src/domain/ids.ts';
 import { timestamp } from '../../src/domain/time.ts';
 import * as clusters from '../../src/store/clusters.ts';
+import type { ValidationRow } from '../../src/store/schema.ts';
 import * as validations from '../../src/store/validations.ts';
 import { startPush, TestHost, type TestPush } from './push.ts';
 
@@ -20,10 +21,8 @@ afterAll(async () => {
   await push?.[Symbol.asyncDispose]();
 });
 
-async function validate(
-  report: Partial<ValidationReport>,
-  dropDestinationData: 0 | 1 = 0,
-): Promise<{ status: string; error_message: string | null; password_sealed: Uint8Array | null }> {
+/** @returns the id of a validation that waits for its report */
+async function begin(dropDestinationData: 0 | 1 = 0): Promise<string> {
   const id = newId();
   const cluster = await push.store.db.selectFrom('clusters').selectAll().executeTakeFirstOrThrow();
   await validations.insert(push.store.db, {
@@ -42,7 +41,16 @@ async function validate(
     finished_at: null,
     namespaces: null,
     block_source_writes: 0,
+    estimate: null,
   });
+  return id;
+}
+
+async function validate(
+  report: Partial<ValidationReport>,
+  dropDestinationData: 0 | 1 = 0,
+): Promise<ValidationRow> {
+  const id = await begin(dropDestinationData);
   const message = { findings: [], namespaces: [], dataBytes: 0, ...report };
   expect((await host.post(`/validations/${id}/report`, message)).status).toBe(204);
   expect((await host.post(`/validations/${id}/report`, message)).status, 'again').toBe(204);
@@ -91,8 +99,84 @@ test('a collection in the way fails it by name, beside what the source found', a
   const row = await validate({ namespaces, findings });
   expect(row.status).toBe('FAILED');
   expect(row.error_message).toMatch(
-    /^Source appears to be a standalone\nDestination cluster target already holds app\.taken:/,
+    /^Source appears to be a standalone\nThe destination already holds .* target holds app\.taken\.$/,
   );
+});
+
+const SOURCE = {
+  mongoDBVersion: '8.2.11',
+  featureCompatibilityVersion: '8.2',
+  replicaSetId: null,
+  processId: null,
+  clockOffsetMs: 0,
+};
+
+async function codesOf(report: Partial<ValidationReport>): Promise<string[]> {
+  const { findings } = await validate({ namespaces: [], ...report });
+  return (JSON.parse(findings) as { code: string }[]).map(({ code }) => code);
+}
+
+test('a destination is compared with the source: identity, versions, clocks', async () => {
+  const admin = push.mongo.client().db('admin');
+  const hello = await admin.command({ hello: 1 });
+  const processId = (hello['topologyVersion'] as { processId: { toHexString(): string } })
+    .processId;
+  const now = { source: SOURCE, sentAt: Date.now() };
+  expect(await codesOf(now)).toEqual([]);
+  expect(await codesOf({ source: { ...SOURCE, processId: processId.toHexString() } })).toEqual([
+    'DESTINATION_IS_SOURCE',
+  ]);
+  const older = { ...SOURCE, featureCompatibilityVersion: '6.0' };
+  expect(await codesOf({ source: older })).toEqual(['DESTINATION_NEWER']);
+  const newer = { ...SOURCE, featureCompatibilityVersion: '9.0' };
+  expect(await codesOf({ source: newer })).toEqual(['DESTINATION_OLDER']);
+  const ahead = { ...SOURCE, clockOffsetMs: 60_000 };
+  expect(await codesOf({ source: ahead, sentAt: Date.now() })).toEqual([
+    'DESTINATION_CLOCK_DIFFERS',
+  ]);
+  expect(
+    await codesOf({ source: ahead, sentAt: Date.now() - 60_000 }),
+    'the agent is behind',
+  ).toEqual([]);
+});
+
+test('what a migration needs is estimated, and compared with what is free', async () => {
+  const size = {
+    collections: 2,
+    documents: 10,
+    storageBytes: 1000,
+    indexBytes: 500,
+    readBytesPerSecond: 5000,
+    sampledBytes: 100,
+    linkBytesPerSecond: 2000,
+    copySeconds: 3,
+  };
+  const row = await validate({ dataBytes: 6000, size });
+  const codes = (JSON.parse(row.findings) as { code: string }[]).map(({ code }) => code);
+  const estimate = JSON.parse(row.estimate ?? 'null') as Record<string, unknown>;
+  expect(estimate).toMatchObject({
+    collections: 2,
+    documents: 10,
+    dataBytes: 6000,
+    copySeconds: 3,
+    confidence: 'LOW',
+    destinationBytesNeeded: 1800,
+  });
+  const isTold = estimate['destinationBytesFree'] !== null;
+  expect(codes).toEqual(isTold ? [] : ['DESTINATION_DISK_SPACE_NOT_TOLD']);
+});
+
+test('a probe of the link is taken while its validation waits, up to a mebibyte', async () => {
+  const id = await begin();
+  const probe = (bytes: number, of = id) =>
+    host.post(`/validations/${of}/probe`, Buffer.alloc(bytes), {
+      'content-type': 'application/octet-stream',
+    });
+  expect((await probe(1024 * 1024)).status).toBe(204);
+  expect((await probe(1024 * 1024 + 1)).status).toBe(400);
+  expect((await probe(10, newId())).status).toBe(409);
+  await host.post(`/validations/${id}/report`, { findings: [], namespaces: [], dataBytes: 0 });
+  expect((await probe(10)).status).toBe(409);
 });
 
 test('the connection test answers in coarse codes, without credentials (C13)', async () => {
@@ -119,5 +203,7 @@ test('a destination that cannot be reached fails the validation, naming host and
     facts: null,
   });
   const row = await validate({});
-  expect(row.error_message).toBe('Destination cluster target: 127.0.0.1:1: connection refused.');
+  expect(row.error_message).toBe(
+    'The destination refuses connections: target, 127.0.0.1:1: connection refused.',
+  );
 });

@@ -7,9 +7,10 @@ import type { Command } from 'commander';
 
 import { UnsuccessfulError } from '../../exitCodes.ts';
 import { migrationBody, migrationCommand, type MigrationOptions } from '../../migrationOptions.ts';
-import { print, table } from '../../output.ts';
+import { print } from '../../output.ts';
 import { poll } from '../../poll.ts';
 import { Session } from '../../session.ts';
+import { validationLines, validationTable } from '../../validationView.ts';
 
 /** `liveMigrations validation create` */
 export function addValidationCreate(parent: Command): void {
@@ -32,21 +33,7 @@ export function addValidationCreate(parent: Command): void {
         const detail = await session.call<LiveMigrationValidationDetail>('GET', detailPath);
         return detail.status === 'PENDING' ? undefined : detail;
       });
-      print(session.output, settled, () => [
-        validationTable(settled),
-        ...settled.findings.map(
-          ({ severity, code, message }) => `${severity}: ${code}: ${message}`,
-        ),
-      ]);
+      print(session.output, settled, () => validationLines(settled));
       if (settled.status === 'FAILED') throw new UnsuccessfulError('the validation failed');
     });
-}
-
-/** The columns that people know. */
-export function validationTable(validation: LiveMigrationValidation): string {
-  const { _id, groupId, sourceGroupId, status } = validation;
-  return table(
-    ['ID', 'PROJECT ID', 'SOURCE PROJECT ID', 'STATUS'],
-    [[_id, groupId, sourceGroupId, status]],
-  );
 }
