@@ -96,7 +96,8 @@ CREATE TABLE structural_change (
   kind TEXT NOT NULL,                  -- drop | rename
   incarnation INTEGER NOT NULL REFERENCES incarnation (id),
   to_db TEXT,
-  to_coll TEXT
+  to_coll TEXT,
+  behind_since TEXT NOT NULL           -- what the destination holds is older than this time
 );
 CREATE INDEX structural_change_incarnation ON structural_change (incarnation);
 `;

@@ -1,6 +1,6 @@
 import type { Phase, Progress } from '@linkspan/contract/push/messages.ts';
 import { formatNamespace } from '@linkspan/contract/push/namespaces.ts';
-import { NO_TIME, secondsOf } from '../journal/clusterTime.ts';
+import { type ClusterTime, NO_TIME, secondsOf } from '../journal/clusterTime.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { MigrationContext } from './context.ts';
 import type { CutoverPhase } from './cutover.ts';
@@ -15,7 +15,7 @@ const WARNINGS_AT_MOST = 100;
 
 /** What progress is read from. */
 export type ProgressContext = Pick<MigrationContext, 'journal' | 'gate' | 'waiting' | 'meter'> & {
-  readonly source: Pick<MigrationContext['source'], 'nowSeconds'>;
+  readonly source: { nowSeconds(): number | null };
   readonly pusher: Pick<MigrationContext['pusher'], 'waiting' | 'bytesSent'>;
 };
 
@@ -67,7 +67,10 @@ export function measureProgress(
     waitingFor: reasons.length === 0 ? null : reasons.join('; ').slice(0, 500),
     warnings: warningsOf(journal, now),
     rates: window === null ? null : ratesOf(window),
-    etaSeconds: window === null ? null : etaSeconds(phase, window, bytesLeft),
+    etaSeconds:
+      window === null || reasons.length > 0 || now.toRepair > 0
+        ? null
+        : etaSeconds(phase, window, bytesLeft),
     holdingBack: holdingBack(phase, reasons.length > 0, window),
     collectionsTotal: totals.collections,
     collectionsCopied,
@@ -113,23 +116,21 @@ export function measureIdle(
 }
 
 /**
- * What stands for a source that does not answer yet: the journal's position, and a clock. The clock is
- * this machine's, or the last time that the source is known to have had with the seconds since this
- * was called, whichever is later: a lag must not look better than it is (invariant I8).
+ * What stands for a source that does not answer yet: the journal's position, and this machine's clock
+ * as it was when this was called, with the seconds since. A clock that is behind the journal is wrong,
+ * and tells nothing of the lag: it must not look better than it is (invariant I8).
  */
 export function unansweredSource(journal: Journal): Pick<ProgressContext, 'source' | 'gate'> {
   const gate = new TrackedGate(journal.state()?.position ?? { time: NO_TIME, through: false });
+  const began = Date.now() / 1000;
   const since = performance.now();
   return {
     gate,
     source: {
       nowSeconds: () =>
-        Math.floor(
-          Math.max(
-            Date.now() / 1000,
-            secondsOf(gate.position.time) + (performance.now() - since) / 1000,
-          ),
-        ),
+        began < secondsOf(gate.position.time)
+          ? null
+          : Math.floor(began + (performance.now() - since) / 1000),
     },
   };
 }
@@ -137,14 +138,23 @@ export function unansweredSource(journal: Journal): Pick<ProgressContext, 'sourc
 /**
  * Seconds between the source's clock, which goes on while the source does not answer, and the time
  * up to which all its changes are at the destination. Until everything is copied that is the time at
- * which tracking began.
+ * which tracking began. null where its clock is not known.
  */
-function measureLag({ journal, source, gate }: ProgressContext, isCopied: boolean): number {
+function measureLag({ journal, source, gate }: ProgressContext, isCopied: boolean): number | null {
   const since = journal.state()?.trackingSince ?? gate.position.time;
-  const behind = journal.dirty.behindSince();
+  const now = source.nowSeconds();
+  if (now === null) return null;
   const tracked = gate.position.time;
-  const durable = isCopied ? (behind !== null && behind < tracked ? behind : tracked) : since;
-  return Math.max(0, source.nowSeconds() - secondsOf(durable));
+  const behind = [journal.dirty.behindSince(), journal.structural.behindSince()];
+  const durable = isCopied ? earliest(tracked, behind) : since;
+  return Math.max(0, now - secondsOf(durable));
+}
+
+function earliest(time: ClusterTime, others: readonly (ClusterTime | null)[]): ClusterTime {
+  return others.reduce<ClusterTime>(
+    (first, other) => (other !== null && other < first ? other : first),
+    time,
+  );
 }
 
 function phaseOf(isListed: boolean, isCopied: boolean, isStructureSettled: boolean): Phase {

@@ -156,7 +156,10 @@ function startSteps(
       cutover: cutover.phase,
       isListed: journal.state()?.listedAt !== null,
       isStructureSettled: structure.isSettled,
-      refusals: structure.refusals.values(),
+      refusals: [
+        ...structure.refusals.values(),
+        ...(deps.writeBlock?.warnings(cutover.phase !== null) ?? []),
+      ],
       toRepair: repairer.remaining,
     });
   return [

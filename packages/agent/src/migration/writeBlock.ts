@@ -52,6 +52,16 @@ export class WriteBlock {
     return records.get(of.migrationId)?.state ?? null;
   }
 
+  /** What is to be known of it while the migration runs. */
+  warnings(isCuttingOver: boolean): string[] {
+    if (this.state === null) return [];
+    return [
+      isCuttingOver
+        ? 'The cutover blocks the writes of the source.'
+        : 'The writes of the source may still be blocked by a cutover that has failed: "linkspan agent unblock" on the migration host lifts that.',
+    ];
+  }
+
   /**
    * Records the block, then sets it. One that somebody else has set already is used and not recorded:
    * it is not this host's to lift.
