@@ -135,8 +135,9 @@ describe('dirty keys', () => {
       [key(2), false],
       [key(1), true],
     ]);
-    expect(journal.dirty.incarnationsIn(0)).toEqual([id]);
-    expect([1, 2, 3].flatMap((lane) => journal.dirty.incarnationsIn(lane))).toEqual([]);
+    const lanes = [0, 1, 2, 3].map((lane) => [...journal.dirty.incarnationsIn(lane, 0)]);
+    expect(lanes).toEqual([[id], [], [], []]);
+    expect([...journal.dirty.incarnationsIn(0, id)], 'in turn').toEqual([id]);
     const covered = journal.dirty.lastSequence();
     mark(id, 2);
     journal.dirty.evictUpTo(id, covered);

@@ -48,8 +48,8 @@ export interface DirtyKeys {
   takeInOrder(incarnation: number, limit: number): DirtyKey[];
   /** Puts all keys of one that turned out to be collated or capped into one lane, before any is taken. */
   shareLane(incarnation: number): void;
-  /** Which collections have keys in the lane. */
-  incarnationsIn(lane: number): number[];
+  /** Which collections have keys in the lane, each once, those behind `after` first. */
+  incarnationsIn(lane: number, after: number): Iterable<number>;
   /** True if the key still has that sequence: it was not marked again and not dropped (rule D8). */
   isUnchanged(incarnation: number, key: DirtyKey): boolean;
   /**
@@ -98,13 +98,8 @@ export function openDirtyKeys(db: DatabaseSync): DirtyKeys {
   );
   const evictUpTo = db.prepare('DELETE FROM dirty_key WHERE incarnation = ? AND sequence <= ?');
   // From one collection to the next by the index: DISTINCT would read every key of the lane.
-  const incarnationsIn = db.prepare(
-    `WITH RECURSIVE found (id) AS (
-       SELECT min(incarnation) FROM dirty_key WHERE lane = ?1
-       UNION ALL
-       SELECT (SELECT min(incarnation) FROM dirty_key WHERE lane = ?1 AND incarnation > id)
-       FROM found WHERE id IS NOT NULL)
-     SELECT id AS incarnation FROM found WHERE id IS NOT NULL`,
+  const nextIncarnation = db.prepare(
+    'SELECT min(incarnation) AS id FROM dirty_key WHERE lane = ? AND incarnation > ?',
   );
   const sequenceOf = db.prepare(
     'SELECT sequence FROM dirty_key WHERE incarnation = ? AND comparable = ?',
@@ -142,7 +137,11 @@ export function openDirtyKeys(db: DatabaseSync): DirtyKeys {
     take: (lane, incarnation, limit) => take.all(lane, incarnation, limit).map(decode),
     takeInOrder: (incarnation, limit) => takeInOrder.all(incarnation, limit).map(decode),
     shareLane: (incarnation) => void shareLane.run(incarnation),
-    incarnationsIn: (lane) => incarnationsIn.all(lane).map((row) => Number(row['incarnation'])),
+    *incarnationsIn(lane, after) {
+      const behind = (id: number): number => Number(nextIncarnation.get(lane, id)?.['id'] ?? 0);
+      for (let id = behind(after); id > 0; id = behind(id)) yield id;
+      for (let id = behind(0); id > 0 && id <= after; id = behind(id)) yield id;
+    },
     isUnchanged: (incarnation, key) =>
       sequenceOf.get(incarnation, key.comparable)?.['sequence'] === key.sequence,
     evict(incarnation, keys, readAt) {

@@ -27,7 +27,7 @@ export interface EngineLog {
 export interface EngineOptions {
   /** Bytes of documents read and not yet acknowledged. */
   readonly inFlightBytes: number;
-  /** Collections copied at once. */
+  /** Collections copied at once, of those that take more than one reply of the source. */
   readonly collectionsAtOnce: number;
   /** Bytes of one range; a collection is cut into as many, up to `rangesAtMost`. */
   readonly rangeBytes: number;

@@ -23,10 +23,17 @@ const COPY_LANES = 4;
 const SLOW_START_MS = 250;
 
 /**
- * `changed`: dropped or renamed meanwhile, so look at the collection anew. `split`: nothing was pushed
- * yet, and it is worth more ranges than one.
+ * Collections whose first reply is read at once: where there are very many, most hold no more, and what
+ * costs time is to wait for the stream.
  */
-type Outcome = 'whole' | 'changed' | 'split';
+const OPENED_AT_ONCE = 8;
+
+/**
+ * `changed`: dropped or renamed meanwhile, so look at the collection anew. `split`: nothing was pushed
+ * yet, and it is worth more ranges than one. `later`: nothing was pushed yet, it holds more than the first
+ * reply, and as many of those are copied as may be.
+ */
+type Outcome = 'whole' | 'changed' | 'split' | 'later';
 
 /** A batch that was acknowledged, and what the destination took of it. */
 interface Acknowledged {
@@ -45,6 +52,11 @@ interface Acknowledged {
 export class Copier {
   readonly #context: MigrationContext;
   readonly #lanes = new NumberPool(FLUSH_LANES, COPY_LANES);
+  readonly #busy = new Set<number>();
+  /** Of the busy ones, those that are known to hold more than one reply. */
+  readonly #large = new Set<number>();
+  /** Known to hold more than one reply, and put off. */
+  readonly #later = new Set<number>();
 
   constructor(context: MigrationContext) {
     this.#context = context;
@@ -52,25 +64,49 @@ export class Copier {
 
   /** Runs until the signal aborts. */
   async run(): Promise<never> {
-    const busy = new Set<number>();
     const failed = Promise.withResolvers<never>();
     failed.promise.catch(() => undefined);
-    const { journal, work, signal, options } = this.#context;
+    const { work, signal } = this.#context;
     for (;;) {
       const { version } = work;
-      const next = busy.size < options.collectionsAtOnce ? journal.pending.toCopy(busy) : undefined;
+      const next = this.#next();
       if (next === undefined) {
         await Promise.race([work.wait(version, IDLE_MS, signal), failed.promise]);
         continue;
       }
-      busy.add(next.id);
+      this.#busy.add(next.id);
+      this.#forgetGone();
       this.#copy(next.id)
         .catch((error: unknown) => failed.reject(error))
         .finally(() => {
-          busy.delete(next.id);
+          this.#busy.delete(next.id);
+          this.#large.delete(next.id);
           work.notify();
         });
     }
+  }
+
+  #next(): Incarnation | undefined {
+    const { journal, options } = this.#context;
+    const isFull = this.#large.size >= options.collectionsAtOnce;
+    if (this.#busy.size - this.#large.size >= OPENED_AT_ONCE) return undefined;
+    const next = journal.pending.toCopy(isFull ? [...this.#busy, ...this.#later] : this.#busy);
+    if (next !== undefined && this.#later.delete(next.id)) this.#large.add(next.id);
+    return next;
+  }
+
+  /** Nothing is kept of what was dropped before its turn (invariant I6). */
+  #forgetGone(): void {
+    const { incarnations } = this.#context.journal;
+    for (const id of this.#later) if (incarnations.get(id) === undefined) this.#later.delete(id);
+  }
+
+  /** Whether a collection that holds more than one reply may go on now; if not, it comes later. */
+  #mayGoOn(id: number): boolean {
+    if (this.#large.has(id)) return true;
+    const isFull = this.#large.size >= this.#context.options.collectionsAtOnce;
+    (isFull ? this.#later : this.#large).add(id);
+    return !isFull;
   }
 
   async #copy(id: number): Promise<void> {
@@ -78,6 +114,7 @@ export class Copier {
     const incarnation = journal.incarnations.get(id);
     if (incarnation === undefined || incarnation.state === 'ENDED') return;
     if (incarnation.capped !== null || incarnation.toRecopy) {
+      if (!this.#mayGoOn(id)) return;
       await copyInOrder(this.#context, this.#lanes, id);
       return;
     }
@@ -163,8 +200,10 @@ export class Copier {
     try {
       const rest = { lower: range.position ?? range.lower, upper: range.upper };
       const batches = readRange(source, namespace, rest, since, size.next);
-      for await (const { documents, time } of meter.reading(batches)) {
-        if (isFirst && (await this.#isToSplit(incarnation, started, maySplit))) return 'split';
+      for await (const { documents, time, isLast } of meter.reading(batches)) {
+        if (isFirst && !isLast && !this.#mayGoOn(id)) return 'later';
+        const splits = maySplit && !isLast;
+        if (isFirst && (await this.#isToSplit(incarnation, started, splits))) return 'split';
         isFirst = false;
         // Bounds are inclusive, and the document at the position was acknowledged.
         if (isAt(documents[0], range.position)) documents.shift();

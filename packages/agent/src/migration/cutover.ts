@@ -1,4 +1,5 @@
 import { formatNamespace, namespaceKey } from '@linkspan/contract/push/namespaces.ts';
+import { concurrently } from '@linkspan/contract/tasks/concurrently.ts';
 import { PushRefusedError } from '../push/errors.ts';
 import { WriteBlockRefusedError } from '../source/writeBlock.ts';
 import { CutoverFailedError, type CutoverStep, type MigrationContext, persist } from './context.ts';
@@ -9,6 +10,9 @@ import type { WriteBlock } from './writeBlock.ts';
 
 /** Verification is repeated for what it found and pushed; the same again means it cannot be made equal. */
 const VERIFY_ROUNDS = 3;
+
+/** Collections verified at once: of many small ones, most of the time goes into waiting for the stream. */
+const VERIFIED_AT_ONCE = 4;
 
 /** How long a failed cutover tries to lift its write block before it says that it could not. */
 const LIFT_MS = 30_000;
@@ -147,12 +151,12 @@ export class Cutover {
     let remaining = collectionsOf(this.#context);
     for (let round = 0; remaining.length > 0; round += 1) {
       const different: number[] = [];
-      for (const id of remaining) {
+      await concurrently(remaining, VERIFIED_AT_ONCE, async (id) => {
         const verified = await verifyCollection(this.#context, id);
-        if (verified === null) continue;
+        if (verified === null) return;
         documents.set(id, verified.documents);
         if (verified.differences > 0) different.push(id);
-      }
+      });
       await this.#drain.clean();
       if (different.length > 0 && round + 1 === VERIFY_ROUNDS) {
         const names = different.flatMap((id) => {
@@ -178,8 +182,7 @@ export class Cutover {
   async #compareStructure(): Promise<void> {
     const structure = this.#structure;
     structure.relist();
-    await this.#drain.settled('comparing names');
-    await this.#enter('final', 'comparing structure');
+    await this.#enter('final', 'comparing names and structure');
     if (structure.changes.length > 0) {
       throw new CutoverFailedError(
         `the structure of the destination changed while it was compared: ${structure.changes.join('; ')}`,

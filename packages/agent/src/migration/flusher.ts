@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { comparableKey, hasString } from '@linkspan/contract/bson/comparableKey.ts';
 import { keyOf } from '@linkspan/contract/bson/raw.ts';
 import { formatNamespace } from '@linkspan/contract/push/namespaces.ts';
@@ -18,6 +19,13 @@ const FEWEST_KEYS = 25;
 const MOST_KEYS = 1000;
 const QUICK_MS = 50;
 const SLOW_MS = 200;
+
+/**
+ * Where very many collections have changed and are not copied yet, a lane looks through all of them in
+ * vain, in milliseconds: then it pauses for so many times as long, and leaves the time to the copy.
+ */
+const LONG_SEARCH_MS = 2;
+const SEARCH_PAUSE = 20;
 
 /**
  * Step 3: pushes the keys that changed, as the documents are at the source now. Each lane works by
@@ -60,9 +68,14 @@ export class Flusher {
     let after = 0;
     for (;;) {
       const { version } = work;
+      const started = performance.now();
       const next = this.#next(lane, after);
       if (next === undefined) {
+        const searched = performance.now() - started;
         await work.wait(version, IDLE_MS, signal);
+        if (searched > LONG_SEARCH_MS) {
+          await sleep(searched * SEARCH_PAUSE, undefined, { signal });
+        }
         continue;
       }
       after = next.id;
@@ -79,11 +92,11 @@ export class Flusher {
   /** The next collection in turn that has keys in the lane and may be pushed to. */
   #next(lane: number, after: number): Incarnation | undefined {
     const { journal } = this.#context;
-    const ready = journal.dirty
-      .incarnationsIn(lane)
-      .map((id) => journal.incarnations.get(id))
-      .filter((incarnation) => incarnation !== undefined && this.#isReady(incarnation));
-    return ready.find((incarnation) => (incarnation?.id ?? 0) > after) ?? ready[0];
+    for (const id of journal.dirty.incarnationsIn(lane, after)) {
+      const incarnation = journal.incarnations.get(id);
+      if (incarnation !== undefined && this.#isReady(incarnation)) return incarnation;
+    }
+    return undefined;
   }
 
   #isReady({ id, state, destination, unsupported }: Incarnation): boolean {

@@ -8,6 +8,8 @@ import type { SourceConnection } from './connection.ts';
 export interface ReadBatch {
   readonly documents: Buffer[];
   readonly time: ClusterTime;
+  /** No other reply follows. */
+  readonly isLast: boolean;
 }
 
 /** The `cursor` of a reply: where to go on, and the documents, raw. */
@@ -49,7 +51,7 @@ export async function* readCommand(
     const first = await source.run(db, command, session);
     let reply = readCursor(first.cursor);
     open = reply.id.isZero() ? null : { id: reply.id, collection: reply.collection };
-    yield { documents: reply.documents, time: first.time };
+    yield { documents: reply.documents, time: first.time, isLast: open === null };
     while (open !== null) {
       const more = await source.run(
         db,
@@ -58,7 +60,7 @@ export async function* readCommand(
       );
       reply = readCursor(more.cursor);
       if (reply.id.isZero()) open = null;
-      yield { documents: reply.documents, time: more.time };
+      yield { documents: reply.documents, time: more.time, isLast: open === null };
     }
   } finally {
     if (open !== null) {

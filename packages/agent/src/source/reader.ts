@@ -102,7 +102,7 @@ async function* walkFor(
     wanted.has(comparableKey(keyOf(document)).toString('latin1'));
   const whole = { lower: null, upper: null };
   for await (const batch of readRange(source, namespace, whole, after, () => WALK_BATCH)) {
-    yield { documents: batch.documents.filter(isWanted), time: batch.time };
+    yield { ...batch, documents: batch.documents.filter(isWanted) };
   }
 }
 
