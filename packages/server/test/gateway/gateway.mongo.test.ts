@@ -307,6 +307,7 @@ test('progress, a failed cutover and COMPLETE follow the attempt that is under w
     .map(({ event_type: type }) => type);
   expect(types).toEqual([
     'CLUSTER_IMPORT_STARTED',
+    'LIVE_MIGRATION_WINDOW_BEGAN',
     'LIVE_MIGRATION_CUTOVER_FAILED',
     'LIVE_MIGRATION_COMPLETED',
   ]);

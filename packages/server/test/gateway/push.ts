@@ -33,6 +33,7 @@ import * as liveMigrations from '../../src/store/liveMigrations.ts';
 import * as projects from '../../src/store/projects.ts';
 import type { LiveMigrationRow } from '../../src/store/schema.ts';
 import type { Store } from '../../src/store/store.ts';
+import { testDatabase } from '../support/postgresql.ts';
 
 const compress = promisify(zstdCompress);
 const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();
@@ -171,15 +172,21 @@ export interface TestPush extends AsyncDisposable {
   restart(): Promise<void>;
 }
 
-/** A whole server with a link whose token is unused, and a destination cluster `target`. */
+/**
+ * On the embedded store, or on PostgreSQL where LINKSPAN_TEST_STORE says so: a whole server with a
+ * link whose token is unused, and a destination cluster `target`.
+ */
 export async function startPush(): Promise<TestPush> {
   await using resources = new AsyncDisposableStack();
   const mongo = resources.use(await startMongoDB({ name: 'destination' }));
   const dataDirectory = mkdtempSync(join(tmpdir(), 'linkspan-gateway-'));
   resources.defer(() => rmSync(dataDirectory, { recursive: true, force: true }));
-  const { organization } = await initOrganization({ dataDirectory, masterKeyFile: null }, 'Test');
+  const database = await testDatabase();
+  if (database !== null) resources.use(database);
   const flags = { dataDir: dataDirectory, port: '0', allowedNetworks: '127.0.0.0/8' };
-  const config = loadConfig(flags, {});
+  const environment = database === null ? {} : { LINKSPAN_SERVER_STORE: database.url };
+  const config = loadConfig(flags, environment);
+  const { organization } = await initOrganization(config.store, 'Test');
   let gateway: Gateway | undefined;
   let store: Store | undefined;
   const start = (): Promise<RunningServer> =>

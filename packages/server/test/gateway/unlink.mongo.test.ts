@@ -118,6 +118,7 @@ test('C6: an unlinked host is refused from then on, and nothing is removed', asy
   expect(recorded).toEqual([
     'LIVE_MIGRATION_HOST_REGISTERED',
     'CLUSTER_IMPORT_STARTED',
+    'LIVE_MIGRATION_WINDOW_BEGAN',
     'LIVE_MIGRATION_HOST_UNLINKED',
     'CLUSTER_IMPORT_VALIDATION_FAIL',
     'LIVE_MIGRATION_CUTOVER_FAILED',
