@@ -95,13 +95,13 @@ export async function runAgent(start: AgentStart, signal: AbortSignal): Promise<
     },
     signal,
   );
-  // Before the port: whoever asks it has not to wait for what may come from a terminal.
-  const token = establishedLink(directory) === null ? await start.linkToken() : null;
-  await using port = admin === null ? null : await startAdminPort({ admin, hostname, link, log });
-  adminUrl = port?.url ?? null;
   const stop = new AbortController();
   const lifting = writeBlocks.run(stop.signal);
   try {
+    // Before the port: whoever asks it has not to wait for what may come from a terminal.
+    const token = establishedLink(directory) === null ? await start.linkToken() : null;
+    await using port = admin === null ? null : await startAdminPort({ admin, hostname, link, log });
+    adminUrl = port?.url ?? null;
     await link.run(token);
   } finally {
     stop.abort();

@@ -86,7 +86,7 @@ async function indexOf(name: string): Promise<Document | undefined> {
 }
 
 describe('a cutover', { timeout: 120_000 }, () => {
-  it('D21, D22: a write before any step after the drain fails it, one before the drain does not', async () => {
+  it('D21, D22, Hazard 16: a write before any step after the drain fails it, one before the drain does not', async () => {
     let writeAt: CutoverStep | null = null;
     const { id, run } = await migrate((step) => (step === writeAt ? write() : undefined));
     for (writeAt of AFTER_THE_DRAIN) {

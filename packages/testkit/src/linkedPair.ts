@@ -26,6 +26,8 @@ export interface LinkedPairOptions {
   readonly serverArgs?: readonly string[];
   readonly serverEnv?: Readonly<Record<string, string>>;
   readonly agentEnv?: Readonly<Record<string, string>>;
+  /** The agent may block the writes of the source. */
+  readonly allowWriteBlock?: boolean;
   /** Where the agent keeps its state; in the pair's directory if absent. */
   readonly agentStateDir?: string;
   /** Puts a proxy into each of the three connections, so that a test can break them. */
@@ -91,7 +93,7 @@ export async function startLinkedPair(options: LinkedPairOptions = {}): Promise<
   await using resources = new AsyncDisposableStack();
   const side = resources.use(await startDestinationSide(options));
   const config = join(side.directory, 'agent.yaml');
-  await writeFile(config, agentConfiguration(side.sourceUri));
+  await writeFile(config, agentConfiguration(side.sourceUri, options.allowWriteBlock === true));
   const stateDir = options.agentStateDir ?? join(side.directory, 'agent');
   const agent = resources.use(
     await startAgent({
@@ -281,8 +283,8 @@ export function migrationRequest(projectId: string, dropDestinationData = false)
 }
 
 /** JSON is YAML. */
-function agentConfiguration(uri: string): string {
-  const deployments = [{ name: SOURCE_DEPLOYMENT, uri }];
+function agentConfiguration(uri: string, allowWriteBlock: boolean): string {
+  const deployments = [{ name: SOURCE_DEPLOYMENT, uri, allowWriteBlock }];
   const projects = [{ id: SOURCE_PROJECT, name: 'Tests', deployments }];
   return JSON.stringify({ hostname: MIGRATION_HOST, projects });
 }

@@ -203,11 +203,15 @@ async function cutOverWhenAsked(
       log.warn({ attempt, reason: error.message }, 'the cutover failed');
       await pusher.cutoverFailed({ cutoverAttempt: attempt, reason: error.message }, signal);
       journal.saveFinishedCutover(attempt);
+      if (writeBlock) await liftLeftBehind(context, writeBlock);
     }
   }
 }
 
-/** One that an earlier run set: the server gives this work still, so it did not come to its end. */
+/**
+ * One that an earlier run set (the server gives this work still, so it did not come to its end), or that
+ * the source did not let a failed cutover lift in time.
+ */
 async function liftLeftBehind(context: MigrationContext, writeBlock: WriteBlock): Promise<void> {
   try {
     await persist(context, 'lifting the write block at the source', () => writeBlock.lift());

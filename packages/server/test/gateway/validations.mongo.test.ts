@@ -87,7 +87,7 @@ test('a validation keeps what the destination says of itself', async () => {
   });
 });
 
-test('a collection in the way fails it by name, beside what the source found', async () => {
+test('Hazard 17: a collection in the way, by what is in it, fails it by name, beside what the source found', async () => {
   const findings = [
     {
       code: 'STANDALONE',

@@ -10,7 +10,6 @@ import { addAgentUnblock } from './unblock.ts';
 export function addAgent(program: Command): void {
   const command = program
     .command('agent')
-    .enablePositionalOptions()
     .description('Run a migration host: link with a link-token, and push what the server wants.')
     .addHelpText(
       'after',

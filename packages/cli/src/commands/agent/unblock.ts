@@ -17,7 +17,9 @@ export function addAgentUnblock(parent: Command): void {
 It needs the source alone: no server, no link, and no agent that runs. A cutover that is under
 way fails; the write block that a COMPLETE live migration leaves is lifted, too.`,
     )
-    .action(async ({ liveMigrationId, ...flags }: Record<string, string>) => {
+    .action(async () => {
+      // Flags that "agent" has, too, are its own wherever they stand.
+      const { liveMigrationId, ...flags } = command.optsWithGlobals<Record<string, string>>();
       const [{ loadSources }, { unblockSources }] = await Promise.all([
         import('@linkspan/agent/config/config.ts'),
         import('@linkspan/agent/work/unblock.ts'),
