@@ -1,5 +1,6 @@
 import { renameSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { ServerConfig } from './config/config.ts';
 import { addressList } from './domain/addresses.ts';
@@ -50,7 +51,7 @@ export interface ServerStart {
 export interface RunningServer extends AsyncDisposable {
   /** What it listens on, without a slash at its end. */
   readonly url: string;
-  /** Answers what is under way, cuts what sends nothing, then stops. */
+  /** Gives its push sessions back, answers what is under way, cuts what sends nothing, then stops. */
   close(): Promise<void>;
 }
 
@@ -71,8 +72,10 @@ export async function startServer({
   const allowedNetworks = addressList(config.allowedNetworks);
   const audit = new SignInAudit(store, log);
   const accessListUse = new AccessListUse(store, log);
-  const gateway = makeGateway({ store, log, audit, allowedNetworks });
+  const leaseMs = options.leaseSeconds * 1000;
+  const gateway = makeGateway({ store, log, audit, allowedNetworks, leaseMs });
   let publicUrl = config.publicUrl ?? '';
+  let isDraining = false;
   const context: OperationContext = {
     store,
     fence: gateway,
@@ -108,6 +111,7 @@ export async function startServer({
       limits: scaled(endpoint.limits, options.rateLimitPercent),
     })),
     gateway: gateway.plugin,
+    health: { isDraining: () => isDraining, askStore: () => store.now() },
     logger: log,
     trustedProxies: config.trustedProxies,
   });
@@ -140,10 +144,20 @@ export async function startServer({
       log.warn('link-tokens will name this machine only: set --public-url for agents elsewhere');
     }
   }
+  const nodeUrl = config.nodeUrl ?? (isAnyAddress(options.host) ? null : url);
+  if (nodeUrl === null && store.dialect.isShared) {
+    log.warn('other server nodes cannot reach this one: set --node-url');
+  }
+  await gateway.announce(nodeUrl);
   log.info({ url, publicUrl }, 'listening');
   writeReadyFile(options.readyFile, url);
   const owned = resources.move();
-  const close = () => owned.disposeAsync();
+  const close = async (): Promise<void> => {
+    isDraining = true;
+    await gateway.drain();
+    await delay(options.drainSeconds * 1000);
+    await owned.disposeAsync();
+  };
   return { url, close, [Symbol.asyncDispose]: close };
 }
 

@@ -1,10 +1,17 @@
 import Type, { type Static } from 'typebox';
 import { closed, Id, Links, Nullable, Time } from './common.ts';
 
+const Fence = Type.Enum(['ENFORCED', 'NOT_ENFORCED']);
+
 /** A destination cluster, Linkspan's own resource. Its connection string is never shown. */
 export const Cluster = Type.Object(
   {
     created: Time,
+    /**
+     * Whether the cluster refuses what an earlier push session has under way; null before it was
+     * connected to. It says what the answer to a removal of the link-token rests on.
+     */
+    fence: Nullable(Fence),
     groupId: Id,
     /** `host:port` of the seed list, or the name of a `mongodb+srv` record. No credentials. */
     hosts: Type.Array(Type.String()),
@@ -31,7 +38,12 @@ export type UpdateCluster = Static<typeof UpdateCluster>;
 /** Answer of a connection test. Codes are coarse; the message holds no credentials. */
 export const ConnectionTestResult = Type.Union([
   Type.Object(
-    { mongoDBVersion: Type.String(), ok: Type.Literal(true), topology: Type.String() },
+    {
+      fence: Fence,
+      mongoDBVersion: Type.String(),
+      ok: Type.Literal(true),
+      topology: Type.String(),
+    },
     closed,
   ),
   Type.Object({ code: Type.String(), message: Type.String(), ok: Type.Literal(false) }, closed),

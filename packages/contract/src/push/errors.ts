@@ -41,6 +41,8 @@ export const PUSH_ERRORS = {
   DESTINATION_REFUSED: { status: 502, retry: false },
   /** The destination cluster cannot be reached or is not ready: the same request again later. */
   DESTINATION_UNAVAILABLE: { status: 503, retry: true },
+  /** This node of the server cannot answer now: it stops, or cannot reach the one that can. */
+  NODE_UNAVAILABLE: { status: 503, retry: true },
   /** The server's store does not answer: the same request again later. */
   STORE_UNAVAILABLE: { status: 503, retry: true },
 } as const satisfies Record<string, { status: number; retry: boolean }>;

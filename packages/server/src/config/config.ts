@@ -27,6 +27,8 @@ export interface ServerConfig {
   readonly goneVersions: readonly string[];
   /** Without a path; null: what the server listens on. */
   readonly publicUrl: string | null;
+  /** Without a path; null: what the server listens on. */
+  readonly nodeUrl: string | null;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -48,12 +50,17 @@ export function loadConfig(flags: GivenValues, environment: Environment): Server
     }
     return normalised;
   };
-  const publicUrl = options.publicUrl === undefined ? null : originOf(options.publicUrl);
-  if (publicUrl === undefined) {
+  const url = (key: 'publicUrl' | 'nodeUrl'): string | null => {
+    const text = options[key];
+    const origin = text === undefined ? null : originOf(text);
+    if (origin !== undefined) return origin;
     problems.push(
-      `${placeOf('publicUrl', sources)}: must be a URL such as https://linkspan.example.com, without a path, a query or credentials`,
+      `${placeOf(key, sources)}: must be a URL such as https://linkspan.example.com, without a path, a query or credentials`,
     );
-  }
+    return null;
+  };
+  const publicUrl = url('publicUrl');
+  const nodeUrl = url('nodeUrl');
   const goneVersions = options.goneVersions
     .split(',')
     .map((part) => part.trim())
@@ -70,7 +77,8 @@ export function loadConfig(flags: GivenValues, environment: Environment): Server
     allowedNetworks: networks('allowedNetworks'),
     trustedProxies: networks('trustedProxies'),
     goneVersions,
-    publicUrl: publicUrl ?? null,
+    publicUrl,
+    nodeUrl,
   };
   if (problems.length > 0) throw new ConfigurationError(problems);
   return read;

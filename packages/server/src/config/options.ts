@@ -57,6 +57,27 @@ export const SERVER_OPTIONS = {
     description:
       'URL that clients and agents reach the server at, https behind a proxy; stands in link-tokens',
   },
+  nodeUrl: {
+    type: 'string',
+    description:
+      'URL that other server nodes reach this one at, for pushes that come to the wrong one; where it listens if absent',
+  },
+  leaseSeconds: {
+    type: 'integer',
+    minimum: 3,
+    maximum: 60,
+    default: 10,
+    description:
+      'Seconds for which a push session belongs to a node that does not renew it: so long it takes until another one may go on. The same on every node',
+  },
+  drainSeconds: {
+    type: 'integer',
+    minimum: 0,
+    maximum: 600,
+    default: 0,
+    description:
+      'Seconds that a server which is told to stop still answers, while it says that it is not ready: as long as a load balancer needs to notice',
+  },
   allowedNetworks: {
     type: 'string',
     default: '',

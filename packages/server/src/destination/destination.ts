@@ -1,19 +1,28 @@
 import { asBuffer } from '@linkspan/contract/bson/raw.ts';
 import { orderedDocument } from '@linkspan/contract/bson/ordered.ts';
-import type { Document, MongoClient } from 'mongodb';
+import type { RunCommandOptions, Document, MongoClient } from 'mongodb';
 
 import { connect, type AddressCheck } from './connect.ts';
 import { destinationError, wasAnswered } from './errors.ts';
+import { FENCE_LANES, FenceLanes, type FenceNumber } from './fence.ts';
 
 /** Majority and journaled (invariant I4), with an end to the waiting for it (rule C2). */
 const WRITE_CONCERN = { w: 'majority', j: true, wtimeout: 60_000 } as const;
 /** How long a command may run at the server, in milliseconds. */
 const MAX_TIME_MS = 60_000;
+/** By which commands that change something are known, also to whoever looks at the server. */
+const COMMENTS = { write: 'linkspan', abort: 'linkspan abort' } as const;
 /**
  * Stands before each command that changes the destination: either runs `send`, or throws because
  * the session may not write any more (rule C6).
  */
 export type WriteGuard = <T>(send: () => Promise<T>) => Promise<T>;
+
+/** What kind of command: only documents can carry a number (rule D14). */
+type Kind = 'documents' | 'structure';
+
+/** The last check kept a command from being sent. */
+class NotSent extends Error {}
 
 export interface DestinationOptions {
   /** The cluster's name, for messages. */
@@ -24,6 +33,14 @@ export interface DestinationOptions {
   readonly connectionName: string;
   readonly mayConnect: AddressCheck;
   readonly guard: WriteGuard;
+  /**
+   * Throws what the guard would throw; for the abort of a build, only if the session's time is over.
+   * Asked once a connection is there and only bytes are left to be written: a process may be stopped for
+   * any time between the guard and that (rule C14).
+   */
+  readonly lastCheck?: (purpose: keyof typeof COMMENTS) => void;
+  /** Runs a command that changes structure, recorded before it is sent (rule C2). */
+  readonly recordStructure?: WriteGuard;
 }
 
 /** One destination cluster, written to by one push session. Connects with the first command. */
@@ -34,32 +51,73 @@ export class Destination {
   readonly #unhurried: MongoClient;
   readonly #guard: WriteGuard;
   readonly #builds = new Set<{ readonly db: string; readonly command: Document }>();
-  #unanswered = false;
+  readonly #recordStructure: WriteGuard;
+  readonly #unanswered = new Set<Kind>();
+  #lanes: FenceLanes | null = null;
 
   constructor(options: DestinationOptions) {
     this.cluster = options.cluster;
     this.#guard = options.guard;
-    const { uri, connectionName: appName, mayConnect } = options;
-    this.client = connect(uri, { appName, mayConnect, overrides: { maxPoolSize: 32 } });
+    this.#recordStructure = options.recordStructure ?? ((send) => send());
+    const { uri, connectionName: appName, mayConnect, lastCheck } = options;
+    const common = { maxPoolSize: FENCE_LANES, monitorCommands: true };
+    this.client = connect(uri, { appName, mayConnect, overrides: common });
     this.#unhurried = connect(uri, {
       appName,
       mayConnect,
-      overrides: { socketTimeoutMS: 0, maxPoolSize: 8 },
+      overrides: { ...common, socketTimeoutMS: 0, maxPoolSize: 8 },
     });
+    if (lastCheck === undefined) return;
+    for (const client of [this.client, this.#unhurried]) {
+      client.on('commandStarted', ({ command: { comment } }) => {
+        try {
+          if (comment === COMMENTS.write) lastCheck('write');
+          if (comment === COMMENTS.abort) lastCheck('abort');
+        } catch (error) {
+          throw new NotSent('not sent', { cause: error });
+        }
+      });
+    }
+  }
+
+  /** From now on documents are written with numbers of this push session. */
+  useFence(number: FenceNumber): void {
+    this.#lanes = new FenceLanes(this.client, number);
   }
 
   /** True once a write was sent that was never answered: it may be under way still (rule C2). */
   get hasUnanswered(): boolean {
-    return this.#unanswered;
+    return this.#unanswered.size > 0;
+  }
+
+  /** The same for one that changes structure. */
+  get hasUnansweredStructure(): boolean {
+    return this.#unanswered.has('structure');
   }
 
   /**
-   * Sends one command that changes something, past the guard.
+   * Sends one insert, update or delete of single documents, past the guard.
+   * @param doing what it does, for messages
+   * @throws {DestinationUnavailableError} {DestinationRefusedError}, or what the guard throws
+   */
+  async writeDocuments(db: string, doing: string, command: Document): Promise<Document> {
+    const lanes = this.#lanes;
+    const timed = { ...command, maxTimeMS: MAX_TIME_MS };
+    if (lanes === null) return this.#send('documents', this.client, db, doing, timed);
+    return lanes.run(({ session, txnNumber }) => {
+      const stamped = { ...timed, txnNumber };
+      return this.#send('documents', this.client, db, doing, stamped, { session });
+    });
+  }
+
+  /**
+   * Sends one command that changes structure, past the guard.
    * @param doing what it does, for messages
    * @throws {DestinationUnavailableError} {DestinationRefusedError}, or what the guard throws
    */
   async write(db: string, doing: string, command: Document): Promise<Document> {
-    return this.#send(this.client, db, doing, { ...command, maxTimeMS: MAX_TIME_MS });
+    const timed = { ...command, maxTimeMS: MAX_TIME_MS };
+    return this.#recordStructure(() => this.#send('structure', this.client, db, doing, timed));
   }
 
   /**
@@ -71,7 +129,9 @@ export class Destination {
     const build = { db, command };
     this.#builds.add(build);
     try {
-      const reply = await this.#send(this.#unhurried, db, doing, command);
+      const reply = await this.#recordStructure(() =>
+        this.#send('structure', this.#unhurried, db, doing, command),
+      );
       // A drop that was to abort it may come after its end, and take away what was built.
       return await this.#guard(async () => reply);
     } finally {
@@ -86,7 +146,12 @@ export class Destination {
   async abortBuilds(): Promise<void> {
     for (const { db, command } of this.#builds) {
       for (const { name } of (command['indexes'] ?? []) as { name: string }[]) {
-        const drop = { dropIndexes: command['createIndexes'], index: name, maxTimeMS: MAX_TIME_MS };
+        const drop = {
+          dropIndexes: command['createIndexes'],
+          index: name,
+          maxTimeMS: MAX_TIME_MS,
+          comment: COMMENTS.abort,
+        };
         // Whether it worked shows in the answer to the build.
         await this.client
           .db(db)
@@ -135,18 +200,21 @@ export class Destination {
   }
 
   async #send(
+    kind: Kind,
     client: MongoClient,
     db: string,
     doing: string,
     command: Document,
+    options: RunCommandOptions = {},
   ): Promise<Document> {
     return this.#guard(async () => {
       try {
         return await client
           .db(db)
-          .command({ ...command, writeConcern: WRITE_CONCERN, comment: 'linkspan' });
+          .command({ ...command, writeConcern: WRITE_CONCERN, comment: COMMENTS.write }, options);
       } catch (error) {
-        if (!wasAnswered(error)) this.#unanswered = true;
+        if (error instanceof NotSent) throw error.cause;
+        if (!wasAnswered(error)) this.#unanswered.add(kind);
         throw destinationError(this.cluster, doing, error);
       }
     });

@@ -8,6 +8,7 @@ import {
 import type { ConnectionTest } from '../domain/ports.ts';
 import { connect, type AddressCheck } from './connect.ts';
 import { reasonOf, serverCode } from './errors.ts';
+import { enforcesFence } from './fence.ts';
 
 const APP_NAME = 'linkspan-probe';
 /** A cluster that elects a primary may take this long, in milliseconds. */
@@ -53,21 +54,23 @@ async function look(client: MongoClient): Promise<ConnectionTest> {
       'a standalone server: a destination is a replica set or a sharded cluster',
     );
   }
-  const facts = await describe(client);
   // Needs a user that is logged in, where the server asks for one.
   await admin.command({ listDatabases: 1, nameOnly: true });
-  return { ok: true, ...facts };
+  return { ok: true, ...(await describe(client)) };
 }
 
-/** What a cluster says of itself, to any user. */
-export async function describe(
-  client: MongoClient,
-): Promise<{ readonly mongoDBVersion: string; readonly topology: string }> {
+/** What a cluster says of itself, to any user, and whether it enforces the fence (rule C4). */
+export async function describe(client: MongoClient): Promise<{
+  readonly mongoDBVersion: string;
+  readonly topology: string;
+  readonly fence: 'ENFORCED' | 'NOT_ENFORCED';
+}> {
   const admin = client.db('admin');
   const { version } = await admin.command({ buildInfo: 1 });
   return {
     mongoDBVersion: String(version),
     topology: topologyOf(await admin.command({ hello: 1 })),
+    fence: (await enforcesFence(client)) ? 'ENFORCED' : 'NOT_ENFORCED',
   };
 }
 

@@ -174,7 +174,7 @@ class BatchWriter {
     for (const message of splitMessages(statements)) {
       const bytes = message.map((statement) => statement.bytes);
       const doing = `${command} ${message.length} documents, ${this.#where}`;
-      const reply = await this.#destination.write(this.#batch.db, doing, {
+      const reply = await this.#destination.writeDocuments(this.#batch.db, doing, {
         [command]: this.#batch.coll,
         ordered: false,
         ...(command === 'delete' ? {} : { bypassDocumentValidation: true }),

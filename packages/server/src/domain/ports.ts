@@ -19,7 +19,7 @@ export interface MigrationFence {
   ): Promise<{ unprovenCluster: string } | null>;
   /**
    * Refuses every further write of a paused migration at once, aborts builds of indexes, and comes back
-   * when what this process had sent was answered. A session that is opened meanwhile, because the
+   * when what the nodes that run had sent was answered. A session that is opened meanwhile, because the
    * migration goes on, waits for that too and is not touched.
    * @throws {Error} when the server stops before
    */
@@ -34,7 +34,13 @@ export interface MigrationFence {
 
 /** The result of connecting to a destination cluster. Codes are coarse (rule C13). */
 export type ConnectionTest =
-  | { readonly ok: true; readonly mongoDBVersion: string; readonly topology: string }
+  | {
+      readonly ok: true;
+      readonly mongoDBVersion: string;
+      readonly topology: string;
+      /** Whether it refuses what a push session's predecessors have under way (rule D14). */
+      readonly fence: 'ENFORCED' | 'NOT_ENFORCED';
+    }
   | {
       readonly ok: false;
       readonly code:

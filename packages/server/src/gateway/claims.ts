@@ -3,7 +3,8 @@ import * as pushSessions from '../store/pushSessions.ts';
 import { matches, type HostPrincipal } from './authenticate.ts';
 import type { GatewayContext } from './context.ts';
 import { PAUSED, PushError } from './errors.ts';
-import type { PushSession } from './session.ts';
+import { MIGRATION_ENDED } from './leases.ts';
+import { FENCED, type PushSession } from './session.ts';
 
 /** A session that a host has shown the secret of, whether this process holds it or not. */
 export interface SessionClaim {
@@ -49,12 +50,12 @@ export async function heldSession(
   }
   const migration = await liveMigrations.find(store.db, claim.migrationId);
   if (migration === undefined || !liveMigrations.ACTIVE.includes(migration.status)) {
-    throw new PushError('MIGRATION_NOT_ACTIVE', 'The live migration has ended.');
+    throw MIGRATION_ENDED;
   }
   if (migration.paused_at !== null) throw PAUSED;
   // Only a newer one tells whether the runner that asks was replaced or only lost its session.
   if (migration.epoch !== claim.epoch) {
-    throw new PushError('SESSION_FENCED', 'A newer push session of the migration was opened.');
+    throw FENCED;
   }
   throw unknown();
 }

@@ -5,6 +5,8 @@ import type { SignInAudit } from '../operations/signInAudit.ts';
 import type { Store } from '../store/store.ts';
 import type { ByteBudget } from './byteBudget.ts';
 import type { Inbound } from './body.ts';
+import type { Forwarding } from './forward.ts';
+import type { Leases } from './leases.ts';
 import type { Sessions } from './sessions.ts';
 import type { Wakes } from './wakes.ts';
 
@@ -16,7 +18,13 @@ export interface GatewayContext {
   readonly audit: Pick<SignInAudit, 'failed'>;
   readonly mayConnect: AddressCheck;
   readonly sessions: Sessions;
+  /** By which sessions belong to this node. */
+  readonly leases: Leases;
+  /** To the nodes that hold the others. */
+  readonly forwarding: Forwarding;
   readonly wakes: Wakes;
+  /** Tells all nodes that something of a link has changed. A hint only. */
+  readonly announce: (linkId: string) => void;
   /** For bodies after decompression, until they are written. */
   readonly budget: ByteBudget;
   /** For bodies before decompression. */

@@ -78,6 +78,7 @@ function makeSession(
       clusterId: cluster.id,
       clusterName: cluster.name,
       connectionName: `linkspan-${randomBytes(12).toString('hex')}`,
+      purpose: 'drop',
     },
     store,
     uri: clusters.openUri(store.sealer, cluster),
@@ -91,25 +92,31 @@ function makeSession(
  * The one transaction before the first drop.
  * @returns false if the link is being removed, or nothing is to be dropped any more
  */
-async function enter({ store }: GatewayContext, session: PushSession): Promise<boolean> {
+async function enter({ store, leases }: GatewayContext, session: PushSession): Promise<boolean> {
   const { id, migrationId, linkId, clusterId, connectionName } = session.identity;
   return store.transaction(async (tx) => {
-    if ((await links.find(tx, linkId))?.state !== 'LINKED') return false;
+    if ((await links.findForShare(tx, linkId))?.state !== 'LINKED') return false;
     const epoch = await liveMigrations.nextDroppingEpoch(tx, migrationId);
     if (epoch === null) return false;
-    await pushSessions.insert(tx, {
-      id,
-      migration_id: migrationId,
-      link_id: linkId,
-      cluster_id: clusterId,
-      epoch,
-      // Of a secret that nobody has: no host can claim the session.
-      secret_hash: hashOf(randomBytes(32).toString('hex')),
-      state: 'OPEN',
-      connection_name: connectionName,
-      opened_at: timestamp(),
-    });
+    const askedAt = performance.now();
+    await pushSessions.insert(
+      tx,
+      {
+        id,
+        migration_id: migrationId,
+        link_id: linkId,
+        cluster_id: clusterId,
+        epoch,
+        // Of a secret that nobody has: no host can claim the session.
+        secret_hash: hashOf(randomBytes(32).toString('hex')),
+        state: 'OPEN',
+        connection_name: connectionName,
+        opened_at: timestamp(),
+      },
+      leases.newLease,
+    );
     session.epoch = epoch;
+    session.leasedUntil = leases.deadline(askedAt);
     return true;
   });
 }

@@ -1,16 +1,18 @@
-import { quiesce } from '../destination/quiesce.ts';
+import { proveGone } from '../destination/proof.ts';
 import * as clusters from '../store/clusters.ts';
 import * as migrationNamespaces from '../store/migrationNamespaces.ts';
 import * as pushSessions from '../store/pushSessions.ts';
-import type { PushSessionRow } from '../store/schema.ts';
 import type { GatewayContext } from './context.ts';
 import { PAUSED, type PushError } from './errors.ts';
 import type { SessionScope } from './sessions.ts';
 
+/** How often the row of a session that another node holds is looked at, in milliseconds. */
+const LOOK_EVERY_MS = 500;
+
 /**
- * Ends all sessions of a link or migration, those of earlier processes included (rules C1 to C3).
- * Refuses further writes before it first waits.
- * @returns null once nothing of them is under way, else the cluster for which that is not proven
+ * Ends all sessions of a link or migration, those of other nodes and earlier processes included (rules
+ * C1 to C3). What ends them is in the store already. Refuses further writes before it first waits.
+ * @returns null once nothing of them is under way, else a cluster for which that is not proven
  */
 export async function settleSessions(
   context: GatewayContext,
@@ -21,63 +23,83 @@ export async function settleSessions(
   const { sessions, store } = context;
   const held = sessions.list(scope);
   for (const session of held) session.refuse(reason);
-  let unprovenCluster = '';
+  const unproven = new Set<string>();
+  const until = async (cluster: string, proof: Promise<void>): Promise<void> => {
+    unproven.add(cluster);
+    await proof;
+    unproven.delete(cluster);
+  };
   try {
-    for (const session of held) {
-      unprovenCluster = session.identity.clusterName;
-      await sessions.retire(session, reason, signal);
-    }
+    await Promise.all(
+      held.map((session) =>
+        until(session.identity.clusterName, sessions.retire(session, reason, signal)),
+      ),
+    );
     const of =
       scope.linkId === undefined ? { migration_id: scope.migrationId } : { link_id: scope.linkId };
-    for (const row of await pushSessions.listOpen(store.db, of)) {
-      unprovenCluster = await clusterName(context, row);
-      await settleLeftBehind(context, row, signal);
-    }
+    const rows = await pushSessions.listOpen(store.db, of);
+    await Promise.all(
+      rows.map(async (row) =>
+        until(await clusterName(context, row), settleElsewhere(context, row, signal)),
+      ),
+    );
     return null;
   } catch (error) {
-    if (signal.aborted) return { unprovenCluster };
+    if (signal.aborted) return { unprovenCluster: [...unproven].join(', ') };
     throw error;
   }
 }
 
 /**
- * Ends the sessions that this process holds of a paused migration. Refuses further writes before it
- * first waits. Those of earlier processes are left to the next session that opens: the migration may go
- * on before this has ended, and a session that is opened then must not be touched.
+ * Ends the sessions of a paused migration, here and on other nodes. Refuses further writes before it
+ * first waits. Those that nobody holds are left to the next session that opens: the migration may go on
+ * before this has ended, and a session that is opened then must not be touched.
  * @throws {Error} when the server stops before what is under way was answered
  */
 export async function holdSessions(context: GatewayContext, migrationId: string): Promise<void> {
-  const { sessions, stopping } = context;
+  const { sessions, store, stopping } = context;
   const held = sessions.list({ migrationId });
   for (const session of held) session.refuse(PAUSED);
-  for (const session of held) await sessions.retire(session, PAUSED, stopping);
+  const rows = await pushSessions.listOpen(store.db, { migration_id: migrationId });
+  const elsewhere = rows.filter(({ id }) => sessions.get(id) === undefined);
+  await Promise.all([
+    ...held.map((session) => sessions.retire(session, PAUSED, stopping)),
+    ...elsewhere.map(({ id }) => untilLeft(context, id, stopping)),
+  ]);
 }
 
 /**
- * Settles one session of an earlier process, of which only the row is left.
+ * Settles a session that this process does not hold. One that another node holds is waited for: that
+ * node learns from the store why it may not go on, and settles it. One that nobody holds any more, since
+ * its node is gone, cut off or standing still, is settled here, by a proof at the destination.
  * @param onPending told why nothing is proven yet
  * @throws the signal's reason
  */
-export async function settleLeftBehind(
+export async function settleElsewhere(
   context: GatewayContext,
-  row: PushSessionRow,
+  { id }: { readonly id: string },
   signal: AbortSignal,
   onPending?: (reason: string) => void,
 ): Promise<void> {
   const { store, log, mayConnect } = context;
+  const row = await untilLeft(context, id, signal, onPending);
+  if (row === null) return;
   const cluster = await clusters.find(store.db, row.cluster_id);
   // A cluster is not removed while a session of it may have writes under way.
   if (cluster !== undefined) {
-    await quiesce(
+    const { migration_id: migrationId, epoch } = row;
+    await proveGone(
       {
         uri: clusters.openUri(store.sealer, cluster),
         connectionName: row.connection_name,
-        namespaces: await migrationNamespaces.list(store.db, row.migration_id),
+        namespaces: await migrationNamespaces.list(store.db, migrationId),
         mayConnect,
         onPending: (reason) => {
           log.info({ cluster: cluster.name, reason }, 'writes of an earlier session may be left');
           onPending?.(reason);
         },
+        fence: row.is_fenced === 1 ? { migrationId, epoch } : null,
+        hasStructure: row.is_fenced === 0 || row.structure_under_way === 1,
       },
       signal,
     );
@@ -85,6 +107,31 @@ export async function settleLeftBehind(
   await pushSessions.settle(store.db, row.id);
 }
 
-async function clusterName({ store }: GatewayContext, row: PushSessionRow): Promise<string> {
+/**
+ * Waits while a node may write through the session.
+ * @returns the session once no node may, or null once it is settled
+ * @throws the signal's reason
+ */
+async function untilLeft(
+  { store, wakes }: GatewayContext,
+  id: string,
+  signal: AbortSignal,
+  onPending?: (reason: string) => void,
+): Promise<pushSessions.LeasedSession | null> {
+  for (;;) {
+    signal.throwIfAborted();
+    using listening = wakes.listen(id);
+    const { holding, session } = await pushSessions.endLease(store.db, store.dialect, id);
+    if (holding === 'SETTLED' || session === undefined) return null;
+    if (holding === 'LEFT') return session;
+    onPending?.('another server node has not ended its push session yet');
+    await listening.wait(LOOK_EVERY_MS, signal);
+  }
+}
+
+async function clusterName(
+  { store }: GatewayContext,
+  row: pushSessions.LeasedSession,
+): Promise<string> {
   return (await clusters.find(store.db, row.cluster_id))?.name ?? row.cluster_id;
 }

@@ -13,8 +13,10 @@ import type { GatewayContext } from './context.ts';
 import { dropCopied } from './dropCopied.ts';
 import { PushError } from './errors.ts';
 import { holdSessions, settleSessions } from './fence.ts';
+import { Forwarding } from './forward.ts';
+import { LINK_REMOVED, Leases, MIGRATION_ENDED } from './leases.ts';
 import { createPlugin } from './plugin.ts';
-import { Sessions } from './sessions.ts';
+import { Sessions, SETTLED_TOPIC } from './sessions.ts';
 import { Wakes } from './wakes.ts';
 
 export interface GatewayDependencies {
@@ -24,6 +26,8 @@ export interface GatewayDependencies {
   readonly audit: Pick<SignInAudit, 'failed'>;
   /** Networks that destinations may have although they are on this server's side (rule C13). */
   readonly allowedNetworks: AddressList;
+  /** How long a push session belongs to this node without being renewed, in milliseconds. */
+  readonly leaseMs: number;
 }
 
 /** The push protocol's server end: what agents push to, and what ends their pushing. */
@@ -31,6 +35,13 @@ export interface Gateway extends LinkFence, MigrationFence, DestinationProbe, Wo
   /** The routes, relative to the protocol's base. */
   readonly plugin: FastifyPluginAsync;
   start(): Promise<void>;
+  /** @param url where other nodes reach this one; null: they do not */
+  announce(url: string | null): Promise<void>;
+  /**
+   * Takes no new sessions, refuses what comes, waits for what is under way, and gives the sessions back:
+   * another node may take them at once. The rest goes on.
+   */
+  drain(): Promise<void>;
   /** Refuses what comes, waits for what is under way, and closes the connections to destinations. */
   close(): Promise<void>;
 }
@@ -50,18 +61,32 @@ export function createGateway({
   log,
   audit,
   allowedNetworks,
+  leaseMs,
 }: GatewayDependencies): Gateway {
   const stopped = new AbortController();
   const signals = new DisposableStack();
   const stop = (): void => stopped.abort(new Error('the server is stopping'));
   const mayConnect = (address: string): boolean => mayConnectTo(address, allowedNetworks);
+  const sessions = new Sessions(store);
+  const wakes = new Wakes();
+  const announce = (linkId: string): void => {
+    wakes.changed(linkId);
+    if (!store.dialect.isShared) return;
+    // One that it does not reach looks by itself.
+    void store.signals.send(store.db, LINK_TOPIC, linkId).catch(() => {});
+  };
+  const leases = new Leases({ store, sessions, log, termMs: leaseMs, stopping: stopped.signal });
+  const forwarding = new Forwarding(store);
   const context: GatewayContext = {
     store,
     log,
     audit,
     mayConnect,
-    sessions: new Sessions(store),
-    wakes: new Wakes(),
+    sessions,
+    leases,
+    forwarding,
+    wakes,
+    announce,
     budget: new ByteBudget(BODIES_BYTES),
     inbound: new Inbound(new ByteBudget(INBOUND_BYTES)),
     stopping: stopped.signal,
@@ -69,31 +94,37 @@ export function createGateway({
   return {
     plugin: createPlugin(context, stop),
     settle(linkId, signal) {
-      context.wakes.changed(linkId);
-      const reason = new PushError('LINK_REFUSED', 'The link was removed.');
-      return settleSessions(context, { linkId }, reason, signal);
+      announce(linkId);
+      return settleSessions(context, { linkId }, LINK_REMOVED, signal);
     },
-    settleMigration(migrationId, signal) {
-      const reason = new PushError('MIGRATION_NOT_ACTIVE', 'The live migration has ended.');
-      return settleSessions(context, { migrationId }, reason, signal);
-    },
+    settleMigration: (migrationId, signal) =>
+      settleSessions(context, { migrationId }, MIGRATION_ENDED, signal),
     dropCopied: (migrationId, signal) => dropCopied(context, migrationId, signal),
     holdMigration: (migrationId) => holdSessions(context, migrationId),
     test: (uri, signal) => testConnection(uri, mayConnect, signal),
-    changed(linkId) {
-      context.wakes.changed(linkId);
-      if (!store.dialect.isShared) return;
-      // A hint to the other nodes: one that it does not reach looks by itself.
-      void store.signals.send(store.db, LINK_TOPIC, linkId).catch(() => {});
-    },
+    changed: announce,
     async start() {
-      signals.use(store.signals.on(LINK_TOPIC, (linkId) => context.wakes.changed(linkId)));
+      signals.use(
+        store.signals.on(LINK_TOPIC, (linkId) => {
+          wakes.changed(linkId);
+          void leases.look();
+        }),
+      );
+      signals.use(store.signals.on(SETTLED_TOPIC, (sessionId) => wakes.changed(sessionId)));
       await store.signals.listening();
+      await leases.start();
+    },
+    announce: (url) => leases.announce(url),
+    async drain() {
+      stop();
+      await closeSessions(context);
     },
     async close() {
       stop();
       signals.dispose();
       await closeSessions(context);
+      await leases.close();
+      await forwarding[Symbol.asyncDispose]();
     },
   };
 }

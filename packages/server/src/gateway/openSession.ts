@@ -20,8 +20,8 @@ import type { Store } from '../store/store.ts';
 import { hashOf, UNLINKED, type HostPrincipal } from './authenticate.ts';
 import type { GatewayContext } from './context.ts';
 import { LINK_SUSPENDED, PAUSED, PushError } from './errors.ts';
-import { settleLeftBehind } from './fence.ts';
-import { PushSession } from './session.ts';
+import { settleElsewhere } from './fence.ts';
+import { FENCED, PushSession } from './session.ts';
 
 /** How long an opening waits for what older sessions left under way; the agent tries again. */
 const PATIENCE_MS = 60_000;
@@ -30,6 +30,7 @@ const ENDED = new PushError(
   'MIGRATION_NOT_ACTIVE',
   'The live migration has ended, or was not given to this migration host.',
 );
+const STOPPING = new PushError('NODE_UNAVAILABLE', 'This server node is stopping.');
 const LINK_GONE = new PushError('LINK_REFUSED', 'The link was removed.');
 const HOST_UNLINKED = new PushError('LINK_REFUSED', UNLINKED);
 
@@ -44,6 +45,7 @@ export async function openSession(
   migrationId: string,
 ): Promise<OpenSessionReply> {
   const { store, sessions, log, stopping } = context;
+  if (stopping.aborted) throw STOPPING;
   const migration = await liveMigrations.findOfHost(store.db, principal.host.id, migrationId);
   if (migration === undefined) throw ENDED;
   const cluster = await clusters.find(store.db, migration.cluster_id);
@@ -58,6 +60,7 @@ export async function openSession(
       clusterId: cluster.id,
       clusterName: cluster.name,
       connectionName,
+      purpose: 'push',
     },
     store,
     uri: clusters.openUri(store.sealer, cluster),
@@ -69,12 +72,14 @@ export async function openSession(
   // A link that is removed from here on finds the session and refuses it.
   sessions.add(session);
   try {
-    await store.transaction((tx) => enter(tx, principal, session, sessionSecret));
+    await store.transaction((tx) => enter(context, tx, principal, session, sessionSecret));
+    // Another node may hold the session before this one.
+    context.announce(principal.link.id);
     const signal = AbortSignal.any([stopping, AbortSignal.timeout(PATIENCE_MS)]);
     await fenceOlder(context, session, signal);
     session.check();
     await session.destination.ping();
-    await keepFacts(context, cluster, session.destination);
+    if (await hasFence(context, cluster, session.destination)) await session.useFence();
     await session.loadOwned();
     await prepare(context, session, migration);
     session.check();
@@ -90,6 +95,7 @@ export async function openSession(
 
 /** The one transaction: the link is live, the migration is this host's, its epoch grows. */
 async function enter(
+  { leases }: GatewayContext,
   tx: Executor,
   { host, link, remoteAddress }: HostPrincipal,
   session: PushSession,
@@ -106,17 +112,22 @@ async function enter(
     throw PAUSED;
   const epoch = await liveMigrations.nextEpoch(tx, migrationId);
   if (epoch === null) throw ENDED;
-  await pushSessions.insert(tx, {
-    id,
-    migration_id: migrationId,
-    link_id: link.id,
-    cluster_id: clusterId,
-    epoch,
-    secret_hash: hashOf(sessionSecret),
-    state: 'OPEN',
-    connection_name: connectionName,
-    opened_at: timestamp(),
-  });
+  const askedAt = performance.now();
+  await pushSessions.insert(
+    tx,
+    {
+      id,
+      migration_id: migrationId,
+      link_id: link.id,
+      cluster_id: clusterId,
+      epoch,
+      secret_hash: hashOf(sessionSecret),
+      state: 'OPEN',
+      connection_name: connectionName,
+      opened_at: timestamp(),
+    },
+    leases.newLease,
+  );
   if (migration.status === 'NEW') {
     await events.record(tx, {
       type: 'CLUSTER_IMPORT_STARTED',
@@ -128,6 +139,7 @@ async function enter(
   }
   // Within the transaction: the next one to open must see it.
   session.epoch = epoch;
+  session.leasedUntil = leases.deadline(askedAt);
 }
 
 /**
@@ -141,17 +153,13 @@ async function fenceOlder(
 ): Promise<void> {
   const { sessions, store } = context;
   const { migrationId, clusterId, clusterName } = session.identity;
-  const fenced = new PushError(
-    'SESSION_FENCED',
-    'A newer push session of the live migration was opened.',
-  );
   let pending = 'writes of an earlier session are still under way';
   try {
     const older = sessions
       .list({ migrationId })
       .filter(({ epoch }) => epoch > 0 && epoch < session.epoch);
-    for (const one of older) one.refuse(fenced);
-    for (const one of older) await sessions.retire(one, fenced, signal);
+    for (const one of older) one.refuse(FENCED);
+    for (const one of older) await sessions.retire(one, FENCED, signal);
     for (const row of await pushSessions.listOpen(store.db, { cluster_id: clusterId })) {
       if (
         row.migration_id === migrationId ? row.epoch >= session.epoch : !(await isOver(store, row))
@@ -160,7 +168,7 @@ async function fenceOlder(
       }
       const held = sessions.get(row.id);
       if (held !== undefined) await sessions.retire(held, ENDED, signal);
-      else await settleLeftBehind(context, row, signal, (reason) => (pending = reason));
+      else await settleElsewhere(context, row, signal, (reason) => (pending = reason));
     }
   } catch (error) {
     if (!signal.aborted) throw error;
@@ -173,17 +181,21 @@ async function isOver({ db }: Store, { migration_id: id }: PushSessionRow): Prom
   return migration === undefined || !liveMigrations.ACTIVE.includes(migration.status);
 }
 
-/** For whoever looks at the cluster. It does not keep a session from opening. */
-async function keepFacts(
+/** Whether the destination enforces the fence; asks where that is not known yet. */
+async function hasFence(
   { store, log }: GatewayContext,
   cluster: ClusterRow,
   destination: Destination,
-): Promise<void> {
-  if (cluster.facts !== null) return;
+): Promise<boolean> {
+  const known = clusters.factsOf(cluster);
+  if (known.fence !== undefined) return known.fence === 'ENFORCED';
   try {
-    await clusters.keepFacts(store.db, cluster, await describe(destination.client));
+    const facts = await describe(destination.client);
+    await clusters.keepFacts(store.db, cluster, facts);
+    return facts.fence === 'ENFORCED';
   } catch (error) {
     log.warn({ err: error, cluster: cluster.name }, 'the cluster did not say what it is');
+    return false;
   }
 }
 

@@ -57,7 +57,7 @@ const BSON = 'application/bson';
  * room for the body, then the body (invariant I6).
  */
 export function createPlugin(context: GatewayContext, stop: () => void): FastifyPluginAsync {
-  const { inbound, log, budget, sessions, stopping } = context;
+  const { inbound, log, budget, sessions, forwarding, stopping } = context;
   const hosts = new WeakMap<FastifyRequest, HostPrincipal>();
   const tokens = new WeakMap<FastifyRequest, TokenPrincipal>();
   const arrivals = new WeakMap<FastifyRequest, () => void>();
@@ -75,12 +75,22 @@ export function createPlugin(context: GatewayContext, stop: () => void): Fastify
   };
   const credentials = (request: FastifyRequest) => ({
     authorization: request.headers.authorization,
-    remoteAddress: request.ip,
+    remoteAddress: forwarding.callerOf(request) ?? request.ip,
   });
   const asHost = {
     onRequest: async (request: FastifyRequest): Promise<void> => {
       hosts.set(request, await authenticateHost(context, credentials(request)));
       await admit(request);
+    },
+  };
+  /** For what only the node can answer that holds the session: another one hands it on. */
+  const asHolder = {
+    onRequest: async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+      await asHost.onRequest(request);
+      const id = idOf(request);
+      if (sessions.get(id) !== undefined) return;
+      request.raw.once('end', () => arrivals.get(request)?.());
+      await forwarding.toHolder(request, reply, id, principal(request).remoteAddress);
     },
   };
   const asToken = {
@@ -162,13 +172,15 @@ export function createPlugin(context: GatewayContext, stop: () => void): Fastify
       await reportPaused(context, principal(request), idOf(request), progress);
       return reply.code(204).send();
     });
-    app.post('/sessions/:id/documents', asHost, (request) => withBody(request, pushDocuments));
-    app.post('/sessions/:id/structure', asHost, (request) => withBody(request, changeStructure));
-    app.post('/sessions/:id/structures', asHost, (request) => withBody(request, changeStructures));
-    app.post('/sessions/:id/digest', asHost, async (request, reply) =>
+    app.post('/sessions/:id/documents', asHolder, (request) => withBody(request, pushDocuments));
+    app.post('/sessions/:id/structure', asHolder, (request) => withBody(request, changeStructure));
+    app.post('/sessions/:id/structures', asHolder, (request) =>
+      withBody(request, changeStructures),
+    );
+    app.post('/sessions/:id/digest', asHolder, async (request, reply) =>
       reply.type(BSON).send(await withBody(request, readDigest)),
     );
-    app.post('/sessions/:id/listing', asHost, async (request, reply) => {
+    app.post('/sessions/:id/listing', asHolder, async (request, reply) => {
       const listing = await withBody(request, listDestination);
       return reply.type(BSON).send(Buffer.from(listing));
     });
@@ -190,7 +202,7 @@ export function createPlugin(context: GatewayContext, stop: () => void): Fastify
       await fail(context, await reporter(request), readJson(Fail, request.body));
       return reply.code(204).send();
     });
-    app.post('/sessions/:id/close', asHost, async (request, reply) => {
+    app.post('/sessions/:id/close', asHolder, async (request, reply) => {
       const { sessionId } = await claim(request);
       const session = sessions.get(sessionId);
       if (session !== undefined) {

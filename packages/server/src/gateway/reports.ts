@@ -19,6 +19,7 @@ import type { GatewayContext } from './context.ts';
 import { PAUSED, PushError } from './errors.ts';
 import { settleSessions } from './fence.ts';
 import type { SessionClaim } from './claims.ts';
+import { MIGRATION_ENDED } from './leases.ts';
 
 /** The session that reports, and its host. */
 export interface Reporter {
@@ -116,7 +117,7 @@ export async function cutoverFailed(
     const detail = { cutoverAttempt, reason };
     await record(tx, reporter, row, 'LIVE_MIGRATION_CUTOVER_FAILED', detail);
   });
-  context.wakes.changed(reporter.principal.link.id);
+  context.announce(reporter.principal.link.id);
 }
 
 /** The migration cannot go on: it becomes FAILED. Idempotent. @throws {PushError} */
@@ -139,8 +140,7 @@ export async function fail(
 /** The sessions of an ended migration go in the background: nothing new can be sent at once. */
 function end(context: GatewayContext, migrationId: string): void {
   const { log, stopping } = context;
-  const reason = new PushError('MIGRATION_NOT_ACTIVE', 'The live migration has ended.');
-  settleSessions(context, { migrationId }, reason, stopping).catch((error: unknown) => {
+  settleSessions(context, { migrationId }, MIGRATION_ENDED, stopping).catch((error: unknown) => {
     log.error({ err: error, migrationId }, 'the sessions of an ended migration are not settled');
   });
 }
@@ -151,7 +151,7 @@ function checkCurrent(
   epoch: number,
 ): asserts row is LiveMigrationRow {
   if (row === undefined || !liveMigrations.ACTIVE.includes(row.status)) {
-    throw new PushError('MIGRATION_NOT_ACTIVE', 'The live migration has ended.');
+    throw MIGRATION_ENDED;
   }
   if (row.epoch !== epoch) {
     throw new PushError('SESSION_FENCED', 'A newer push session of the migration was opened.');

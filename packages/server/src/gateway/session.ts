@@ -3,12 +3,27 @@ import { namespaceKey, type Namespace } from '@linkspan/contract/push/namespaces
 import type { AddressCheck } from '../destination/connect.ts';
 import { Destination } from '../destination/destination.ts';
 import { DigestWalks } from '../destination/digest.ts';
-import { quiesce } from '../destination/quiesce.ts';
+import { DestinationRefusedError } from '../destination/errors.ts';
+import { isFencedOff } from '../destination/fence.ts';
+import { proveGone } from '../destination/proof.ts';
 import type { OwnedNamespaces } from '../destination/structure.ts';
 import * as migrationNamespaces from '../store/migrationNamespaces.ts';
+import * as pushSessions from '../store/pushSessions.ts';
 import type { Store } from '../store/store.ts';
 import { PushError } from './errors.ts';
 import { KeyedQueues, Lanes } from './queues.ts';
+import { StructureRecord } from './structureRecord.ts';
+
+/** What a session refuses with that a newer one has taken the place of. */
+export const FENCED = new PushError(
+  'SESSION_FENCED',
+  'A newer push session of the live migration was opened.',
+);
+
+const LEASE_OVER = new PushError(
+  'SESSION_UNKNOWN',
+  'The server node could not renew its lease of the push session: open a new one.',
+);
 
 export interface SessionIdentity {
   readonly id: string;
@@ -19,6 +34,8 @@ export interface SessionIdentity {
   readonly clusterName: string;
   /** `appName` of its connections. */
   readonly connectionName: string;
+  /** `drop`: the server's own, for what a canceled migration had copied. */
+  readonly purpose: 'push' | 'drop';
 }
 
 export interface SessionParts {
@@ -42,9 +59,15 @@ export class PushSession {
   readonly structure = new KeyedQueues();
   /** Grows with each session of the migration; 0 until it is known. */
   epoch = 0;
+  /**
+   * Nothing is sent from then on, by the monotonic clock of this process in milliseconds (rule C14).
+   */
+  leasedUntil = 0;
   readonly #parts: SessionParts;
   readonly #owned = new Map<string, Namespace>();
   #refusal: PushError | null = null;
+  readonly #structureRecord: StructureRecord;
+  #isFenced = false;
   #inFlight = 0;
   #idle = Promise.withResolvers<void>();
 
@@ -57,14 +80,30 @@ export class PushSession {
       connectionName: parts.identity.connectionName,
       mayConnect: parts.mayConnect,
       guard: (send) => this.#write(send),
+      lastCheck: (purpose) => {
+        if (purpose === 'write') this.check();
+        else if (this.#isLeaseOver()) throw LEASE_OVER;
+      },
+      recordStructure: (send) =>
+        this.#isFenced
+          ? this.#structureRecord.around(send, () => !this.destination.hasUnansweredStructure)
+          : send(),
     });
+    this.#structureRecord = new StructureRecord(parts.store, parts.identity.id);
     this.digests = new DigestWalks(this.destination);
     this.#idle.resolve();
   }
 
-  /** @throws {PushError} with which the session was told to refuse */
+  /** @throws {PushError} with which the session was told to refuse, or because its lease is over */
   check(): void {
+    if (this.#refusal === null && this.#isLeaseOver()) this.refuse(LEASE_OVER);
     if (this.#refusal !== null) throw this.#refusal;
+  }
+
+  /** True once it refuses, for whatever reason. */
+  get isRefusing(): boolean {
+    if (this.#refusal === null && this.#isLeaseOver()) this.refuse(LEASE_OVER);
+    return this.#refusal !== null;
   }
 
   /**
@@ -74,7 +113,17 @@ export class PushSession {
   refuse(reason: PushError): void {
     if (this.#refusal !== null) return;
     this.#refusal = reason;
-    if (this.#inFlight > 0) void this.#counted(() => this.destination.abortBuilds());
+    // Once the lease is over, an index of that name may be another session's.
+    if (this.#inFlight === 0 || this.#isLeaseOver()) return;
+    void this.#counted(() => this.destination.abortBuilds());
+  }
+
+  /** The destination enforces numbers: documents are written with them from now on (rule D14). */
+  async useFence(): Promise<void> {
+    const { id, migrationId } = this.identity;
+    await pushSessions.setFenced(this.#parts.store.db, id);
+    this.destination.useFence({ migrationId, epoch: this.epoch });
+    this.#isFenced = true;
   }
 
   /**
@@ -88,13 +137,17 @@ export class PushSession {
     await this.digests.close();
     await this.destination.close();
     if (!this.destination.hasUnanswered) return;
-    await quiesce(
+    const { migrationId, connectionName } = this.identity;
+    const { uri, mayConnect, onPending } = this.#parts;
+    await proveGone(
       {
-        uri: this.#parts.uri,
-        connectionName: this.identity.connectionName,
+        uri,
+        connectionName,
         namespaces: [...this.#owned.values()],
-        mayConnect: this.#parts.mayConnect,
-        onPending: this.#parts.onPending,
+        mayConnect,
+        onPending,
+        fence: this.#isFenced ? { migrationId, epoch: this.epoch } : null,
+        hasStructure: this.destination.hasUnansweredStructure,
       },
       signal,
     );
@@ -147,6 +200,7 @@ export class PushSession {
     try {
       return await this.#counted(send);
     } catch (error) {
+      if (error instanceof DestinationRefusedError && isFencedOff(error.code)) this.refuse(FENCED);
       if (!this.destination.hasUnanswered) throw error;
       // What was sent may be carried out any time: nothing may overtake it (rule D13).
       this.refuse(
@@ -158,6 +212,10 @@ export class PushSession {
       this.check();
       throw error;
     }
+  }
+
+  #isLeaseOver(): boolean {
+    return performance.now() >= this.leasedUntil;
   }
 
   async #counted<T>(send: () => Promise<T>): Promise<T> {

@@ -8,6 +8,9 @@ export type SessionScope =
   | { readonly linkId: string; readonly migrationId?: undefined }
   | { readonly migrationId: string; readonly linkId?: undefined };
 
+/** Signals between nodes: that session is settled. */
+export const SETTLED_TOPIC = 'settled';
+
 /** The push sessions that this process holds, those being opened included. */
 export class Sessions {
   readonly #store: Store;
@@ -44,7 +47,11 @@ export class Sessions {
   async retire(session: PushSession, reason: PushError, signal: AbortSignal): Promise<void> {
     session.refuse(reason);
     await session.settle(signal);
-    await pushSessions.settle(this.#store.db, session.identity.id);
-    this.#sessions.delete(session.identity.id);
+    const { id } = session.identity;
+    const { db, dialect, signals } = this.#store;
+    const isFirst = await pushSessions.settle(db, id);
+    this.#sessions.delete(id);
+    // A hint for whoever waits for it on another node: one that it does not reach looks by itself.
+    if (isFirst && dialect.isShared) void signals.send(db, SETTLED_TOPIC, id).catch(() => {});
   }
 }

@@ -19,7 +19,7 @@ const REASON = 'The migration host was unlinked from the source side.';
  * host could answer, a validation or a cutover under way, fails.
  */
 export async function unlinkHost(context: GatewayContext, principal: HostPrincipal): Promise<void> {
-  const { store, sessions, wakes, log, stopping } = context;
+  const { store, sessions, announce, log, stopping } = context;
   const { host, link } = principal;
   await store.transaction(async (tx) => {
     if (!(await migrationHosts.setUnlinked(tx, host.id, timestamp()))) return;
@@ -34,7 +34,7 @@ export async function unlinkHost(context: GatewayContext, principal: HostPrincip
       await standStill(tx, principal, row);
     }
   });
-  wakes.changed(link.id);
+  announce(link.id);
   // The agent has closed its sessions, unless it was killed in between.
   const refused = new PushError('LINK_REFUSED', UNLINKED);
   for (const session of sessions.list({ linkId: link.id })) {

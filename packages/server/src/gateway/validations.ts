@@ -79,7 +79,7 @@ export async function reportValidation(
       detail: { codes: errors.map(({ code }) => code) },
     });
   });
-  context.wakes.changed(link.id);
+  context.announce(link.id);
 }
 
 /**

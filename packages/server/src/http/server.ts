@@ -14,6 +14,7 @@ import { SECURITY_HEADERS } from '@linkspan/contract/serving/presentation.ts';
 import { isLast, readAway } from '@linkspan/contract/serving/unread.ts';
 import type { Endpoint } from './endpoint.ts';
 import { answerError, MAX_PATH_PARAMETER } from './errors.ts';
+import { type Health, healthPlugin } from './health.ts';
 import { answerOtherMethods } from './methods.ts';
 import { openApiPlugin } from './openapi/plugin.ts';
 import { OAUTH_BASE, type OAuthDependencies, oauthPlugin } from './oauth/plugin.ts';
@@ -24,6 +25,7 @@ export interface HttpDependencies extends PipelineDependencies, OAuthDependencie
   readonly endpoints: readonly Endpoint[];
   /** The gateway's routes, served below the push protocol's base; absent in tests of the API. */
   readonly gateway: FastifyPluginAsync | null;
+  readonly health: Health;
   readonly logger: FastifyBaseLogger;
   /** Proxies whose `X-Forwarded-For` tells where a request comes from: normalised CIDR blocks. */
   readonly trustedProxies: readonly string[];
@@ -67,6 +69,8 @@ export async function createHttpServer(dependencies: HttpDependencies): Promise<
     reply.header('Server', 'linkspan');
   });
   app.addHook('onSend', async (request, reply) => {
+    // Who comes again over a new connection reaches another node.
+    if (dependencies.health.isDraining()) reply.header('connection', 'close');
     const closes = isLast(request.raw) || reply.getHeader('connection') === 'close';
     if (closes) await readAway(request.raw);
   });
@@ -75,6 +79,7 @@ export async function createHttpServer(dependencies: HttpDependencies): Promise<
     app.server.emit('request', request, response);
   });
   await app.register(apiPlugin(dependencies));
+  await app.register(healthPlugin(dependencies.health));
   await app.register(openApiPlugin(dependencies.endpoints));
   await app.register(oauthPlugin(dependencies), { prefix: OAUTH_BASE });
   if (dependencies.gateway !== null) {

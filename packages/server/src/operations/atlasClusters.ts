@@ -2,7 +2,7 @@ import type { AtlasCluster } from '@linkspan/contract/api/atlasClusters.ts';
 import { publicConnectionStrings } from '../domain/destinationUri.ts';
 import * as clusters from '../store/clusters.ts';
 import type { ClusterRow } from '../store/schema.ts';
-import { factsOf, load } from './clusters.ts';
+import { load } from './clusters.ts';
 import type { OperationContext } from './context.ts';
 
 /** The destination clusters of a project, as Atlas shows clusters. */
@@ -25,7 +25,7 @@ export async function get(
 }
 
 function toAtlasCluster(context: OperationContext, row: ClusterRow, base: string): AtlasCluster {
-  const { mongoDBVersion, topology } = factsOf(row);
+  const { mongoDBVersion, topology } = clusters.factsOf(row);
   // A development build is called 8.3.0-alpha1: Atlas's attribute has the three numbers alone.
   const version = /^\d+\.\d+\.\d+/.exec(mongoDBVersion ?? '')?.[0];
   return {

@@ -171,15 +171,11 @@ async function record(
   });
 }
 
-/** What the cluster said of itself when it was last connected to. */
-export function factsOf(row: ClusterRow): Partial<clusters.ClusterFacts> {
-  return JSON.parse(row.facts ?? '{}') as Partial<clusters.ClusterFacts>;
-}
-
 function toCluster(context: OperationContext, row: ClusterRow, base: string): Cluster {
-  const facts = factsOf(row);
+  const facts = clusters.factsOf(row);
   return {
     created: apiTime(row.created_at),
+    fence: facts.fence ?? null,
     groupId: row.project_id,
     hosts: hostsOf(clusters.openUri(context.store.sealer, row)),
     id: row.id,

@@ -11,9 +11,13 @@ import * as validations from '../store/validations.ts';
 import type { OperationContext } from './context.ts';
 import { type Flight, Flights } from './flights.ts';
 import { clustersOfOpenSessions } from './openClusters.ts';
+import { Periodic } from './periodic.ts';
 
 /** What migrations and validations of a removed link end with. */
 const REASON = 'The link-token of the organization was removed.';
+
+/** How often a node looks for removals that nobody is at, in milliseconds. */
+const TAKE_UP_EVERY_MS = 5000;
 
 /**
  * Removes organization links (rules C1 to C3). The first transaction takes away everything that
@@ -25,21 +29,36 @@ export class LinkRemoval {
   readonly #context: OperationContext;
   readonly #flights: Flights;
 
+  readonly #periodic: Periodic;
+
   constructor(context: OperationContext) {
     this.#context = context;
     this.#flights = new Flights(context.log);
+    this.#periodic = new Periodic(TAKE_UP_EVERY_MS, async () => {
+      try {
+        await this.#takeUp();
+      } catch (error) {
+        context.log.warn({ err: error }, 'removals of links cannot be looked for now');
+      }
+    });
   }
 
-  /** Takes up removals that an earlier process did not finish. */
+  /** Takes up removals that an earlier process or another node did not finish, now and later on. */
   async start(): Promise<void> {
+    await this.#takeUp();
+    this.#periodic.start();
+  }
+
+  /** Stops waiting. Links that are REMOVING stay so, and are taken up by whoever runs. */
+  async close(): Promise<void> {
+    await this.#periodic.stop();
+    await this.#flights.close();
+  }
+
+  async #takeUp(): Promise<void> {
     for (const link of await links.listByState(this.#context.store.db, 'REMOVING')) {
       this.#join(link);
     }
-  }
-
-  /** Stops waiting. Links that are REMOVING stay so, and are taken up at the next start. */
-  async close(): Promise<void> {
-    await this.#flights.close();
   }
 
   /**

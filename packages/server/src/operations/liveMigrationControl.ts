@@ -12,6 +12,10 @@ import { type Flight, Flights } from './flights.ts';
 import { load } from './liveMigrations.ts';
 import { isCuttingOver } from './liveMigrationView.ts';
 import { clustersOfOpenSessions } from './openClusters.ts';
+import { Periodic } from './periodic.ts';
+
+/** How often a node looks for ended migrations that nobody is at, in milliseconds. */
+const TAKE_UP_EVERY_MS = 5000;
 
 /**
  * Pauses, resumes and cancels live migrations. What asks for a state that is there already is answered
@@ -21,13 +25,30 @@ export class LiveMigrationControl {
   readonly #context: OperationContext;
   readonly #flights: Flights;
 
+  readonly #periodic: Periodic;
+
   constructor(context: OperationContext) {
     this.#context = context;
     this.#flights = new Flights(context.log);
+    this.#periodic = new Periodic(TAKE_UP_EVERY_MS, async () => {
+      try {
+        await this.#takeUp();
+      } catch (error) {
+        context.log.warn({ err: error }, 'ended live migrations cannot be looked for now');
+      }
+    });
   }
 
-  /** Takes up what an earlier process did not finish of migrations that have ended. */
+  /**
+   * Takes up what an earlier process or another node did not finish of migrations that have ended, now
+   * and later on.
+   */
   async start(): Promise<void> {
+    await this.#takeUp();
+    this.#periodic.start();
+  }
+
+  async #takeUp(): Promise<void> {
     const { db } = this.#context.store;
     for (const { migration_id: id } of await pushSessions.listOpen(db)) {
       const row = await liveMigrations.find(db, id);
@@ -36,8 +57,9 @@ export class LiveMigrationControl {
     for (const { id } of await liveMigrations.listDropping(db)) this.settle(id);
   }
 
-  /** Stops waiting. Sessions that are not settled stay open, and are taken up at the next start. */
+  /** Stops waiting. Sessions that are not settled stay open, and are taken up by whoever runs. */
   async close(): Promise<void> {
+    await this.#periodic.stop();
     await this.#flights.close();
   }
 

@@ -56,15 +56,22 @@ export async function setUri(
 export interface ClusterFacts {
   readonly mongoDBVersion: string;
   readonly topology: string;
+  /** Whether it refuses writes of push sessions that have a successor, by their numbers (rule D14). */
+  readonly fence: 'ENFORCED' | 'NOT_ENFORCED';
+}
+
+/** What it said when it was last connected to; nothing before that. */
+export function factsOf(row: ClusterRow): Partial<ClusterFacts> {
+  return JSON.parse(row.facts ?? '{}') as Partial<ClusterFacts>;
 }
 
 /** Keeps what was last found, unless the connection string has changed meanwhile. */
 export async function keepFacts(
   ex: Executor,
   asked: ClusterRow,
-  { mongoDBVersion, topology }: ClusterFacts,
+  { mongoDBVersion, topology, fence }: ClusterFacts,
 ): Promise<void> {
-  const facts = JSON.stringify({ mongoDBVersion, topology });
+  const facts = JSON.stringify({ mongoDBVersion, topology, fence });
   await ex
     .updateTable('clusters')
     .set({ facts })

@@ -17,6 +17,18 @@ export async function findForShare(tx: Executor, id: string): Promise<LinkRow | 
   return tx.selectFrom('links').selectAll().where('id', '=', id).forShare().executeTakeFirst();
 }
 
+/** The same for several links: those that are not there any more are not in it. */
+export async function listForShare(tx: Executor, ids: readonly string[]): Promise<LinkRow[]> {
+  if (ids.length === 0) return [];
+  return tx
+    .selectFrom('links')
+    .selectAll()
+    .where('id', 'in', ids)
+    .orderBy('id')
+    .forShare()
+    .execute();
+}
+
 export async function findByOrganization(
   ex: Executor,
   orgId: string,

@@ -5,6 +5,7 @@ import * as initial from './migrations/0001-initial.ts';
 import * as accounts from './migrations/0002-accounts.ts';
 import * as nodes from './migrations/0003-nodes.ts';
 import * as suspension from './migrations/0006-suspension.ts';
+import * as leases from './migrations/0008-leases.ts';
 import type { StoreDialect } from './dialects/dialect.ts';
 import * as control from './migrations/0004-control.ts';
 import * as writeBlock from './migrations/0005-write-block.ts';
@@ -28,6 +29,7 @@ const MIGRATIONS: readonly Migration[] = [
   { name: '0005-write-block', up: writeBlock.up },
   { name: '0006-suspension', up: suspension.up },
   { name: '0007-estimates', up: estimates.up },
+  { name: '0008-leases', up: leases.up },
 ];
 
 /** The store was written by a newer server than this one (rule C15). */

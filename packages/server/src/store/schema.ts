@@ -23,7 +23,8 @@ export interface Schema {
   validations: ValidationRow;
   live_migrations: LiveMigrationRow;
   migration_namespaces: MigrationNamespaceRow;
-  push_sessions: PushSessionRow;
+  push_sessions: PushSessionRow & PushSessionLease;
+  nodes: NodeRow;
   events: EventRow;
   store_facts: StoreFactRow;
   rate_limit_buckets: RateLimitBucketRow;
@@ -289,6 +290,28 @@ export interface PushSessionRow {
   opened_at: string;
 }
 
+/** Whose a session is, and for how long (rule C14). */
+export interface PushSessionLease {
+  /** The run of the node that opened it: {@link NodeRow}. */
+  node_id: Generated<string>;
+  /** By the database's clock; not after now: nobody holds it, and nobody ever will again. */
+  lease_until: Generated<string>;
+  /** 1 if every write of documents carries a number of its epoch (rule D14). */
+  is_fenced: Generated<0 | 1>;
+  /** 1 while a command that changes structure may be under way, which carries none. */
+  structure_under_way: Generated<0 | 1>;
+}
+
+/** One run of a server node: a node that is started again is another one. */
+export interface NodeRow {
+  id: string;
+  /** Where the other nodes reach it, or null if it does not know. */
+  url: string | null;
+  started_at: string;
+  /** When it last said that it runs, by the database's clock. */
+  seen_at: string;
+}
+
 export interface EventRow {
   /** Grows with time: the order of events. */
   sequence: Generated<number>;
@@ -312,7 +335,11 @@ export interface EventRow {
 }
 
 /** Tables of what nodes share for a while only: nobody misses what was in them. */
-export const TRANSIENT_TABLES: readonly (keyof Schema)[] = ['rate_limit_buckets', 'nonce_uses'];
+export const TRANSIENT_TABLES: readonly (keyof Schema)[] = [
+  'rate_limit_buckets',
+  'nonce_uses',
+  'nodes',
+];
 
 /**
  * What is known of the store as a whole: the id of the master key that it is sealed under; in a backup,

@@ -82,6 +82,7 @@ test('a validation keeps what the destination says of itself', async () => {
     .selectAll()
     .executeTakeFirstOrThrow();
   expect(JSON.parse(facts ?? '{}')).toEqual({
+    fence: push.mongo.capabilities.transactionOrder ? 'ENFORCED' : 'NOT_ENFORCED',
     mongoDBVersion: expect.stringMatching(/^\d+\.\d+\.\d+/),
     topology: 'ReplicaSet',
   });

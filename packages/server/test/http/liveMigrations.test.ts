@@ -61,7 +61,12 @@ describe('clusters', () => {
     expect(shown.text).not.toContain('hidden-password');
     expect((await server.api.call('GET', clusters())).json).toMatchObject({ totalCount: 1 });
     const tested = await server.api.call('POST', `${clusters()}/target/connectionTest`);
-    expect(tested.json).toEqual({ mongoDBVersion: '8.2.0', ok: true, topology: 'ReplicaSet' });
+    expect(tested.json).toEqual({
+      fence: 'ENFORCED',
+      mongoDBVersion: '8.2.0',
+      ok: true,
+      topology: 'ReplicaSet',
+    });
     expect((await server.api.call('GET', `${clusters()}/target`)).json).toMatchObject({
       mongoDBVersion: '8.2.0',
     });

@@ -74,7 +74,12 @@ export async function startTestServer(
     settleMigration: async () => null,
     dropCopied: async () => null,
     held: [],
-    test: async () => ({ ok: true, mongoDBVersion: '8.2.0', topology: 'ReplicaSet' }),
+    test: async () => ({
+      ok: true,
+      mongoDBVersion: '8.2.0',
+      topology: 'ReplicaSet',
+      fence: 'ENFORCED',
+    }),
     changed: [],
   };
   const start = async () => {
@@ -135,6 +140,8 @@ function fakeGateway(
     test: () => hooks.test(),
     changed: (linkId) => void hooks.changed.push(linkId),
     start: async () => {},
+    announce: async () => {},
+    drain: async () => {},
     close: async () => {},
   };
 }

@@ -1,0 +1,26 @@
+import { raiseFence, type FenceNumber } from './fence.ts';
+import { quiesce, type QuiesceOptions } from './quiesce.ts';
+
+/** What a push session may have left under way at its destination. */
+export interface LeftBehind extends QuiesceOptions {
+  /** Of its writes of documents, if each of them carries a number and the server enforces them. */
+  readonly fence: FenceNumber | null;
+  /** Whether a command that changes structure may be among it, which carries no number. */
+  readonly hasStructure: boolean;
+}
+
+/**
+ * Comes back once nothing that the session had sent can change the destination any more (rules C2, D14):
+ * by the fence where that is enough, else because the server lists no connection of the session.
+ * @throws the signal's reason, when it aborts before that is proven
+ */
+export async function proveGone(left: LeftBehind, signal: AbortSignal): Promise<void> {
+  const { uri, mayConnect, fence, hasStructure, onPending } = left;
+  if (fence !== null) {
+    const next = { ...fence, epoch: fence.epoch + 1 };
+    const told = onPending === undefined ? {} : { onPending };
+    await raiseFence({ uri, mayConnect, fence: next, ...told }, signal);
+    if (!hasStructure) return;
+  }
+  await quiesce(left, signal);
+}

@@ -1,0 +1,180 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { pipeline } from 'node:stream/promises';
+
+import { SESSION_HEADER, VERSION_HEADER } from '@linkspan/contract/push/version.ts';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+
+import * as pushSessions from '../store/pushSessions.ts';
+import type { Store } from '../store/store.ts';
+import { PushError } from './errors.ts';
+
+/** Says for whom another node has taken a request: who called, and the node that it is meant for. */
+const FORWARDED_HEADER = 'linkspan-forwarded';
+/** Clocks of nodes may differ by so much, in milliseconds. */
+const FRESH_MS = 5 * 60_000;
+const CONNECT_MS = 5_000;
+/** Whether the other node still holds the session is looked at this often while it says nothing. */
+const LOOK_EVERY_MS = 1000;
+/** Requests that one node has under way at another one. */
+const CONNECTIONS = 256;
+
+const REQUEST_HEADERS = [
+  'authorization',
+  'content-type',
+  'content-encoding',
+  'content-length',
+  SESSION_HEADER,
+  VERSION_HEADER,
+];
+const ANSWER_HEADERS = ['content-type', 'content-length', 'retry-after', 'x-error-code'];
+
+const UNREACHABLE = new PushError(
+  'NODE_UNAVAILABLE',
+  'Another server node holds the push session and cannot be reached from this one.',
+);
+const NOT_THE_HOLDER = new PushError(
+  'NODE_UNAVAILABLE',
+  'Another server node took this one for the holder of the push session.',
+);
+const LEFT = new PushError(
+  'SESSION_UNKNOWN',
+  'The server node that held the push session does not any more: open a new one.',
+);
+
+/**
+ * Hands requests on to the node that holds their push session, as they are and without keeping their
+ * bodies. Nodes know each other by a key that follows from the master key. A request is handed on once:
+ * a node that was taken for the holder and is not says so.
+ */
+export class Forwarding implements AsyncDisposable {
+  readonly #store: Store;
+  readonly #key: Buffer;
+  readonly #http = new HttpAgent({ keepAlive: true, maxSockets: CONNECTIONS });
+  readonly #https = new HttpsAgent({ keepAlive: true, maxSockets: CONNECTIONS });
+
+  constructor(store: Store) {
+    this.#store = store;
+    this.#key = store.sealer.deriveKey('node forwarding');
+  }
+
+  /**
+   * Where a request comes from, before the node that handed it on.
+   * @returns null for one that was not handed on
+   * @throws {PushError} NODE_UNAVAILABLE for one that was not meant for this node, or not signed by one
+   */
+  callerOf(request: FastifyRequest): string | null {
+    const header = request.headers[FORWARDED_HEADER];
+    if (header === undefined) return null;
+    const [nodeId = '', at = '', address = '', signature = ''] = String(header).split(' ');
+    const expected = this.#sign(nodeId, at, address, request);
+    const given = Buffer.from(signature, 'hex');
+    const isSigned = given.length === expected.length && timingSafeEqual(given, expected);
+    const isFresh = Math.abs(Date.now() - Number(at)) < FRESH_MS;
+    if (!isSigned || !isFresh || nodeId !== this.#store.nodeId) throw NOT_THE_HOLDER;
+    return address;
+  }
+
+  /**
+   * Hands a request on if another node holds its push session: then it is answered when this comes back.
+   * @throws {PushError} NODE_UNAVAILABLE, SESSION_UNKNOWN
+   */
+  async toHolder(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    sessionId: string,
+    caller: string,
+  ): Promise<void> {
+    const { db, dialect, nodeId } = this.#store;
+    const holder = await pushSessions.findHolder(db, dialect, sessionId);
+    if (holder === undefined || holder.nodeId === nodeId) return;
+    if (request.headers[FORWARDED_HEADER] !== undefined) throw NOT_THE_HOLDER;
+    if (holder.url === null) throw UNREACHABLE;
+    const isHeld = async (): Promise<boolean> =>
+      (await pushSessions.findHolder(db, dialect, sessionId))?.nodeId === holder.nodeId;
+    const target = { nodeId: holder.nodeId, url: holder.url };
+    const answer = await this.#send(request, reply, target, caller, isHeld);
+    reply.hijack();
+    reply.raw.writeHead(answer.statusCode ?? 502, pick(answer.headers, ANSWER_HEADERS));
+    // Either side may go away: then nobody is left to be told.
+    await pipeline(answer, reply.raw).catch(() => undefined);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#http.destroy();
+    this.#https.destroy();
+  }
+
+  /** Comes back with the beginning of the answer. */
+  async #send(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    target: { readonly nodeId: string; readonly url: string },
+    caller: string,
+    isHeld: () => Promise<boolean>,
+  ): Promise<IncomingMessage> {
+    const url = new URL(request.url, target.url);
+    const isTls = url.protocol === 'https:';
+    const at = String(Date.now());
+    const signature = this.#sign(target.nodeId, at, caller, request).toString('hex');
+    const upstream = (isTls ? httpsRequest : httpRequest)(url, {
+      method: 'POST',
+      agent: isTls ? this.#https : this.#http,
+      headers: {
+        ...pick(request.headers, REQUEST_HEADERS),
+        [FORWARDED_HEADER]: `${target.nodeId} ${at} ${caller} ${signature}`,
+      },
+    });
+    const answered = Promise.withResolvers<IncomingMessage>();
+    const gone = (): void => void upstream.destroy(UNREACHABLE);
+    upstream.once('response', answered.resolve);
+    upstream.on('error', (error) => answered.reject(error));
+    upstream.once('socket', (socket) => {
+      if (!socket.connecting) return;
+      const late = setTimeout(gone, CONNECT_MS);
+      socket.once('connect', () => clearTimeout(late));
+      socket.once('close', () => clearTimeout(late));
+    });
+    reply.raw.once('close', gone);
+    const watch = setInterval(() => {
+      isHeld().then(
+        (held) => {
+          if (!held) upstream.destroy(LEFT);
+        },
+        // The store says nothing; the other node stops by itself.
+        () => undefined,
+      );
+    }, LOOK_EVERY_MS);
+    request.raw.pipe(upstream);
+    try {
+      return await answered.promise;
+    } catch (error) {
+      // What is left of the body is read away, so that its sender hears the answer.
+      request.raw.unpipe(upstream);
+      request.raw.resume();
+      throw error instanceof PushError ? error : UNREACHABLE;
+    } finally {
+      clearInterval(watch);
+    }
+  }
+
+  #sign(nodeId: string, at: string, address: string, request: FastifyRequest): Buffer {
+    const { authorization = '' } = request.headers;
+    return createHmac('sha256', this.#key)
+      .update([nodeId, at, address, request.url, authorization].join('\n'))
+      .digest();
+  }
+}
+
+function pick(
+  headers: IncomingMessage['headers'],
+  names: readonly string[],
+): Record<string, string | string[]> {
+  const picked: Record<string, string | string[]> = {};
+  for (const name of names) {
+    const value = headers[name];
+    if (value !== undefined) picked[name] = value;
+  }
+  return picked;
+}
