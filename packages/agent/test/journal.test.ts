@@ -83,6 +83,7 @@ describe('journal', () => {
       stage: 'unique',
       documentsFlushed: 7,
       finishedCutover: 0,
+      historyLosses: 0,
     });
   });
 
@@ -269,6 +270,75 @@ describe('copy ranges', () => {
       { position: key(15), done: false },
       { done: false },
     ]);
+  });
+});
+
+describe('verification', () => {
+  const named = (id: unknown) => ({ comparable: key(id), documentKey: key(id) });
+
+  it('D19: notes what is pushed from the moment that the comparison of its collection begins', () => {
+    const id = begin();
+    journal.incarnations.update(id, { destination: { db: 'shop', coll: 'orders' } });
+    journal.keysToVerify.pushed(id, [named('before')]);
+    expect(journal.keysToVerify.count()).toBe(0);
+    expect(journal.verifications.next(10, true)).toEqual([id]);
+    const { walk } = journal.verifications.begin(id);
+    journal.keysToVerify.pushed(id, [named('after')]);
+    expect(journal.verifications.advance(id, walk, key('x'), 5)).toBe(true);
+    journal.verifications.finish(id, walk);
+    expect(journal.verifications.isComplete(true)).toBe(true);
+    reopen();
+    expect(journal.verifications.of(id)).toMatchObject({ done: true, documents: 5 });
+    expect(journal.keysToVerify.take(id, 10)).toMatchObject([{ documentKey: key('after') }]);
+    expect(journal.verifications.next(10, true)).toEqual([]);
+  });
+
+  it('D19: a key that is dirty, or was pushed since it was taken, is not decided', () => {
+    const id = begin();
+    journal.verifications.begin(id);
+    mark(id, 'a');
+    const [dirty] = allKeys(id);
+    if (dirty === undefined) throw new Error('it was marked');
+    journal.keysToVerify.pushed(id, [dirty]);
+    expect(journal.keysToVerify.take(id, 10)).toEqual([]);
+    journal.dirty.evict(id, [dirty], at(30));
+    const [taken] = journal.keysToVerify.take(id, 10);
+    if (taken === undefined) throw new Error('it is not dirty any more');
+    expect(journal.keysToVerify.isSettled(id, taken)).toBe(true);
+    journal.keysToVerify.pushed(id, [dirty]);
+    expect(journal.keysToVerify.isSettled(id, taken)).toBe(false);
+  });
+
+  it('a walk that another took the place of does not count', () => {
+    const id = begin();
+    const { walk } = journal.verifications.begin(id);
+    journal.keysToVerify.pushed(id, [named('a')]);
+    journal.keysToVerify.suspect(id, [key('b')]);
+    journal.verifications.restart(id);
+    expect(journal.verifications.advance(id, walk, key('x'), 5)).toBe(false);
+    expect(journal.keysToVerify.take(id, 10), 'a suspect stays').toMatchObject([
+      { documentKey: key('b') },
+    ]);
+    journal.verifications.again(null);
+    expect(journal.keysToVerify.count()).toBe(0);
+    const next = journal.verifications.begin(id);
+    expect(next).toMatchObject({ position: null, documents: 0 });
+    expect(next.walk).not.toBe(walk);
+  });
+
+  it('D17: what differs again and again is left alone until somebody asks for it', () => {
+    const id = begin();
+    journal.verifications.begin(id);
+    journal.keysToVerify.suspect(id, [key('a')]);
+    for (const times of [1, 2, 3]) {
+      const [taken] = journal.keysToVerify.take(id, 10);
+      if (taken === undefined) throw new Error('it is tried three times');
+      journal.keysToVerify.setDiffered(id, taken, times);
+    }
+    expect(journal.keysToVerify.take(id, 10)).toEqual([]);
+    expect(journal.keysToVerify.stuck(10)).toMatchObject([{ documentKey: key('a') }]);
+    journal.keysToVerify.retryStuck();
+    expect(journal.keysToVerify.take(id, 10)).toMatchObject([{ differed: 1 }]);
   });
 });
 

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { keyOf } from '@linkspan/contract/bson/raw.ts';
-import type { DigestRequest } from '@linkspan/contract/push/digest.ts';
+import { type DigestRequest, documentDigest } from '@linkspan/contract/push/digest.ts';
 import type { DocumentsReply } from '@linkspan/contract/push/messages.ts';
 import type { Namespace } from '@linkspan/contract/push/namespaces.ts';
 import type { ReconcileRequest, StructureRequest } from '@linkspan/contract/push/structure.ts';
@@ -26,7 +26,7 @@ import { Sizes } from '../src/migration/sizes.ts';
 import { Structure } from '../src/migration/structure.ts';
 import { Throttle } from '../src/migration/throttle.ts';
 import { Tracker } from '../src/migration/tracker.ts';
-import { verifyCollection } from '../src/migration/verifier.ts';
+import { Verifier } from '../src/migration/verifier.ts';
 import { Waiting } from '../src/migration/waiting.ts';
 import { PushRefusedError } from '../src/push/errors.ts';
 import type { DocumentBatch, Pusher } from '../src/push/pusher.ts';
@@ -46,6 +46,8 @@ let pushed: { op: string; ids: unknown[] }[];
 let structured: string[];
 /** Documents at the destination, by collection. */
 let there: Map<string, number>;
+/** What a look for keys finds at the destination. */
+let found: Buffer[];
 let onPush: (batch: DocumentBatch) => Promise<DocumentsReply | undefined>;
 let context: MigrationContext;
 
@@ -77,6 +79,7 @@ beforeEach(async () => {
   pushed = [];
   structured = [];
   there = new Map();
+  found = [];
   onPush = async () => undefined;
   const silent = (): void => undefined;
   context = {
@@ -106,6 +109,9 @@ beforeEach(async () => {
         count: there.get(coll) ?? 0,
         equal: false,
         documents: [],
+      }),
+      keyDigests: async () => ({
+        documents: found.map((raw) => ({ key: keyOf(raw), hash: documentDigest(raw) })),
       }),
     } as unknown as Pusher,
     log: { debug: silent, info: silent, warn: silent, error: silent },
@@ -487,23 +493,34 @@ describe('structure', () => {
 });
 
 describe('verification', () => {
+  const wanted = { verify: 0, repair: 0 };
+
+  beforeEach(() => journal.saveListedAt(1n));
+
   it('D7: counts only once the stream has passed it', async () => {
     await collection('b').insertOne({ _id: 1 });
+    found = [Buffer.from(serialize({ _id: 1 }))];
     const { id } = known('a', 'COPIED');
-    const verified = verifyCollection(context, id);
+    running(new Verifier(context, () => wanted));
     await vi.waitFor(() => expect(context.gate.isWaitedFor).toBe(true));
     see({ type: 'rename', to: app('b') });
-    expect(await verified).toBeNull();
+    await vi.waitFor(() => expect(context.gate.isWaitedFor).toBe(false));
+    expect(journal.verifications.of(id)).toMatchObject({ done: false, documents: 0 });
+    expect(journal.verifications.isComplete(true)).toBe(false);
+    journal.structural.remove(1);
+    await vi.waitFor(() => expect(journal.verifications.isComplete(true)).toBe(true), 5000);
+    expect(journal.verifications.of(id)).toMatchObject({ done: true, documents: 1 });
   });
 
   it('goes on when the collection is dropped meanwhile, and marks nothing of it', async () => {
     await collection('a').insertOne({ _id: 1 });
     const { id } = known('a', 'COPIED');
-    const verified = verifyCollection(context, id);
-    journal.incarnations.remove(id);
-    context.lives.nameChanged(id);
-    seeAll();
-    expect(await verified).toBeNull();
-    expect(journal.dirty.count()).toBe(0);
+    running(new Verifier(context, () => wanted));
+    await vi.waitFor(() => expect(context.gate.isWaitedFor).toBe(true));
+    see({ type: 'drop', time: END_OF_TIME });
+    await vi.waitFor(() => expect(context.gate.isWaitedFor).toBe(false));
+    expect(journal.verifications.of(id)).toBeUndefined();
+    expect(journal.keysToVerify.count() + journal.dirty.count()).toBe(0);
+    expect(pushed).toEqual([]);
   });
 });

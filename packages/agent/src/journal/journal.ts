@@ -4,10 +4,12 @@ import { type DirtyKeys, openDirtyKeys } from './dirtyKeys.ts';
 import { type Incarnations, openIncarnations } from './incarnations.ts';
 import { type CopyRanges, openCopyRanges } from './copyRanges.ts';
 import { JournalError } from './errors.ts';
+import { type KeysToVerify, openKeysToVerify } from './keysToVerify.ts';
 import { type Pending, openPending } from './pending.ts';
 import { JOURNAL_SCHEMA, JOURNAL_VERSION } from './schema.ts';
 import { type StructuralChanges, openStructuralChanges } from './structuralChanges.ts';
 import { type Totals, openTotals } from './totals.ts';
+import { type Verifications, openVerifications } from './verifications.ts';
 
 /** How far the stream has been read: everything before `time`, and everything at it if `through`. */
 export interface TrackedPosition {
@@ -28,6 +30,8 @@ export interface MigrationState {
   readonly stage: IndexStage;
   readonly documentsFlushed: number;
   readonly finishedCutover: number;
+  /** How often the source had lost the history after the last change that was read. */
+  readonly historyLosses: number;
 }
 
 /** Collections that {@link Totals.mostLeft} lists: a report is sent every second. */
@@ -44,6 +48,8 @@ export interface Journal extends Disposable {
   readonly dirty: DirtyKeys;
   readonly structural: StructuralChanges;
   totals(): Totals;
+  readonly verifications: Verifications;
+  readonly keysToVerify: KeysToVerify;
   /** null until {@link begin}. */
   state(): MigrationState | null;
   begin(state: { sourceIdentity: string; resumeToken: Buffer; position: TrackedPosition }): void;
@@ -55,6 +61,7 @@ export interface Journal extends Disposable {
   saveFinishedCutover(attempt: number): void;
   /** Writes something and takes it back: whether there is room again. @throws SQLite's errors */
   tryToWrite(): void;
+  addHistoryLoss(): void;
   /** Runs `work` in one transaction; what it throws is thrown, and nothing of it is kept. */
   transaction<T>(work: () => T): T;
 }
@@ -108,6 +115,7 @@ function makeJournal(db: DatabaseSync, path: string, migrationId: string): Journ
   const stage = update('stage');
   const finished = update('finished_cutover');
   const flushed = db.prepare('UPDATE migration SET documents_flushed = documents_flushed + ?');
+  const lost = db.prepare('UPDATE migration SET history_losses = history_losses + 1');
   let depth = 0;
 
   const incarnations = openIncarnations(db);
@@ -118,6 +126,8 @@ function makeJournal(db: DatabaseSync, path: string, migrationId: string): Journ
     ranges: openCopyRanges(db),
     dirty: openDirtyKeys(db),
     structural: openStructuralChanges(db),
+    verifications: openVerifications(db),
+    keysToVerify: openKeysToVerify(db),
     state() {
       const row = read.get();
       if (row === undefined) return null;
@@ -133,6 +143,7 @@ function makeJournal(db: DatabaseSync, path: string, migrationId: string): Journ
         stage: row['stage'] as IndexStage,
         documentsFlushed: Number(row['documents_flushed']),
         finishedCutover: Number(row['finished_cutover']),
+        historyLosses: Number(row['history_losses']),
       };
     },
     begin({ sourceIdentity, resumeToken, position }) {
@@ -162,6 +173,7 @@ function makeJournal(db: DatabaseSync, path: string, migrationId: string): Journ
         if (db.isTransaction) db.exec('ROLLBACK');
       }
     },
+    addHistoryLoss: () => void lost.run(),
     transaction(work) {
       if (depth > 0) return work();
       db.exec('BEGIN IMMEDIATE');

@@ -13,8 +13,6 @@ export interface Pending {
   /** The oldest ones whose structure may differ, without those in `except`. */
   toReconcile(except: Iterable<number>, limit: number): Incarnation[];
   hasToReconcile(): boolean;
-  /** A copied collection that is to be compared in full. */
-  toRepair(): Incarnation | undefined;
   countToRepair(): number;
   /** A collection that is not copied and whose size was not asked for. */
   toMeasure(): Incarnation | undefined;
@@ -41,10 +39,6 @@ export function openPending(db: DatabaseSync): Pending {
      WHERE to_reconcile = 1 AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT ?`,
   );
   const hasToReconcile = db.prepare('SELECT 1 FROM incarnation WHERE to_reconcile = 1 LIMIT 1');
-  const toRepair = db.prepare(
-    `SELECT * FROM incarnation
-     WHERE to_repair = 1 AND state = 'COPIED' AND dest_db IS NOT NULL ORDER BY id LIMIT 1`,
-  );
   const countToRepair = db.prepare('SELECT count(*) AS n FROM incarnation WHERE to_repair = 1');
   const toMeasure = db.prepare(
     `SELECT * FROM incarnation
@@ -67,7 +61,6 @@ export function openPending(db: DatabaseSync): Pending {
     hasUncopied: () => uncopied.get() !== undefined,
     toReconcile: (except, limit) => toReconcile.all(listed(except), limit).map(decode),
     hasToReconcile: () => hasToReconcile.get() !== undefined,
-    toRepair: () => one(toRepair.get()),
     countToRepair: () => Number(countToRepair.get()?.['n']),
     toMeasure: () => one(toMeasure.get()),
     unsupported: (limit) => unsupported.all(limit).map(decode),

@@ -19,7 +19,14 @@ CREATE TABLE migration (
   listed_at TEXT,                      -- end of the last full listing; NULL before the first
   stage TEXT NOT NULL,                 -- which indexes the destination has now: see indexes.ts
   documents_flushed INTEGER NOT NULL DEFAULT 0,
-  finished_cutover INTEGER NOT NULL DEFAULT 0
+  finished_cutover INTEGER NOT NULL DEFAULT 0,
+  history_losses INTEGER NOT NULL DEFAULT 0,
+  taken_verify INTEGER NOT NULL DEFAULT 0,  -- the last wanted verification and repair that were begun
+  taken_repair INTEGER NOT NULL DEFAULT 0,
+  verification_begun INTEGER,          -- of the verification under way or done, in ms since 1970
+  verification_ended INTEGER,
+  repair_reason TEXT,                  -- HISTORY_LOST | REQUESTED; NULL: it is no repair
+  keys_compared INTEGER NOT NULL DEFAULT 0  -- by themselves, since it began
 );
 
 -- One life of a collection or view, from create to drop, across renames (rule D2).
@@ -88,6 +95,30 @@ CREATE TABLE dirty_key (
 CREATE INDEX dirty_key_order ON dirty_key (lane, incarnation, sequence);
 CREATE INDEX dirty_key_insertion ON dirty_key (incarnation, ordinal) WHERE ordinal IS NOT NULL;
 CREATE INDEX dirty_key_age ON dirty_key (behind_since);
+
+-- How far the comparison of a collection with the destination has come (rule D19); none before it began.
+CREATE TABLE verification (
+  incarnation INTEGER PRIMARY KEY REFERENCES incarnation (id) ON DELETE CASCADE,
+  walk INTEGER NOT NULL,               -- tells one walk from the one that took its place
+  position BLOB,                       -- key up to which both sides were compared; NULL: none yet
+  done INTEGER NOT NULL DEFAULT 0,
+  documents INTEGER NOT NULL DEFAULT 0,-- compared on the way
+  found INTEGER NOT NULL DEFAULT 0,    -- keys that differed …
+  repaired INTEGER NOT NULL DEFAULT 0  -- … and those of them that are equal now
+);
+
+-- Keys to be compared by themselves: pushed since the comparison of their collection began, or seen to
+-- differ by it.
+CREATE TABLE key_to_verify (
+  incarnation INTEGER NOT NULL REFERENCES incarnation (id) ON DELETE CASCADE,
+  comparable BLOB NOT NULL,
+  document_key BLOB NOT NULL,
+  sequence INTEGER NOT NULL,           -- of its last push
+  suspected INTEGER NOT NULL,          -- 1: the walk saw it differ
+  differed INTEGER NOT NULL DEFAULT 0, -- how often in a row it did, compared by itself
+  PRIMARY KEY (incarnation, comparable)
+) WITHOUT ROWID;
+CREATE INDEX key_to_verify_order ON key_to_verify (incarnation, sequence);
 
 -- Drops and renames, to be repeated at the destination in their order (rules D2, D16).
 CREATE TABLE structural_change (

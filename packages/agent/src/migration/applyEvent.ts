@@ -207,7 +207,7 @@ function isMeant(incarnation: Incarnation, event: ChangeEvent): boolean {
   return event.time > incarnation.knownSince;
 }
 
-/** Ends an incarnation: its keys and ranges go, its collection at the destination is to be dropped. */
+/** Ends an incarnation: its keys, ranges and verification go, its collection at the destination is to be dropped. */
 export function end(journal: Journal, incarnation: Incarnation, token: Buffer | null): void {
   journal.incarnations.update(incarnation.id, {
     state: 'ENDED',
@@ -215,6 +215,8 @@ export function end(journal: Journal, incarnation: Incarnation, token: Buffer | 
     toRepair: false,
   });
   journal.dirty.clear(incarnation.id);
+  journal.verifications.clear(incarnation.id);
+  journal.keysToVerify.clear(incarnation.id);
   journal.ranges.clear(incarnation.id);
   journal.structural.add({ incarnation: incarnation.id, kind: 'drop' }, token);
 }

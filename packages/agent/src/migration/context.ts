@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MongoError } from 'mongodb';
+import type { Incarnation } from '../journal/incarnations.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Pusher } from '../push/pusher.ts';
 import { HistoryLostError } from '../source/changeStream.ts';
@@ -34,6 +35,8 @@ export interface EngineOptions {
   readonly rangesAtMost: number;
   /** Bytes of documents that one push of the copy aims at. */
   readonly copyBatchBytes: number;
+  /** Documents that verification compares by one digest. */
+  readonly verifyChunk: number;
   /** Milliseconds that a cutover may take to drain. */
   readonly drainMs: number;
 }
@@ -44,17 +47,20 @@ export const DEFAULT_OPTIONS: EngineOptions = {
   rangeBytes: 64 * 1024 * 1024,
   rangesAtMost: 8,
   copyBatchBytes: 1024 * 1024,
+  verifyChunk: 1000,
   drainMs: 10 * 60_000,
 };
 
 /** Points at which tests hold the engine or look at it; none does anything by itself. */
 export interface EngineHooks {
   /** After documents were read and before the stream is waited for. */
-  afterRead?(what: 'copy' | 'flush', namespace: string): Promise<void>;
+  afterRead?(what: 'copy' | 'flush' | 'verify', namespace: string): Promise<void>;
   /** After all of the source, or one name of it by itself, was listed and before that counts. */
   afterSourceListing?(what: string): Promise<void>;
   /** After the listing of a reconciliation and before it is pushed. */
   afterListing?(namespace: string): Promise<void>;
+  /** Before a collection is compared, from its start or from where it stopped. */
+  beforeVerifying?(namespace: string): Promise<void>;
   /** Before each step of a cutover. */
   beforeCutoverStep?(step: CutoverStep): Promise<void>;
   /** Once all is proved: before the server is told that the cutover is done, and once it knows. */
@@ -141,6 +147,17 @@ export async function persist<T>(
       await sleep(pauseAfter(times), undefined, { signal: context.signal });
     }
   }
+}
+
+/** True if documents of the collection may be read at both sides under the names that it has. */
+export function isReady(journal: Journal, incarnation: Incarnation): boolean {
+  const { id, state, destination, unsupported } = incarnation;
+  return (
+    state === 'COPIED' &&
+    destination !== null &&
+    unsupported === null &&
+    !journal.structural.concerns(id)
+  );
 }
 
 /** True for what the driver reports of a source: to be tried again, for as long as it takes. */

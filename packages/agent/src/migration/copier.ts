@@ -288,6 +288,7 @@ function positionAfter(documents: readonly Buffer[]): Buffer | null {
   return last === undefined ? null : keyOf(last);
 }
 
-function isAt(document: Buffer | undefined, position: Buffer | null): boolean {
+/** True if that is the document at the position. */
+export function isAt(document: Buffer | undefined, position: Buffer | null): boolean {
   return document !== undefined && position !== null && keyOf(document).equals(position);
 }

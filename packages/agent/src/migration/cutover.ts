@@ -1,18 +1,11 @@
 import { formatNamespace, namespaceKey } from '@linkspan/contract/push/namespaces.ts';
-import { concurrently } from '@linkspan/contract/tasks/concurrently.ts';
 import { PushRefusedError } from '../push/errors.ts';
 import { WriteBlockRefusedError } from '../source/writeBlock.ts';
 import { CutoverFailedError, type CutoverStep, type MigrationContext, persist } from './context.ts';
 import { Drain, type Steps } from './drain.ts';
 import type { Structure } from './structure.ts';
-import { verifyCollection } from './verifier.ts';
+import type { Verifier } from './verifier.ts';
 import type { WriteBlock } from './writeBlock.ts';
-
-/** Verification is repeated for what it found and pushed; the same again means it cannot be made equal. */
-const VERIFY_ROUNDS = 3;
-
-/** Collections verified at once: of many small ones, most of the time goes into waiting for the stream. */
-const VERIFIED_AT_ONCE = 4;
 
 /** How long a failed cutover tries to lift its write block before it says that it could not. */
 const LIFT_MS = 30_000;
@@ -53,6 +46,7 @@ export class Cutover {
   readonly #context: MigrationContext;
   readonly #structure: Structure;
   readonly #drain: Drain;
+  readonly #verifier: Verifier;
   /** null where the migration does not ask for one. */
   readonly #writeBlock: WriteBlock | null;
   #phase: CutoverPhase | null = null;
@@ -62,6 +56,7 @@ export class Cutover {
     this.#context = context;
     this.#structure = steps.structure;
     this.#drain = new Drain(context, steps);
+    this.#verifier = steps.verifier;
     this.#writeBlock = writeBlock;
   }
 
@@ -82,10 +77,11 @@ export class Cutover {
       DRAIN: () => this.#drainAll(),
       UNIQUE_INDEXES: () => this.#enter('unique', 'building unique indexes'),
       VERIFY: () => this.#verify(),
-      TTL_LIVE: () => this.#enter('final', 'making TTL indexes live'),
+      TTL_LIVE: () => this.#makeTtlLive(),
       COMPARE: () => this.#compareStructure(),
       LOOK_AGAIN: () => this.#lookAgain(),
     };
+    this.#verifier.hurry();
     try {
       for (const [step, phase] of STEPS) {
         this.#phase = phase;
@@ -102,6 +98,7 @@ export class Cutover {
 
   async #goBack({ message }: Error): Promise<CutoverFailedError> {
     this.#structure.enterStage('tail');
+    this.#verifier.relax();
     const problem = await this.#lift();
     return new CutoverFailedError(problem === null ? message : `${message}. ${problem}`);
   }
@@ -139,40 +136,21 @@ export class Cutover {
     await this.#drain.drain();
   }
 
+  async #makeTtlLive(): Promise<void> {
+    this.#verifier.hold();
+    await this.#enter('final', 'making TTL indexes live');
+  }
+
   async #enter(stage: 'unique' | 'final', what: string): Promise<void> {
     this.#structure.enterStage(stage);
     await this.#drain.settled(what);
   }
 
-  /** Each round verifies the collections in which the one before found differences. */
+  /** What the background has not compared, and what was pushed since. */
   async #verify(): Promise<void> {
-    const { journal } = this.#context;
-    const documents = new Map<number, number>();
-    let remaining = collectionsOf(this.#context);
-    for (let round = 0; remaining.length > 0; round += 1) {
-      const different: number[] = [];
-      await concurrently(remaining, VERIFIED_AT_ONCE, async (id) => {
-        const verified = await verifyCollection(this.#context, id);
-        if (verified === null) return;
-        documents.set(id, verified.documents);
-        if (verified.differences > 0) different.push(id);
-      });
-      await this.#drain.clean();
-      if (different.length > 0 && round + 1 === VERIFY_ROUNDS) {
-        const names = different.flatMap((id) => {
-          const found = journal.incarnations.get(id);
-          return found === undefined ? [] : [formatNamespace(found.source)];
-        });
-        throw new CutoverFailedError(
-          `documents of ${names.join(', ')} still differ after they were pushed ${VERIFY_ROUNDS - 1} times: either the source is being written, or something else writes to the destination`,
-        );
-      }
-      remaining = different;
-    }
-    this.#verified = {
-      collections: documents.size,
-      documents: [...documents.values()].reduce((sum, count) => sum + count, 0),
-    };
+    await this.#drain.verified();
+    const { collections, documents } = this.#context.journal.verifications.totals();
+    this.#verified = { collections, documents };
   }
 
   /**
@@ -220,14 +198,6 @@ export class Cutover {
     }
     await this.#drain.lookAgain();
   }
-}
-
-function collectionsOf({ journal }: MigrationContext): number[] {
-  const ids: number[] = [];
-  for (const { id, type, unsupported } of journal.incarnations.live()) {
-    if (type === 'collection' && unsupported === null) ids.push(id);
-  }
-  return ids;
 }
 
 /** True for what fails a cutover, and not the migration or its session. */

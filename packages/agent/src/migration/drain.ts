@@ -3,9 +3,9 @@ import { formatNamespace } from '@linkspan/contract/push/namespaces.ts';
 import { linearizableTime, openTransactions } from '../source/reader.ts';
 import { CutoverFailedError, type MigrationContext, persist } from './context.ts';
 import type { Flusher } from './flusher.ts';
-import type { Repairer } from './repairer.ts';
 import type { Structure } from './structure.ts';
 import type { Tracker } from './tracker.ts';
+import type { Verifier } from './verifier.ts';
 
 const IDLE_MS = 200;
 
@@ -13,7 +13,7 @@ const IDLE_MS = 200;
 export interface Steps {
   readonly tracker: Tracker;
   readonly flusher: Flusher;
-  readonly repairer: Repairer;
+  readonly verifier: Verifier;
   readonly structure: Structure;
 }
 
@@ -90,11 +90,30 @@ export class Drain {
    * A refusal fails the cutover with its reason; so does a destination that is away for `drainMs`.
    */
   async settled(what: string): Promise<void> {
+    await this.#asLongAsItTakes(what, () => this.#steps.structure.isSettled);
+  }
+
+  /**
+   * Waits until everything was compared and is equal, as long as it takes. What goes on differing fails
+   * the cutover.
+   */
+  async verified(): Promise<void> {
+    const { verifier } = this.#steps;
+    verifier.finish();
+    await this.#asLongAsItTakes('comparing documents', () => {
+      const { stuck } = verifier;
+      if (stuck !== null) throw new CutoverFailedError(stuck);
+      return verifier.isDone && this.#isClean();
+    });
+  }
+
+  async #asLongAsItTakes(what: string, isDone: () => boolean): Promise<void> {
     const { work, signal, pusher, options } = this.#context;
     let answeredAt = performance.now();
-    while (!this.#steps.structure.isSettled) {
+    for (;;) {
       const { version } = work;
       this.#checkHopeless(`${what} failed: `);
+      if (isDone()) return;
       if (pusher.away === null) answeredAt = performance.now();
       if (performance.now() - answeredAt > options.drainMs) {
         throw new CutoverFailedError(
@@ -121,12 +140,12 @@ export class Drain {
 
   #isClean(): boolean {
     const { journal } = this.#context;
-    const { structure, flusher, repairer } = this.#steps;
+    const { structure, flusher, verifier } = this.#steps;
     return (
       structure.isSettled &&
       !journal.pending.hasUncopied() &&
       journal.dirty.behindSince() === null &&
-      repairer.remaining === 0 &&
+      verifier.toRepair === 0 &&
       !flusher.isBusy
     );
   }

@@ -6,7 +6,7 @@ import type { ClusterTime } from '../journal/clusterTime.ts';
 import { type DirtyKey, FLUSH_LANES } from '../journal/dirtyKeys.ts';
 import type { Incarnation } from '../journal/incarnations.ts';
 import { readBack } from '../source/reader.ts';
-import type { MigrationContext } from './context.ts';
+import { type MigrationContext, isReady } from './context.ts';
 import { type KeyPush, KeyPusher } from './keyPusher.ts';
 import { flushInOrder } from './orderedFlush.ts';
 import { recover } from './recover.ts';
@@ -94,24 +94,15 @@ export class Flusher {
     const { journal } = this.#context;
     for (const id of journal.dirty.incarnationsIn(lane, after)) {
       const incarnation = journal.incarnations.get(id);
-      if (incarnation !== undefined && this.#isReady(incarnation)) return incarnation;
+      if (incarnation !== undefined && isReady(journal, incarnation)) return incarnation;
     }
     return undefined;
-  }
-
-  #isReady({ id, state, destination, unsupported }: Incarnation): boolean {
-    return (
-      state === 'COPIED' &&
-      destination !== null &&
-      unsupported === null &&
-      !this.#context.journal.structural.concerns(id)
-    );
   }
 
   async #flush(lane: number, id: number): Promise<void> {
     const { journal, lives, waiting, throttle } = this.#context;
     const incarnation = journal.incarnations.get(id);
-    if (incarnation === undefined || !this.#isReady(incarnation)) return;
+    if (incarnation === undefined || !isReady(journal, incarnation)) return;
     const keysAtOnce = Math.min(this.#keysAtOnce, throttle.documentsAtOnce);
     const inOrder = incarnation.capped !== null;
     const keys = inOrder

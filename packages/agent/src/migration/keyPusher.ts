@@ -66,6 +66,7 @@ export class KeyPusher {
         const accepted = acceptedOf(keys, reply);
         journal.transaction(() => {
           journal.dirty.evict(id, accepted, readAt);
+          journal.keysToVerify.pushed(id, accepted);
           journal.addFlushed(accepted.length);
         });
         for (const key of accepted) this.#refusals.delete(refusalKey(id, key));
@@ -99,7 +100,10 @@ export class KeyPusher {
     );
     journal.transaction(() => {
       journal.dirty.evict(id, refused, readAt);
-      if (op !== 'delete') journal.incarnations.update(id, { toRepair: true });
+      journal.keysToVerify.pushed(id, refused);
+      if (op === 'delete') return;
+      journal.incarnations.update(id, { toRepair: true });
+      journal.verifications.restart(id);
     });
     work.notify();
   }

@@ -25,6 +25,7 @@ export async function walkInOrder(
   if (destination === null) return { documents: 0, differences: 0 };
   const names = lives.nameChanges(id);
   const isBehind = journal.dirty.countOf(id) > 0;
+  const pushed = journal.keysToVerify.newest(id);
   let documents = 0;
   let cursor: string | null = null;
   let isOpen = true;
@@ -51,7 +52,8 @@ export async function walkInOrder(
   // D7: whether the name was still this collection's shows once the stream has passed the read.
   await gate.waitFor(readAt, signal);
   if (equal) return { documents, differences: 0 };
-  const mayOnlyLag = isBehind || journal.dirty.countOf(id) > 0;
+  const mayOnlyLag =
+    isBehind || journal.dirty.countOf(id) > 0 || journal.keysToVerify.newest(id) !== pushed;
   if (lives.nameChanges(id) === names && (toRepair || !mayOnlyLag)) {
     log.info({ namespace }, 'the natural order differs: the collection is copied again');
     requestRecopy(journal, id, capped);

@@ -9,6 +9,7 @@ export function requestRecopy(journal: Journal, id: number, cap: string | null):
   journal.transaction(() => {
     journal.incarnations.update(id, { state: 'PENDING', toRecopy: true, capped: cap });
     journal.ranges.clear(id);
+    journal.verifications.restart(id);
     journal.dirty.shareLane(id);
   });
 }

@@ -29,17 +29,19 @@ import { IncarnationLocks } from './locks.ts';
 import { Meter } from './meter.ts';
 import { Notifier } from './notifier.ts';
 import { measureIdle, measureProgress, unansweredSource } from './progress.ts';
-import { Repairer } from './repairer.ts';
 import { keepReporting } from './reporting.ts';
 import { Sizes } from './sizes.ts';
 import { Structure } from './structure.ts';
 import { Throttle } from './throttle.ts';
 import { untilFirst } from './together.ts';
 import { Tracker } from './tracker.ts';
+import { Verifier } from './verifier.ts';
 import { Waiting } from './waiting.ts';
 import type { WriteBlock } from './writeBlock.ts';
 
 const REPORT_MS = 1000;
+
+const NOTHING_WANTED = { verify: 0, repair: 0 };
 
 export interface RunnerDependencies {
   readonly work: MigrationWork;
@@ -135,8 +137,8 @@ function startSteps(
   const tracker = new Tracker(context, () => structure.relist());
   const structure = new Structure(context);
   const flusher = new Flusher(context);
-  const repairer = new Repairer(context);
-  const steps = { tracker, flusher, repairer, structure };
+  const verifier = new Verifier(context, () => NOTHING_WANTED);
+  const steps = { tracker, flusher, verifier, structure };
   const cutover = new Cutover(context, steps, deps.writeBlock ?? null);
   signal.addEventListener(
     'abort',
@@ -160,14 +162,14 @@ function startSteps(
         ...structure.refusals.values(),
         ...(deps.writeBlock?.warnings(cutover.phase !== null) ?? []),
       ],
-      toRepair: repairer.remaining,
+      toRepair: verifier.toRepair,
     });
   return [
     tracker.run(),
     structure.run(),
     new Copier(context).run(),
     flusher.run(),
-    repairer.run(),
+    verifier.run(),
     reportTo(deps.pusher, measure, signal),
     cutOverWhenAsked(context, deps, cutover),
   ];

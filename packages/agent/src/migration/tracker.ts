@@ -144,6 +144,8 @@ export class Tracker {
       // A collection that an event names before the new listing may be one that was made unseen.
       journal.saveListedAt(null);
       journal.incarnations.reconcileAll({ repair: true });
+      journal.verifications.again('HISTORY_LOST');
+      journal.addHistoryLoss();
     });
     // What was not seen may have been writes (rule D21).
     this.#lastWrite = position.time;

@@ -1,185 +1,317 @@
-import { chunkDigest, documentDigest } from '@linkspan/contract/push/digest.ts';
-import { keyOf } from '@linkspan/contract/bson/raw.ts';
+import { concurrently } from '@linkspan/contract/tasks/concurrently.ts';
 import { formatNamespace } from '@linkspan/contract/push/namespaces.ts';
 import type { Incarnation } from '../journal/incarnations.ts';
+import type { Wanted } from '../journal/verifications.ts';
 import { DigestCursorLostError } from '../push/errors.ts';
 import { readRange } from '../source/reader.ts';
-import { type MigrationContext, isSourceFault } from './context.ts';
+import { Comparison } from './comparison.ts';
+import { type MigrationContext, isReady } from './context.ts';
+import { isAt } from './copier.ts';
+import { KeyVerifier } from './keyVerifier.ts';
 import { walkInOrder } from './orderedVerifier.ts';
+import { describeKey } from './ranges.ts';
 import { recover } from './recover.ts';
+import { VerifierPace } from './verifierPace.ts';
 
-/** Documents of one chunk: digests of so many are compared at once. */
-const CHUNK = 1000;
+/** What was compared is journaled so often, and as soon as the stream has passed it. */
+const SETTLE_MS = 1000;
+const SETTLE_CHUNKS = 10;
 
-/** Unmatched keys that are kept in memory before they are given up as different (invariant I6). */
-const UNMATCHED_AT_MOST = 50_000;
+/** Collections looked up at once: a look goes through all of them. */
+const AT_ONCE = 100;
 
-export interface Verified {
-  readonly documents: number;
-  /** Keys that were not equal on both sides; marked as dirty. */
-  readonly differences: number;
-}
+/** Walks at once: of many small collections, most of the time goes into waiting for the stream. */
+const SIDE_BY_SIDE = 4;
+const LOOK_ANYWAY_MS = 3000;
+
+/** Keys of a collection pushed since it was compared: beyond, all of it is compared again. */
+const PUSHED_AT_MOST = 200_000;
+const COUNT_EVERY_MS = 10_000;
+
+const STUCK_SHOWN = 3;
 
 /**
- * Step 6: compares a collection on both sides with one cursor each, by digests over raw bytes
- * (rule D19), and marks as dirty every key that is not equal. Where changes go on meanwhile, keys are
- * marked that only lag behind: that costs a read and a push, and nothing else. One routine verifies a
- * cutover and repairs what a lost history may have changed.
- *
- * Both sides are walked in the order of their `_id` index. Chunks without a difference are settled by
- * one digest; in others documents are matched by the bytes of their keys, whatever their order.
- *
- * @returns null if the collection was dropped or renamed meanwhile
- * @throws {PushRefusedError}
+ * Step 6: compares every collection with the destination in the background, once all are copied
+ * (rule D19). A walk of both sides finds the keys that may differ; those, and all that are pushed after
+ * it began, are compared by themselves (`keyVerifier.ts`). So a cutover compares only what changed since.
+ * What differs is marked as dirty and pushed. The same routine repairs what a lost history may have
+ * changed (rules D1, D11).
  */
-export async function verifyCollection(
-  context: MigrationContext,
-  id: number,
-): Promise<Verified | null> {
-  for (;;) {
-    const names = context.lives.nameChanges(id);
-    const incarnation = context.journal.incarnations.get(id);
-    if (incarnation === undefined || incarnation.state === 'ENDED') return null;
-    if (incarnation.destination === null) return null;
+export class Verifier {
+  readonly #context: MigrationContext;
+  readonly #wanted: () => Wanted;
+  readonly #pace: VerifierPace;
+  readonly #keys: KeyVerifier;
+  #wasComplete: boolean;
+  #countedAt = 0;
+  /** Nothing changes any more, so that the order of capped collections can be compared (rule D12). */
+  #isDrained = false;
+  /** When a look found nothing to do. */
+  #quietAt = '';
+
+  /** @param wanted numbers of the last verification and repair that were asked for */
+  constructor(context: MigrationContext, wanted: () => Wanted) {
+    this.#context = context;
+    this.#wanted = wanted;
+    this.#pace = new VerifierPace(context);
+    this.#keys = new KeyVerifier(context, this.#pace);
+    this.#wasComplete = context.journal.verifications.run().ended !== null;
+  }
+
+  /** Collections that are to be compared because changes of them were missed. */
+  get toRepair(): number {
+    return this.#context.journal.pending.countToRepair();
+  }
+
+  /** Nothing is left to be compared, and all was equal. */
+  get isDone(): boolean {
+    const { verifications, keysToVerify } = this.#context.journal;
+    return keysToVerify.count() === 0 && verifications.isComplete(true);
+  }
+
+  /** Documents that go on differing although they were pushed again, in words, or null. */
+  get stuck(): string | null {
+    const { keysToVerify, incarnations } = this.#context.journal;
+    const count = keysToVerify.countStuck();
+    if (count === 0) return null;
+    const names = keysToVerify.stuck(STUCK_SHOWN).map(({ incarnation, documentKey }) => {
+      const found = incarnations.get(incarnation);
+      const name = found === undefined ? 'a collection' : formatNamespace(found.source);
+      return `${name}, _id ${describeKey(documentKey)}`;
+    });
+    return `${count} documents still differ after they were pushed again (${names.join('; ')}): something else writes to the destination, or the source is written unseen`;
+  }
+
+  /** For a cutover, which waits for it: without rests, and what was given up is pushed once more. */
+  hurry(): void {
+    this.#context.journal.keysToVerify.retryStuck();
+    this.#pace.set('hurried');
+    this.#context.work.notify();
+  }
+
+  /**
+   * Before the destination deletes documents by itself: nothing is compared any more, and what was
+   * compared where it may do so does not count any more if the cutover fails.
+   */
+  hold(): void {
+    this.#pace.set('held');
+    const { journal } = this.#context;
+    journal.transaction(() => {
+      for (const id of journal.verifications.expiring()) journal.verifications.restart(id);
+    });
+  }
+
+  /** For a cutover that has drained: now the order of capped collections has to be the same. */
+  finish(): void {
+    this.#isDrained = true;
+    this.#quietAt = '';
+  }
+
+  /** Back to the background. */
+  relax(): void {
+    this.#isDrained = false;
+    this.#pace.set('background');
+    this.#context.work.notify();
+  }
+
+  /** From the start, whatever was compared before. */
+  again(): void {
+    const { journal, work } = this.#context;
+    journal.transaction(() => journal.verifications.again(null));
+    work.notify();
+  }
+
+  /** Runs until the signal aborts. */
+  async run(): Promise<never> {
+    return Promise.race([this.#walkAll(), this.#keys.run()]);
+  }
+
+  async #walkAll(): Promise<never> {
+    const { journal } = this.#context;
+    for (;;) {
+      this.#takeWanted();
+      this.#restartCapped();
+      const looked = this.#revision;
+      if (looked === this.#quietAt || !this.#pace.mayRun) {
+        await this.#pace.idle();
+        continue;
+      }
+      const ids = journal.verifications.next(AT_ONCE, this.#isDrained);
+      await concurrently(ids, SIDE_BY_SIDE, (id) => this.#goOn(id));
+      this.#noteDone();
+      this.#limitKeys();
+      if (ids.length === 0) this.#quietAt = this.#revision;
+    }
+  }
+
+  /** While it is the same, a look finds what it found before; from time to time it changes anyway. */
+  get #revision(): string {
+    const { incarnations, verifications, keysToVerify } = this.#context.journal;
+    const time = Math.floor(performance.now() / LOOK_ANYWAY_MS);
+    return `${incarnations.revision} ${verifications.revision} ${keysToVerify.revision} ${time}`;
+  }
+
+  /** What was asked for begins once. */
+  #takeWanted(): void {
+    const { journal, log } = this.#context;
+    const { verify, repair } = this.#wanted();
+    const { taken } = journal.verifications.run();
+    if (verify <= taken.verify && repair <= taken.repair) return;
+    const isRepair = repair > taken.repair;
+    journal.transaction(() => {
+      journal.verifications.again(isRepair ? 'REQUESTED' : null);
+      if (isRepair) journal.incarnations.reconcileAll({ repair: true });
+      journal.verifications.saveTaken({ verify, repair });
+    });
+    log.info({ verify, repair }, 'everything is compared again, as it was asked for');
+  }
+
+  /** For a cutover: what was pushed since the order of a capped collection was compared may be anywhere. */
+  #restartCapped(): void {
+    if (!this.#isDrained) return;
+    const { journal } = this.#context;
+    for (const id of journal.keysToVerify.incarnations()) {
+      const isCapped = (journal.incarnations.get(id)?.capped ?? null) !== null;
+      if (!isCapped || journal.dirty.countOf(id) > 0) continue;
+      if (journal.verifications.of(id)?.done !== true) continue;
+      journal.transaction(() => journal.verifications.restart(id));
+    }
+  }
+
+  #noteDone(): void {
+    const { journal, log, work } = this.#context;
+    const { verifications } = journal;
+    for (const { id, source } of verifications.repaired()) {
+      journal.incarnations.update(id, { toRepair: false });
+      const { documents, found } = verifications.of(id) ?? {};
+      log.info({ namespace: formatNamespace(source), documents, found }, 'collection repaired');
+      work.notify();
+    }
+    const isComplete = verifications.isComplete(false);
+    if (isComplete && !this.#wasComplete && verifications.run().begun !== null) {
+      verifications.noteEnded();
+      log.info({ ...verifications.totals() }, 'all collections are verified');
+    }
+    this.#wasComplete = isComplete;
+  }
+
+  /** The journal does not grow with the changes of months (invariant I6). */
+  #limitKeys(): void {
+    const { journal } = this.#context;
+    const { verifications, keysToVerify } = journal;
+    const now = performance.now();
+    if (now - this.#countedAt < COUNT_EVERY_MS) return;
+    this.#countedAt = now;
+    for (const id of keysToVerify.incarnationsWithMore(PUSHED_AT_MOST)) {
+      if (verifications.of(id)?.done === true) journal.transaction(() => verifications.restart(id));
+    }
+  }
+
+  async #goOn(id: number): Promise<void> {
+    const { journal, waiting } = this.#context;
+    const incarnation = journal.incarnations.get(id);
+    if (incarnation === undefined || !isReady(journal, incarnation)) return;
     const what = `verifying ${formatNamespace(incarnation.source)}`;
     try {
-      const verified =
-        incarnation.capped === null
-          ? await walk(context, incarnation)
-          : await walkInOrder(context, incarnation);
-      if (context.lives.nameChanges(id) !== names) return null;
-      context.waiting.clear(what);
-      return verified;
+      if (incarnation.capped === null) await this.#walk(incarnation);
+      else await this.#walkCapped(incarnation);
+      waiting.clear(what);
     } catch (error) {
-      if (error instanceof DigestCursorLostError) {
-        context.waiting.set(what, `${what}: ${error.message}`);
-      } else if (isSourceFault(error)) await recover(context, id, what, error);
-      else throw error;
+      if (!(error instanceof DigestCursorLostError)) {
+        await recover(this.#context, id, what, error);
+        return;
+      }
+      waiting.set(what, `${what}: ${error.message}`);
+      await this.#pace.idle();
     }
   }
-}
 
-async function walk(context: MigrationContext, incarnation: Incarnation): Promise<Verified> {
-  const { gate, source } = context;
-  const comparison = new Comparison(context, incarnation);
-  const whole = { lower: null, upper: null };
-  let readAt = gate.position.time;
-  for await (const { documents, time } of readRange(
-    source,
-    incarnation.source,
-    whole,
-    gate.position.time,
-    () => CHUNK,
-  )) {
-    context.signal.throwIfAborted();
-    readAt = time;
-    if (documents.length > 0) await comparison.add(documents);
-  }
-  const verified = await comparison.finish();
-  // D7: whether the name was still this collection's shows once the stream has passed the read.
-  await gate.waitFor(readAt, context.signal);
-  return verified;
-}
-
-/** Both walks of one collection. */
-class Comparison {
-  readonly #context: MigrationContext;
-  readonly #incarnation: Incarnation;
-  /** Digest by key, of documents that one side has shown and the other has not. */
-  readonly #onlySource = new Map<string, Buffer>();
-  readonly #onlyDestination = new Map<string, Buffer>();
-  #cursor: string | null = null;
-  #isOpen = true;
-  #documents = 0;
-  #differences = 0;
-
-  constructor(context: MigrationContext, incarnation: Incarnation) {
-    this.#context = context;
-    this.#incarnation = incarnation;
-  }
-
-  async add(documents: readonly Buffer[]): Promise<void> {
-    this.#documents += documents.length;
-    const isAligned = this.#onlySource.size === 0 && this.#onlyDestination.size === 0;
-    const expect = isAligned ? chunkDigest(documents) : null;
-    const isEqual = this.#isOpen && (await this.#readDestination(documents.length, expect));
-    if (isEqual) return;
-    for (const document of documents) {
-      const key = keyOf(document).toString('latin1');
-      this.#match(key, documentDigest(document), this.#onlySource, this.#onlyDestination);
-    }
-    this.#limitMemory();
-  }
-
-  async finish(): Promise<Verified> {
-    while (this.#isOpen) {
-      await this.#readDestination(CHUNK, null);
-      this.#limitMemory();
-    }
-    this.#giveUp(this.#onlySource);
-    this.#giveUp(this.#onlyDestination);
-    return { documents: this.#documents, differences: this.#differences };
-  }
-
-  /** Reads the destination's next documents; true if they are those of the digest. */
-  async #readDestination(limit: number, expect: Uint8Array | null): Promise<boolean> {
-    const { destination } = this.#incarnation;
-    if (destination === null) return false;
-    const { cursor, equal, documents } = await this.#context.pusher.digest(
-      { ...destination, cursor: this.#cursor, limit, expect },
-      this.#context.signal,
-    );
-    this.#cursor = cursor;
-    this.#isOpen = cursor !== null;
-    for (const { key, hash } of documents) {
-      this.#match(
-        Buffer.from(key).toString('latin1'),
-        Buffer.from(hash),
-        this.#onlyDestination,
-        this.#onlySource,
-      );
-    }
-    return equal;
-  }
-
-  #match(
-    key: string,
-    digest: Buffer,
-    mine: Map<string, Buffer>,
-    others: Map<string, Buffer>,
-  ): void {
-    const other = others.get(key);
-    if (other === undefined) {
-      mine.set(key, digest);
-      return;
-    }
-    others.delete(key);
-    if (!other.equals(digest)) this.#mark(key);
-  }
-
-  #limitMemory(): void {
-    if (this.#onlySource.size > UNMATCHED_AT_MOST) this.#giveUp(this.#onlySource);
-    if (this.#onlyDestination.size > UNMATCHED_AT_MOST) this.#giveUp(this.#onlyDestination);
-  }
-
-  #giveUp(unmatched: Map<string, Buffer>): void {
-    this.#context.journal.transaction(() => {
-      for (const key of unmatched.keys()) this.#mark(key);
+  /** All of it at once; one that only lags behind is compared again later. */
+  async #walkCapped(incarnation: Incarnation): Promise<void> {
+    const { journal, lives, hooks } = this.#context;
+    const { id } = incarnation;
+    const { verifications } = journal;
+    const names = lives.nameChanges(id);
+    await hooks.beforeVerifying?.(formatNamespace(incarnation.source));
+    const { walk } = journal.transaction(() => {
+      verifications.noteBegun();
+      return verifications.begin(id);
     });
-    unmatched.clear();
+    const { documents, differences } = await walkInOrder(this.#context, incarnation);
+    if (lives.nameChanges(id) !== names) return;
+    journal.transaction(() => {
+      if (journal.incarnations.get(id)?.toRecopy === true) {
+        verifications.addFound(id);
+        journal.incarnations.update(id, { toRepair: false });
+      } else if (differences === 0 && verifications.advance(id, walk, null, documents)) {
+        verifications.finish(id, walk);
+        const { found, repaired } = verifications.of(id) ?? { found: 0, repaired: 0 };
+        for (let count = repaired; count < found; count += 1) verifications.addRepaired(id);
+      }
+    });
+    if (differences > 0) await this.#pace.idle();
   }
 
-  /** What is right is read back from the source, so it does not matter which side was wrong. */
-  #mark(key: string): void {
-    const { journal, gate, work } = this.#context;
-    this.#differences += 1;
-    journal.dirty.mark({
-      incarnation: this.#incarnation.id,
-      collated: this.#incarnation.collated,
-      documentKey: Buffer.from(key, 'latin1'),
-      operation: 'write',
-      time: gate.position.time,
+  /** From where it is journaled, to the end of the collection or as far as it may. */
+  async #walk({ id, source: namespace, destination }: Incarnation): Promise<void> {
+    const { source, journal, lives, gate, pusher, signal, hooks, options } = this.#context;
+    if (destination === null) return;
+    const names = lives.nameChanges(id);
+    await hooks.beforeVerifying?.(formatNamespace(namespace));
+    const { walk, position } = journal.transaction(() => {
+      journal.verifications.noteBegun();
+      return journal.verifications.begin(id);
     });
-    work.notify();
+    const reads = {
+      digest: (request: Parameters<typeof pusher.digest>[0]) => pusher.digest(request, signal),
+      keyDigests: (request: Parameters<typeof pusher.keyDigests>[0]) =>
+        pusher.keyDigests(request, signal),
+    };
+    const comparison = new Comparison(reads, destination, position);
+    const settle = async (readAt: bigint, isWhole: boolean): Promise<boolean> => {
+      // D7: whether the name was still this collection's shows once the stream has passed the read.
+      await gate.waitFor(readAt, signal);
+      return lives.nameChanges(id) === names && this.#settle(id, walk, comparison, isWhole);
+    };
+    const after = gate.position.time;
+    const range = { lower: position, upper: null };
+    let readAt = after;
+    const { verifyChunk } = options;
+    let settledAt = performance.now();
+    let started = settledAt;
+    let chunks = 0;
+    for await (const batch of readRange(source, namespace, range, after, () => verifyChunk)) {
+      const { documents } = batch;
+      readAt = batch.time;
+      if (isAt(documents[0], position)) documents.shift();
+      await comparison.add(documents);
+      await hooks.afterRead?.('verify', formatNamespace(namespace));
+      const now = performance.now();
+      chunks += 1;
+      if (gate.hasPassed(readAt) || now - settledAt >= SETTLE_MS || chunks >= SETTLE_CHUNKS) {
+        if (!(await settle(readAt, false))) return;
+        settledAt = now;
+        chunks = 0;
+      }
+      await this.#pace.rest(now - started);
+      if (!this.#pace.mayRun) return;
+      started = performance.now();
+    }
+    await comparison.finish();
+    await settle(readAt, true);
+  }
+
+  /** @returns false if that walk does not count any more */
+  #settle(id: number, walk: number, comparison: Comparison, isWhole: boolean): boolean {
+    const { journal, work } = this.#context;
+    const { position, documents, suspects } = comparison.take();
+    const isCurrent = journal.transaction(() => {
+      if (!journal.verifications.advance(id, walk, position, documents)) return false;
+      journal.keysToVerify.suspect(id, suspects);
+      if (isWhole) journal.verifications.finish(id, walk);
+      return true;
+    });
+    if (suspects.length > 0 || isWhole) work.notify();
+    return isCurrent;
   }
 }

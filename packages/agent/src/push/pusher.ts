@@ -3,7 +3,12 @@ import type {
   ReconcileRequest,
   StructureRequest,
 } from '@linkspan/contract/push/structure.ts';
-import type { DigestReply, DigestRequest } from '@linkspan/contract/push/digest.ts';
+import type {
+  DigestReply,
+  DigestRequest,
+  KeyDigestReply,
+  KeyDigestRequest,
+} from '@linkspan/contract/push/digest.ts';
 import type { WriteOperation } from '@linkspan/contract/push/batch.ts';
 import type {
   Complete,
@@ -45,6 +50,7 @@ export interface Pusher {
   listing(signal: AbortSignal): Promise<DestinationListing>;
   /** Rejects with {@link DigestCursorLostError} when the walk has to begin again. */
   digest(request: DigestRequest, signal: AbortSignal): Promise<DigestReply>;
+  keyDigests(request: KeyDigestRequest, signal: AbortSignal): Promise<KeyDigestReply>;
   report(progress: Progress, signal: AbortSignal): Promise<void>;
   complete(message: Complete, signal: AbortSignal): Promise<void>;
   cutoverFailed(message: CutoverFailed, signal: AbortSignal): Promise<void>;

@@ -2,7 +2,12 @@ import { promisify } from 'node:util';
 import { constants, zstdCompress } from 'node:zlib';
 
 import { BSON_SEQUENCE, type BatchHeader } from '@linkspan/contract/push/batch.ts';
-import type { DigestReply, DigestRequest } from '@linkspan/contract/push/digest.ts';
+import type {
+  DigestReply,
+  DigestRequest,
+  KeyDigestReply,
+  KeyDigestRequest,
+} from '@linkspan/contract/push/digest.ts';
 import {
   DocumentsReply,
   StructureReply,
@@ -139,6 +144,11 @@ export class PusherOverHttp implements Pusher {
 
   digest(request: DigestRequest, signal: AbortSignal): Promise<DigestReply> {
     return this.#callBson('digest', request, DIGEST_TIMEOUT_MS, readDigestReply, signal);
+  }
+
+  keyDigests(request: KeyDigestRequest, signal: AbortSignal): Promise<KeyDigestReply> {
+    const read = (answer: Buffer) => ({ documents: describedOf(readBson(answer, 'keyDigests')) });
+    return this.#callBson('keyDigests', request, DIGEST_TIMEOUT_MS, read, signal);
   }
 
   report(progress: Progress, signal: AbortSignal): Promise<void> {
@@ -316,9 +326,13 @@ function readDigestReply(answer: Buffer): DigestReply {
     cursor: reply['cursor'] as string | null,
     count: Number(reply['count']),
     equal: reply['equal'] as boolean,
-    documents: (reply['documents'] as { key: Binary; hash: Binary }[]).map(({ key, hash }) => ({
-      key: key.value(),
-      hash: hash.value(),
-    })),
+    documents: describedOf(reply),
   };
+}
+
+function describedOf({ documents }: Document): DigestReply['documents'] {
+  return (documents as { key: Binary; hash: Binary }[]).map(({ key, hash }) => ({
+    key: key.value(),
+    hash: hash.value(),
+  }));
 }

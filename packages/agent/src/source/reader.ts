@@ -1,6 +1,6 @@
 import type { Document } from 'mongodb';
 import { comparableKey } from '@linkspan/contract/bson/comparableKey.ts';
-import { isExact, orderedDocument } from '@linkspan/contract/bson/ordered.ts';
+import { isExact, keyForCommand } from '@linkspan/contract/bson/ordered.ts';
 import { keyOf } from '@linkspan/contract/bson/raw.ts';
 import type { Namespace } from '@linkspan/contract/push/namespaces.ts';
 import type { ClusterTime } from '../journal/clusterTime.ts';
@@ -34,8 +34,8 @@ export async function* readRange(
     filter: {},
     sort: { _id: 1 },
     hint: { _id: 1 },
-    ...(range.lower && { min: decodeKey(range.lower) }),
-    ...(range.upper && { max: decodeKey(range.upper) }),
+    ...(range.lower && { min: keyForCommand(range.lower) }),
+    ...(range.upper && { max: keyForCommand(range.upper) }),
     readConcern: majorityAfter(after),
     batchSize: batchSize(),
   };
@@ -63,7 +63,7 @@ export async function* readInOrder(
 }
 
 /** A command has 16 MiB, and keys may have nearly as much each. */
-const KEY_BYTES_AT_ONCE = 8 * 1024 * 1024;
+export const KEY_BYTES_AT_ONCE = 8 * 1024 * 1024;
 const WALK_BATCH = 1000;
 
 /**
@@ -82,7 +82,7 @@ export async function* readBack(
   for (const some of cutBySize(named, KEY_BYTES_AT_ONCE)) {
     const command = {
       find: namespace.coll,
-      filter: { _id: { $in: some.map((key) => decodeKey(key)._id) } },
+      filter: { _id: { $in: some.map((key) => keyForCommand(key)._id) } },
       readConcern: majorityAfter(after),
       batchSize: some.length,
     };
@@ -109,11 +109,6 @@ async function* walkFor(
 /** D6: committed by a majority, and no older than what the read is made for. */
 export function majorityAfter(time: ClusterTime): Document {
   return { level: 'majority', ...(time > 0n && { afterClusterTime: timestampOf(time) }) };
-}
-
-/** A key for a command: `_id` alone, since on a replica set it is the whole key. */
-function decodeKey(key: Buffer): { _id: unknown } {
-  return { _id: orderedDocument(key)['_id'] ?? null };
 }
 
 /** A time no earlier than everything the primary has acknowledged to anyone so far (rule D21). */

@@ -25,6 +25,11 @@ export function orderedDocument(raw: Buffer, offset = 0): Document {
   );
 }
 
+/** A raw key for a command: `_id` alone, which is the whole key on a replica set. */
+export function keyForCommand(key: Buffer): { _id: unknown } {
+  return { _id: orderedDocument(key)['_id'] ?? null };
+}
+
 /** One value, decoded so. */
 export function orderedValue(raw: Buffer, element: RawElement): unknown {
   if (element.type === BsonType.object) {

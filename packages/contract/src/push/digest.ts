@@ -14,6 +14,8 @@ export interface DigestRequest {
   readonly coll: string;
   /** null opens the walk; later the `cursor` of the last reply. */
   readonly cursor: string | null;
+  /** Raw `{_id: …}`: a walk that is opened begins behind that key. Absent before version 3. */
+  readonly after?: Uint8Array | null;
   /** Documents to read, 1 to 10,000. */
   readonly limit: number;
   /** The `chunkDigest` of the agent's next `limit` documents, or null for a list in any case. */
@@ -33,6 +35,25 @@ export interface DigestReply {
    * change the type of the key.
    */
   readonly documents: readonly { readonly key: Uint8Array; readonly hash: Uint8Array }[];
+}
+
+/**
+ * `POST /sessions/{id}/keyDigests`, since version 3: what one collection of the destination holds under
+ * some keys. One BSON document each way.
+ */
+export interface KeyDigestRequest {
+  readonly db: string;
+  readonly coll: string;
+  /** Raw `{_id: …}`, 1 to 10,000. */
+  readonly keys: readonly Uint8Array[];
+}
+
+export interface KeyDigestReply {
+  /**
+   * Of each document that was found. Its key may have other bytes than the one that was asked for (`1`
+   * and `1.0`), and in a collated collection be another one.
+   */
+  readonly documents: DigestReply['documents'];
 }
 
 /** The first 16 bytes of the SHA-256 of a document's raw bytes. */

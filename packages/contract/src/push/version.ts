@@ -8,8 +8,8 @@
  *   rates and what follows them in progress, unlink. Agents of version 1 try a paused migration's push again
  *   until it goes on.
  * - 3: `throttle` and `blockSourceWrites` in work, THROTTLE among what holds a migration back, status of
- *   a migration, structures, `namesOnly` of listing, `order` of digest, source, size and probe of a
- *   validation.
+ *   a migration, structures, `namesOnly` of listing, `order` and `after` of digest, key digests,
+ *   source, size and probe of a validation.
  *
  * A server speaks its own version and the one before; servers are upgraded first.
  */

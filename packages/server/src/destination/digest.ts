@@ -1,15 +1,21 @@
 import { createHash, randomBytes } from 'node:crypto';
 
+import { keyForCommand } from '@linkspan/contract/bson/ordered.ts';
 import {
+  asBuffer,
   BsonType,
   composeArray,
   composeDocument,
   keyOf,
   type RawValue,
 } from '@linkspan/contract/bson/raw.ts';
-import { documentDigest, type DigestRequest } from '@linkspan/contract/push/digest.ts';
+import {
+  documentDigest,
+  type DigestRequest,
+  type KeyDigestRequest,
+} from '@linkspan/contract/push/digest.ts';
 import { formatNamespace } from '@linkspan/contract/push/namespaces.ts';
-import type { FindCursor } from 'mongodb';
+import type { Document, FindCursor } from 'mongodb';
 
 import type { Destination } from './destination.ts';
 import { destinationError, serverCode } from './errors.ts';
@@ -30,6 +36,8 @@ export class DigestCursorLostError extends Error {
 
 interface Walk {
   readonly cursor: FindCursor;
+  /** A document with this key, byte for byte, is not part of the walk; null once it has begun. */
+  after: Buffer | null;
   /** Replies given so far: a request that was answered before cannot be answered again. */
   position: number;
   busy: boolean;
@@ -59,7 +67,7 @@ export class DigestWalks {
     this.#walks.delete(id);
     this.#walks.set(id, walk);
     try {
-      const chunk = await readChunk(walk.cursor, request.limit);
+      const chunk = await readChunk(walk, request.limit);
       walk.position += 1;
       if (chunk.atEnd) await this.#end(id);
       return encodeReply(chunk, request, chunk.atEnd ? null : `${id}.${walk.position}`);
@@ -84,10 +92,15 @@ export class DigestWalks {
       if (this.#walks.size < MAX_WALKS) break;
       if (!walk.busy) await this.#end(id);
     }
+    const after = request.after ? asBuffer(request.after) : null;
     const order =
       request.order === 'natural'
         ? { sort: { $natural: 1 as const } }
-        : { sort: { _id: 1 as const }, hint: { _id: 1 } };
+        : {
+            sort: { _id: 1 as const },
+            hint: { _id: 1 },
+            ...(after !== null && { min: keyForCommand(after) as Document }),
+          };
     const cursor = this.#destination.client
       .db(request.db)
       .collection(request.coll)
@@ -100,7 +113,7 @@ export class DigestWalks {
           readConcern: { level: 'majority' },
         },
       );
-    return [randomBytes(12).toString('hex'), { cursor, position: 0, busy: false }];
+    return [randomBytes(12).toString('hex'), { cursor, after, position: 0, busy: false }];
   }
 
   #find(token: string): [string, Walk] {
@@ -120,6 +133,38 @@ export class DigestWalks {
   }
 }
 
+/**
+ * What a collection holds under some keys, as a `KeyDigestReply` in BSON.
+ * @throws {DestinationUnavailableError} {DestinationRefusedError}
+ */
+export async function digestKeys(
+  destination: Destination,
+  { db, coll, keys }: KeyDigestRequest,
+): Promise<Buffer> {
+  const ids = keys.map((key) => keyForCommand(asBuffer(key))._id);
+  const cursor = destination.client
+    .db(db)
+    .collection(coll)
+    .find({ _id: { $in: ids } } as Document, {
+      raw: true,
+      batchSize: BATCH_DOCUMENTS,
+      readConcern: { level: 'majority' },
+    });
+  const found: Described[] = [];
+  try {
+    for await (const document of cursor) {
+      const bytes = asBuffer(document as unknown as Uint8Array);
+      found.push({ key: keyOf(bytes), hash: documentDigest(bytes) });
+    }
+  } catch (error) {
+    const where = formatNamespace({ db, coll });
+    throw destinationError(destination.cluster, `read keys of ${where} for their digests`, error);
+  } finally {
+    await cursor.close().catch(() => undefined);
+  }
+  return composeDocument([['documents', encodeDescribed(found)]]);
+}
+
 interface Chunk {
   readonly count: number;
   readonly digest: Buffer;
@@ -133,7 +178,8 @@ interface Described {
   readonly hash: Buffer;
 }
 
-async function readChunk(cursor: FindCursor, limit: number): Promise<Chunk> {
+async function readChunk(walk: Walk, limit: number): Promise<Chunk> {
+  const { cursor } = walk;
   const described: Described[] = [];
   const all = createHash('sha256');
   let held: Buffer[] = [];
@@ -149,7 +195,11 @@ async function readChunk(cursor: FindCursor, limit: number): Promise<Chunk> {
     // With `raw` the driver gives bytes where its types say documents.
     const document = (await cursor.next()) as Uint8Array | null;
     if (document === null) break;
-    const bytes = Buffer.from(document.buffer, document.byteOffset, document.byteLength);
+    const bytes = asBuffer(document);
+    // Bounds are inclusive.
+    const isBefore = walk.after !== null && keyOf(bytes).equals(walk.after);
+    walk.after = null;
+    if (isBefore) continue;
     count += 1;
     all.update(bytes);
     held.push(bytes);
@@ -162,19 +212,24 @@ async function readChunk(cursor: FindCursor, limit: number): Promise<Chunk> {
 
 function encodeReply(chunk: Chunk, request: DigestRequest, cursor: string | null): Buffer {
   const equal = request.expect !== null && chunk.digest.equals(request.expect);
-  const documents = (equal ? [] : chunk.describe()).map(({ key, hash }) => ({
-    type: BsonType.object,
-    bytes: composeDocument([
-      ['key', binary(key)],
-      ['hash', binary(hash)],
-    ]),
-  }));
   return composeDocument([
     ['cursor', cursor === null ? { type: BsonType.null, bytes: Buffer.alloc(0) } : text(cursor)],
     ['count', chunk.count],
     ['equal', equal],
-    ['documents', composeArray(documents)],
+    ['documents', encodeDescribed(equal ? [] : chunk.describe())],
   ]);
+}
+
+function encodeDescribed(documents: readonly Described[]): RawValue {
+  return composeArray(
+    documents.map(({ key, hash }) => ({
+      type: BsonType.object,
+      bytes: composeDocument([
+        ['key', binary(key)],
+        ['hash', binary(hash)],
+      ]),
+    })),
+  );
 }
 
 function binary(bytes: Buffer): RawValue {

@@ -28,7 +28,7 @@ import {
 import { openBody, watchArrival } from './body.ts';
 import { claimSession, heldSession, type SessionClaim } from './claims.ts';
 import type { GatewayContext } from './context.ts';
-import { readDigest } from './digest.ts';
+import { readDigest, readKeyDigests } from './digest.ts';
 import { pushDocuments } from './documents.ts';
 import { PushError, answerPushError } from './errors.ts';
 import { reportInventory } from './inventory.ts';
@@ -179,6 +179,9 @@ export function createPlugin(context: GatewayContext, stop: () => void): Fastify
     );
     app.post('/sessions/:id/digest', asHolder, async (request, reply) =>
       reply.type(BSON).send(await withBody(request, readDigest)),
+    );
+    app.post('/sessions/:id/keyDigests', asHolder, async (request, reply) =>
+      reply.type(BSON).send(await withBody(request, readKeyDigests)),
     );
     app.post('/sessions/:id/listing', asHolder, async (request, reply) => {
       const listing = await withBody(request, listDestination);

@@ -1,10 +1,10 @@
 import { chunkDigest, documentDigest, type DigestReply } from '@linkspan/contract/push/digest.ts';
 import { startMongoDB, type MongoDB } from '@linkspan/testkit/mongodb.ts';
-import { BSON, Double, type Binary } from 'mongodb';
+import { BSON, Double, Int32, type Binary } from 'mongodb';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { Destination } from '../../src/destination/destination.ts';
-import { DigestCursorLostError, DigestWalks } from '../../src/destination/digest.ts';
+import { DigestCursorLostError, DigestWalks, digestKeys } from '../../src/destination/digest.ts';
 import { writeBatch } from '../../src/destination/writer.ts';
 
 let mongo: MongoDB;
@@ -78,6 +78,40 @@ test('D12: a walk in natural order shows documents in the order in which they we
   });
   expect(await ask(walks, null, expected)).toMatchObject({ equal: false });
   await walks.close();
+});
+
+test('a walk begins behind a key, whether it is there or not', async () => {
+  const walks = new DigestWalks(destination);
+  const behind = async (_id: unknown): Promise<Buffer | undefined> => {
+    const after = BSON.serialize({ _id });
+    const request = { db: 'g', coll: 'c', cursor: null, after, limit: 1, expect: null };
+    const reply = BSON.deserialize(await walks.next(request), { promoteValues: false });
+    return bytesOf((reply as unknown as DigestReply).documents[0]?.key);
+  };
+  const key = (_id: unknown): Buffer => Buffer.from(BSON.serialize({ _id }));
+  expect(await behind(new Double(7))).toEqual(key(new Double(8)));
+  expect(await behind(7.5)).toEqual(key(new Double(8)));
+  // Another type of number is another document's place: what is there is part of the walk.
+  expect(await behind(new Int32(7))).toEqual(key(new Double(7)));
+  await walks.close();
+});
+
+test('keys are looked up by value and shown with the bytes that are there (D15, D19)', async () => {
+  const keys = [new Int32(3), new Double(4), 'none', { a: 1 }].map((_id) =>
+    BSON.serialize({ _id }),
+  );
+  const reply = BSON.deserialize(await digestKeys(destination, { db: 'g', coll: 'c', keys }), {
+    promoteValues: false,
+  }) as unknown as DigestReply;
+  const found = reply.documents
+    .map(({ key, hash }) => [bytesOf(key), bytesOf(hash)] as const)
+    .toSorted(([a], [b]) => Buffer.compare(a, b));
+  expect(found).toEqual(
+    [3, 4].map((index) => [
+      Buffer.from(BSON.serialize({ _id: new Double(index) })),
+      documentDigest(documents[index] as Buffer),
+    ]),
+  );
 });
 
 test('an absent collection is an empty walk; walks end with their session', async () => {

@@ -1,6 +1,6 @@
 import type { Progress, WorkReply } from '@linkspan/contract/push/messages.ts';
 import { VERSION_HEADER } from '@linkspan/contract/push/version.ts';
-import { BSON, Double, Int32, type Document } from 'mongodb';
+import { Binary, BSON, Double, Int32, type Document } from 'mongodb';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 
 import * as events from '../../src/store/events.ts';
@@ -158,6 +158,21 @@ test('documents go only where the migration made a collection (D11, C12)', async
   const digest = { db: 'app', coll: 'c', cursor: null, limit: 10, expect: null };
   const reply = await session.post('digest', BSON.serialize(digest));
   expect(BSON.deserialize(reply.bytes)).toMatchObject({ cursor: null, count: 1, equal: false });
+  const keys = [BSON.serialize({ _id: new Double(1) }), BSON.serialize({ _id: 'none' })];
+  const looked = await session.post(
+    'keyDigests',
+    BSON.serialize({ db: 'app', coll: 'c', keys: keys.map((bytes) => new Binary(bytes)) }),
+  );
+  expect(BSON.deserialize(looked.bytes)['documents']).toHaveLength(1);
+  const refused = await session.post(
+    'keyDigests',
+    BSON.serialize({ db: 'app', coll: 'other', keys: [new Binary(keys[0])] }),
+  );
+  expect(refused.code).toBe('NAMESPACE_NOT_CREATED');
+  for (const wrong of [[], ['text'], [new Binary(Buffer.from('short'))], null]) {
+    const body = BSON.serialize({ db: 'app', coll: 'c', keys: wrong });
+    expect((await session.post('keyDigests', body)).code).toBe('MESSAGE_INVALID');
+  }
 });
 
 test('bad bodies are refused with the reason, not with a stack', async () => {

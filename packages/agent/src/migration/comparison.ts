@@ -1,0 +1,224 @@
+import { isExact } from '@linkspan/contract/bson/ordered.ts';
+import { keyOf } from '@linkspan/contract/bson/raw.ts';
+import {
+  type DigestReply,
+  type DigestRequest,
+  type KeyDigestReply,
+  type KeyDigestRequest,
+  chunkDigest,
+  documentDigest,
+} from '@linkspan/contract/push/digest.ts';
+import type { Namespace } from '@linkspan/contract/push/namespaces.ts';
+
+/** Unmatched keys of one side that are kept in memory before they are given up (invariant I6). */
+const UNMATCHED_AT_MOST = 50_000;
+
+/** The most that one request reads of the destination. */
+const READ_AT_MOST = 2000;
+
+/** Keys of one side that are looked up at the other, to learn which of the two is ahead. */
+const SAMPLE = 100;
+
+/** How the destination is read. */
+export interface DestinationReads {
+  digest(request: DigestRequest): Promise<DigestReply>;
+  keyDigests(request: KeyDigestRequest): Promise<KeyDigestReply>;
+}
+
+/** What a comparison has come to since it was last asked. */
+export interface Compared {
+  /** Raw key up to which both sides are compared; null if it is the one of before. */
+  readonly position: Buffer | null;
+  /** Of the source, up to that key. */
+  readonly documents: number;
+  /** Raw keys that were not equal on both sides; each is decided by comparing it by itself. */
+  readonly suspects: readonly Buffer[];
+}
+
+/** Documents of one side that the other has not shown yet: in the order of `_id`, as they came. */
+class Side {
+  readonly unmatched = new Map<string, { readonly digest: Buffer; readonly order: number }>();
+  /** Documents that it has shown. */
+  shown = 0;
+  /** How many of them come up to the last key that both sides have shown. */
+  reached = 0;
+
+  /** Takes out what the other side passed by. */
+  takePassed(): string[] {
+    const passed: string[] = [];
+    for (const [key, { order }] of this.unmatched) {
+      if (order >= this.reached) break;
+      passed.push(key);
+    }
+    for (const key of passed) this.unmatched.delete(key);
+    return passed;
+  }
+
+  /** Keys spread over those that are unmatched. */
+  sample(): Buffer[] {
+    const step = Math.ceil(this.unmatched.size / SAMPLE);
+    return [...this.unmatched.keys()]
+      .filter((_, index) => index % step === 0)
+      .map((key) => Buffer.from(key, 'latin1'));
+  }
+
+  takeAll(): string[] {
+    const all = [...this.unmatched.keys()];
+    this.unmatched.clear();
+    return all;
+  }
+}
+
+/**
+ * Compares one collection of both sides by digests over raw bytes, each side walked once in the order of
+ * its `_id` index. A chunk without a difference is settled by one digest; in others documents are
+ * matched by the bytes of their keys. The order of keys is the servers' own and is not known here: that
+ * both sides have shown a key tells that both have passed all that comes before it.
+ */
+export class Comparison {
+  readonly #reads: DestinationReads;
+  readonly #namespace: Namespace;
+  readonly #after: Buffer | null;
+  readonly #source = new Side();
+  readonly #destination = new Side();
+  #cursor: string | null = null;
+  #isOpen = true;
+  #suspects: string[] = [];
+  #position: Buffer | null = null;
+  #counted = 0;
+
+  /** @param after raw key behind which it begins; null: at the first document */
+  constructor(reads: DestinationReads, namespace: Namespace, after: Buffer | null) {
+    this.#reads = reads;
+    this.#namespace = namespace;
+    this.#after = after;
+  }
+
+  /** The source's next documents. */
+  async add(documents: readonly Buffer[]): Promise<void> {
+    const last = documents.at(-1);
+    if (last === undefined) return;
+    const isAligned = this.#source.unmatched.size === 0 && this.#destination.unmatched.size === 0;
+    if (isAligned && this.#isOpen) {
+      if (await this.#readDestination(documents.length, chunkDigest(documents))) {
+        this.#source.shown += documents.length;
+        this.#destination.shown += documents.length;
+        this.#reach(keyOf(last).toString('latin1'), this.#source.shown, this.#destination.shown);
+        return;
+      }
+    }
+    for (const document of documents) this.#showSource(document);
+    if (!isAligned) await this.#align();
+    this.#collect(keyOf(last));
+    await this.#limitMemory();
+  }
+
+  /** There are no more. */
+  async finish(): Promise<void> {
+    while (this.#isOpen) {
+      await this.#readDestination(READ_AT_MOST, null);
+      if (this.#destination.unmatched.size > UNMATCHED_AT_MOST) this.#giveUp(this.#destination);
+    }
+    this.#giveUp(this.#source);
+    this.#giveUp(this.#destination);
+    this.#source.reached = this.#source.shown;
+  }
+
+  /** What it has come to since this was last called. */
+  take(): Compared {
+    const compared = {
+      position: this.#position,
+      documents: this.#source.reached - this.#counted,
+      suspects: this.#suspects.map((key) => Buffer.from(key, 'latin1')),
+    };
+    this.#counted = this.#source.reached;
+    this.#position = null;
+    this.#suspects = [];
+    return compared;
+  }
+
+  /** Lets the destination show as many as the source is ahead, so that the next chunk can be equal. */
+  async #align(): Promise<void> {
+    const behind = this.#source.unmatched.size - this.#destination.unmatched.size;
+    if (behind <= 0 || !this.#isOpen) return;
+    await this.#readDestination(Math.min(behind, READ_AT_MOST), null);
+  }
+
+  #collect(last: Buffer): void {
+    if (!this.#isOpen) {
+      // It shows nothing any more: what the source alone has shown is not there.
+      this.#giveUp(this.#source);
+      const isPast = this.#destination.unmatched.size === 0;
+      if (isPast) this.#reach(last.toString('latin1'), this.#source.shown, this.#destination.shown);
+    }
+    this.#suspects.push(...this.#source.takePassed(), ...this.#destination.takePassed());
+  }
+
+  /**
+   * Very many in a row are on one side alone. If the destination has some of the source's, it comes to
+   * them later and what it has shown is too much; else they are missing there.
+   */
+  async #limitMemory(): Promise<void> {
+    if (this.#source.unmatched.size <= UNMATCHED_AT_MOST) return;
+    const keys = this.#source.sample().filter(isExact);
+    const { documents } = await this.#reads.keyDigests({ ...this.#namespace, keys });
+    if (documents.length === 0) {
+      this.#giveUp(this.#source);
+      return;
+    }
+    this.#giveUp(this.#destination);
+    while (this.#isOpen && this.#source.unmatched.size > UNMATCHED_AT_MOST / 2) {
+      await this.#readDestination(READ_AT_MOST, null);
+      this.#suspects.push(...this.#destination.takePassed());
+      if (this.#destination.unmatched.size > UNMATCHED_AT_MOST) this.#giveUp(this.#destination);
+    }
+  }
+
+  #giveUp(side: Side): void {
+    this.#suspects.push(...side.takeAll());
+  }
+
+  /** Reads the destination's next documents; true if they are those of the digest. */
+  async #readDestination(limit: number, expect: Uint8Array | null): Promise<boolean> {
+    const { db, coll } = this.#namespace;
+    const cursor = this.#cursor;
+    const after = cursor === null ? this.#after : null;
+    const reply = await this.#reads.digest({ db, coll, cursor, after, limit, expect });
+    this.#cursor = reply.cursor;
+    this.#isOpen = reply.cursor !== null;
+    for (const { key, hash } of reply.documents) {
+      const text = Buffer.from(key).toString('latin1');
+      this.#show(this.#destination, this.#source, text, Buffer.from(hash));
+    }
+    return reply.equal;
+  }
+
+  #showSource(document: Buffer): void {
+    const key = keyOf(document).toString('latin1');
+    this.#show(this.#source, this.#destination, key, documentDigest(document));
+  }
+
+  #show(mine: Side, other: Side, key: string, digest: Buffer): void {
+    const order = mine.shown;
+    mine.shown += 1;
+    const match = other.unmatched.get(key);
+    if (match === undefined) {
+      mine.unmatched.set(key, { digest, order });
+      return;
+    }
+    other.unmatched.delete(key);
+    if (!match.digest.equals(digest)) this.#suspects.push(key);
+    const [source, destination] =
+      mine === this.#source ? [order, match.order] : [match.order, order];
+    this.#reach(key, source + 1, destination + 1);
+  }
+
+  #reach(key: string, source: number, destination: number): void {
+    if (source <= this.#source.reached) return;
+    this.#source.reached = source;
+    this.#destination.reached = Math.max(this.#destination.reached, destination);
+    const position = Buffer.from(key, 'latin1');
+    // A place that no command can name is none to go on from.
+    if (isExact(position)) this.#position = position;
+  }
+}
