@@ -1,5 +1,11 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { NO_POSTGRESQL, startPostgreSQL } from '@linkspan/testkit/postgresql.ts';
+import { sql } from 'kysely';
 import { describe, expect, test, vi } from 'vitest';
+import { storeStatus } from '../../src/store/maintenance/status.ts';
+import { openStore } from '../../src/store/open.ts';
 import { send } from '../support/api.ts';
 import { hasPostgreSQL } from '../support/postgresql.ts';
 import { startTestServer } from '../support/server.ts';
@@ -40,6 +46,27 @@ describe.skipIf(!hasBinaries)(
           name: 'Test Organization',
         });
       });
+    });
+
+    test('C14: no server starts on a database that would lose what it has committed', async () => {
+      await using postgresql = await startPostgreSQL();
+      const directory = mkdtempSync(join(tmpdir(), 'linkspan-store-'));
+      const options = { dataDirectory: directory, masterKeyFile: null, url: postgresql.url };
+      {
+        await using store = await openStore(options);
+        await sql`alter system set fsync = off`.execute(store.db);
+        await sql`alter system set full_page_writes = off`.execute(store.db);
+        await sql`select pg_reload_conf()`.execute(store.db);
+      }
+      // A process of the server learns of it a moment later.
+      await vi.waitFor(async () => {
+        const refused = await openStore(options).then((store) => store.close(), String);
+        expect(refused).toContain('StoreNotDurableError');
+        expect(refused).toContain('fsync is off');
+      });
+      const { durability } = await storeStatus(options);
+      expect(durability.warnings).toEqual([expect.stringContaining('full_page_writes is off')]);
+      rmSync(directory, { recursive: true });
     });
   },
 );
