@@ -4,12 +4,8 @@ import { defineConfig } from 'vitest/config';
 const onBothStores = [
   'http/everyChange',
   'http/events',
-  'http/foreignIds',
-  'http/liveMigrations',
   'http/organizations',
-  'http/secrets',
   'operations/linkRemoval',
-  'operations/liveMigrationControl',
   'store/killed',
 ].map((name) => `packages/server/test/${name}.test.ts`);
 
