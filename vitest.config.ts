@@ -34,7 +34,8 @@ export default defineConfig({
           include: ['packages/*/test/**/*.postgresql.test.ts', ...onBothStores],
           globalSetup: ['packages/testkit/src/postgresqlSetup.ts'],
           env: { LINKSPAN_TEST_STORE: 'postgresql' },
-          testTimeout: 30_000,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {

@@ -10,6 +10,9 @@ import { send } from '../support/api.ts';
 import { hasPostgreSQL } from '../support/postgresql.ts';
 import { startTestServer } from '../support/server.ts';
 
+/** For a machine that has much else to do. */
+const PATIENCE = { timeout: 15_000 };
+
 const hasBinaries = hasPostgreSQL && (process.env['LINKSPAN_TEST_POSTGRESQL'] ?? '') === '';
 
 describe.skipIf(!hasBinaries)(
@@ -45,7 +48,7 @@ describe.skipIf(!hasBinaries)(
         expect((await server.api.call('GET', path)).json).toMatchObject({
           name: 'Test Organization',
         });
-      });
+      }, PATIENCE);
     });
 
     test('C14: no server starts on a database that would lose what it has committed', async () => {
@@ -63,7 +66,7 @@ describe.skipIf(!hasBinaries)(
         const refused = await openStore(options).then((store) => store.close(), String);
         expect(refused).toContain('StoreNotDurableError');
         expect(refused).toContain('fsync is off');
-      });
+      }, PATIENCE);
       const { durability } = await storeStatus(options);
       expect(durability.warnings).toEqual([expect.stringContaining('full_page_writes is off')]);
       rmSync(directory, { recursive: true });

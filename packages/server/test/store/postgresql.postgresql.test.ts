@@ -128,7 +128,7 @@ describe.skipIf(!hasPostgreSQL)(
           await expect(storeRestored(restored)).rejects.toThrow('a server runs on the store');
         }
         await expect
-          .poll(() => storeRestored(restored).catch(String))
+          .poll(() => storeRestored(restored).catch(String), { timeout: 10_000 })
           .toEqual({ backedUpAt: null, suspendedLinks: 1 });
         await using store = await openStore(restored);
         expect((await links.findByOrganization(store.db, org_id))?.suspended_at).not.toBeNull();

@@ -308,7 +308,7 @@ export function registerStoreTests(kind: string, open: () => Promise<Store>): vo
         await store.signals.send(tx, 'other topic', 'not listened for');
         await store.signals.send(tx, 'topic', 'committed key');
       });
-      await vi.waitFor(() => expect(seen).toContain('committed key'));
+      await vi.waitFor(() => expect(seen).toContain('committed key'), { timeout: 10_000 });
       expect(seen).toEqual(['committed key']);
     });
 
