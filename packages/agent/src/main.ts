@@ -219,6 +219,7 @@ async function track(
   await trackWhilePaused(
     {
       migrationId: item.id,
+      namespaces: item.namespaces ?? null,
       sourceUri: sourceUri(config.projects, item.source),
       journalPath: directory.journalPath(item.id),
       log: log.child({ migration: item.id }),
@@ -262,7 +263,8 @@ async function reportOf(
       item.blockSourceWrites === true && deployment !== undefined
         ? { uri: deployment.uri, isAllowed: deployment.allowWriteBlock }
         : null;
-    const validated = { uri, stateDirectory: directory.path, writeBlock };
+    const namespaces = item.namespaces ?? null;
+    const validated = { uri, namespaces, stateDirectory: directory.path, writeBlock };
     return await validateSource(validated, measure, signal);
   } catch (error) {
     if (!(error instanceof UnknownSourceError)) throw error;

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { keyOf } from '@linkspan/contract/bson/raw.ts';
+import { Selection } from '@linkspan/contract/namespaces/selection.ts';
 import { type DigestRequest, documentDigest } from '@linkspan/contract/push/digest.ts';
 import type { DocumentsReply } from '@linkspan/contract/push/messages.ts';
 import type { Namespace } from '@linkspan/contract/push/namespaces.ts';
@@ -84,6 +85,7 @@ beforeEach(async () => {
   const silent = (): void => undefined;
   context = {
     id: 'm',
+    selection: Selection.everything,
     source,
     journal,
     pusher: {

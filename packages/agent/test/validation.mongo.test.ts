@@ -39,7 +39,13 @@ function validate(
   more: Partial<Validated> = {},
   linkBytesPerSecond: number | null = 1_000_000,
 ): Promise<ValidationReport> {
-  const validated = { uri: mongodb.uri, stateDirectory, writeBlock: null, ...more };
+  const validated = {
+    uri: mongodb.uri,
+    namespaces: null,
+    stateDirectory,
+    writeBlock: null,
+    ...more,
+  };
   return validateSource(validated, async () => linkBytesPerSecond, new AbortController().signal);
 }
 
@@ -111,10 +117,23 @@ describe('a check', () => {
     expect(findUnreachable(new SourceUnreachableError(message), mongodb.uri).code).toBe(code);
   });
 
+  it('looks at what is to be moved alone, under its names of the destination', async () => {
+    const all = await validate();
+    const [first] = all.namespaces;
+    const rename = [{ from: first!.db, to: 'elsewhere' }];
+    const report = await validate({
+      namespaces: { include: [`${first!.db}.${first!.coll}`, 'gone'], exclude: [], rename },
+    });
+    expect(report.namespaces).toEqual([{ db: 'elsewhere', coll: first!.coll }]);
+    expect(report.dataBytes).toBeLessThanOrEqual(all.dataBytes);
+    expect(codesOf(report)).toContain('PATTERN_MATCHES_NOTHING');
+  });
+
   it('D24, D5, Hazard 10: looks at journaling, version, oplog, disk and clock', async () => {
     await using source = await connectSource(mongodb.uri);
     const facts = await describeSource(source);
-    const context = { uri: mongodb.uri, stateDirectory, writeBlock: null, source, listed: [] };
+    const validated = { uri: mongodb.uri, namespaces: null, stateDirectory, writeBlock: null };
+    const context = { ...validated, source, listed: [], everything: [] };
     const inspected = { ...context, facts, dataBytes: 0, copySeconds: 60 };
     expect(await checkTopology(inspected)).toEqual([]);
     const old = { ...facts, majorityJournaled: false, mongoDBVersion: '5.0.1' };

@@ -15,6 +15,7 @@ export function detailLines(migration: LiveMigrationDetail): string[] {
     ...(copiedData === null ? [] : [`Copied data: ${copiedData}`]),
     ...(expires === null || finished !== null ? [] : [`Expires: ${expires}`]),
     ...throttleLines(migration),
+    ...namespaceLines(migration),
     ...(blockSourceWrites ? ['The cutover blocks the writes of the source'] : []),
     ...(cutover.failure === null ? [] : [`Last cutover failed: ${cutover.failure}`]),
     ...(verified === null
@@ -25,6 +26,15 @@ export function detailLines(migration: LiveMigrationDetail): string[] {
     `Progress: ${progressLine(migration)}`,
     ...collectionLines(migration),
     ...warnings.map((warning) => `Warning: ${warning}`),
+  ];
+}
+
+function namespaceLines({ namespaces }: LiveMigrationDetail): string[] {
+  const { include, exclude, rename } = namespaces;
+  return [
+    ...(include.length === 0 ? [] : [`Includes: ${include.join(', ')}`]),
+    ...(exclude.length === 0 ? [] : [`Excludes: ${exclude.join(', ')}`]),
+    ...rename.map(({ from, to }) => `Renames: ${from} to ${to}`),
   ];
 }
 

@@ -32,6 +32,7 @@ function migration(changes: object, report: object = {}): LiveMigrationDetail {
     copiedData: null,
     expires: null,
     finished: null,
+    namespaces: { include: [], exclude: [], rename: [] },
     throttle: { bytesPerSecond: null, documentsPerSecond: null },
     progress: { ...progress, ...report },
   };

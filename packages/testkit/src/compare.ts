@@ -17,6 +17,14 @@ export interface Comparison {
   readonly bytes: number;
 }
 
+/** A namespace as `db.coll`. */
+export interface Moved {
+  readonly selects?: (namespace: string) => boolean;
+  readonly destinationOf?: (namespace: string) => string;
+  /** Options of a view as they are to be at the destination. */
+  readonly viewOf?: (namespace: string, options: Document) => Document;
+}
+
 interface Side {
   readonly name: string;
   readonly client: MongoClient;
@@ -26,10 +34,12 @@ interface Side {
  * Compares two clusters in full: databases, collections, views, options, indexes, every document byte
  * for byte, and the natural order of capped collections. Memory holds one digest for each document of
  * one collection.
+ * @param moved what of the source is to be at the destination, and where; everything, under its own name
  */
 export async function compareClusters(
   sourceUri: string,
   destinationUri: string,
+  moved: Moved = {},
 ): Promise<Comparison> {
   await using source = new MongoClient(sourceUri);
   await using destination = new MongoClient(destinationUri);
@@ -45,7 +55,7 @@ export async function compareClusters(
   let documents = 0;
   let bytes = 0;
 
-  const [left, right] = [await listNamespaces(sides[0]), await listNamespaces(sides[1])];
+  const [left, right] = [await listNamespaces(sides[0], moved), await listNamespaces(sides[1])];
   for (const name of new Set([...left.keys(), ...right.keys()])) {
     const [a, b] = [left.get(name), right.get(name)];
     if (a === undefined || b === undefined) {
@@ -61,8 +71,9 @@ export async function compareClusters(
     }
     if (a.type === 'view') continue;
     compareLists(name, await listIndexes(sides[0], a), await listIndexes(sides[1], b), differ);
-    const counted = await compareDocuments(sides, a, name, differ);
-    if (a.options['capped'] === true && !(await haveOneOrder(sides, a))) {
+    const both = [a, b] as const;
+    const counted = await compareDocuments(sides, both, name, differ);
+    if (a.options['capped'] === true && !(await haveOneOrder(sides, both))) {
       differ(`${name}: the natural order differs`);
     }
     collections += 1;
@@ -79,7 +90,15 @@ interface Listed {
   readonly options: Document;
 }
 
-async function listNamespaces(side: Side): Promise<Map<string, Listed>> {
+/** By the name at the destination. */
+async function listNamespaces(
+  side: Side,
+  {
+    selects = () => true,
+    destinationOf = (name) => name,
+    viewOf = (_, options) => options,
+  }: Moved = {},
+): Promise<Map<string, Listed>> {
   const listed = new Map<string, Listed>();
   const { databases } = await side.client.db('admin').admin().listDatabases({ nameOnly: true });
   for (const { name: db } of databases) {
@@ -87,8 +106,11 @@ async function listNamespaces(side: Side): Promise<Map<string, Listed>> {
     for (const info of await readExactly(side, db, { listCollections: 1 })) {
       const { name: coll, type = 'collection', options } = info;
       if (typeof coll !== 'string' || coll.startsWith('system.')) continue;
+      const name = `${db}.${coll}`;
+      if (!selects(name)) continue;
       const fields = Object.fromEntries(fieldsOf(options));
-      listed.set(`${db}.${coll}`, { db, coll, type: String(type), options: fields });
+      const wanted = type === 'view' ? viewOf(name, fields) : fields;
+      listed.set(destinationOf(name), { db, coll, type: String(type), options: wanted });
     }
   }
   return listed;
@@ -130,10 +152,12 @@ async function readExactly(side: Side, db: string, command: Document): Promise<D
   return documents.map((raw) => orderedDocument(asBuffer(raw)));
 }
 
-async function haveOneOrder(sides: readonly Side[], { db, coll }: Listed): Promise<boolean> {
-  const orders = sides.map(async (side) => {
+type Both<T> = readonly [T, T];
+
+async function haveOneOrder(sides: Both<Side>, both: Both<Listed>): Promise<boolean> {
+  const orders = ([0, 1] as const).map(async (at) => {
     const order = createHash('sha256');
-    for await (const raw of rawDocuments(side, db, coll, { $natural: 1 })) order.update(raw);
+    for await (const raw of rawDocuments(sides[at], both[at], { $natural: 1 })) order.update(raw);
     return order.digest('base64');
   });
   const [a, b] = await Promise.all(orders);
@@ -141,19 +165,19 @@ async function haveOneOrder(sides: readonly Side[], { db, coll }: Listed): Promi
 }
 
 async function compareDocuments(
-  sides: readonly [Side, Side],
-  { db, coll }: Listed,
+  sides: Both<Side>,
+  both: Both<Listed>,
   name: string,
   differ: (text: string) => void,
 ): Promise<{ documents: number; bytes: number }> {
   const digests = new Map<string, string>();
   let bytes = 0;
-  for await (const raw of rawDocuments(sides[0], db, coll)) {
+  for await (const raw of rawDocuments(sides[0], both[0])) {
     digests.set(idOf(raw), digest(raw));
     bytes += raw.length;
   }
   const documents = digests.size;
-  for await (const raw of rawDocuments(sides[1], db, coll)) {
+  for await (const raw of rawDocuments(sides[1], both[1])) {
     const id = idOf(raw);
     const expected = digests.get(id);
     digests.delete(id);
@@ -166,8 +190,7 @@ async function compareDocuments(
 
 function rawDocuments(
   side: Side,
-  db: string,
-  coll: string,
+  { db, coll }: Listed,
   sort: Record<string, 1> = {},
 ): AsyncIterable<Buffer> {
   return side.client

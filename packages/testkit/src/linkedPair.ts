@@ -2,7 +2,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { LiveMigrationDetail } from '@linkspan/contract/api/liveMigrations.ts';
+import type {
+  CreateLiveMigrationOwn,
+  LiveMigrationDetail,
+} from '@linkspan/contract/api/liveMigrations.ts';
 import { type TestApi, api } from './digestClient.ts';
 import { type MongoDB, startMongoDB } from './mongodb.ts';
 import { freePort } from './ports.ts';
@@ -44,6 +47,11 @@ export interface Network {
   readonly destination: Proxy;
 }
 
+/** The last two are of Linkspan's own API. */
+export type StartOptions = Partial<
+  Pick<CreateLiveMigrationOwn, 'dropDestinationData' | 'namespaces' | 'throttle'>
+>;
+
 /**
  * Two databases and a server, each a process of its own, with a project, a destination cluster and a
  * link-token that waits for a migration host. The server keeps its port when it is restarted.
@@ -65,7 +73,7 @@ export interface DestinationSide extends AsyncDisposable {
   /** As the organization's owner. */
   readonly api: TestApi;
   /** Starts a live migration and returns its id. */
-  start(body?: { dropDestinationData?: boolean }): Promise<string>;
+  start(body?: StartOptions): Promise<string>;
   describe(id: string): Promise<LiveMigrationDetail>;
   /**
    * Polls until the migration is as wanted; `what` names that in the error.
@@ -245,8 +253,13 @@ function migrationCalls(
     await expectBody(owner.put(`${path}/${id}/cutover`, { version: FIRST }));
   };
   return {
-    async start({ dropDestinationData = false } = {}) {
+    async start({ dropDestinationData = false, ...own } = {}) {
       const body = migrationRequest(projectId, dropDestinationData);
+      if (Object.keys(own).length > 0) {
+        const request = { body: { ...body, ...own } };
+        const ownPath = `/api/linkspan/v1/groups/${projectId}/liveMigrations`;
+        return (await expectBody<{ _id: string }>(owner.post(ownPath, request)))._id;
+      }
       const request = { version: LATEST, body };
       return (await expectBody<{ _id: string }>(owner.post(path, request)))._id;
     },

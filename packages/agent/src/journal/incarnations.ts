@@ -68,6 +68,11 @@ export interface Incarnations {
    * carried out; those included that have ended.
    */
   destinations(): Namespace[];
+  /**
+   * True if another than that one has the name at the destination, or gets it by a rename that is still to
+   * be carried out; one that has ended included, while it is there.
+   */
+  isTaken(destination: Namespace, id: number): boolean;
   /** Forgets one that has ended and left nothing to do at the destination. */
   remove(id: number): void;
   addCopied(id: number, documents: number, bytes: number): void;
@@ -98,6 +103,11 @@ export function openIncarnations(db: DatabaseSync): Incarnations {
   const destinations = db.prepare(
     `SELECT dest_db AS db, dest_coll AS coll FROM incarnation WHERE dest_db IS NOT NULL
      UNION SELECT to_db, to_coll FROM structural_change WHERE to_db IS NOT NULL`,
+  );
+  const taken = db.prepare(
+    `SELECT 1 FROM incarnation WHERE dest_db = ?1 AND dest_coll = ?2 AND id <> ?3
+     UNION ALL
+     SELECT 1 FROM structural_change WHERE to_db = ?1 AND to_coll = ?2 AND incarnation <> ?3 LIMIT 1`,
   );
   const remove = db.prepare('DELETE FROM incarnation WHERE id = ?');
   const addCopied = db.prepare(
@@ -155,6 +165,7 @@ export function openIncarnations(db: DatabaseSync): Incarnations {
     },
     destinations: () =>
       destinations.all().map((row) => ({ db: String(row['db']), coll: String(row['coll']) })),
+    isTaken: (name, id) => taken.get(name.db, name.coll, id) !== undefined,
     remove(id) {
       remove.run(id);
       revision += 1;

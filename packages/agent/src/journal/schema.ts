@@ -67,6 +67,7 @@ CREATE INDEX incarnation_to_measure ON incarnation (state)
     AND unsupported IS NULL;
 CREATE INDEX incarnation_unsupported ON incarnation (id) WHERE unsupported IS NOT NULL;
 CREATE INDEX incarnation_not_created ON incarnation (id) WHERE dest_db IS NULL;
+CREATE INDEX incarnation_destination ON incarnation (dest_db, dest_coll);
 
 CREATE TABLE copy_range (
   incarnation INTEGER NOT NULL REFERENCES incarnation (id) ON DELETE CASCADE,

@@ -1,4 +1,6 @@
-import { isMigratable, type Namespace } from '@linkspan/contract/push/namespaces.ts';
+import { whyNotNamespace } from '@linkspan/contract/namespaces/destinationNames.ts';
+import { Selection } from '@linkspan/contract/namespaces/selection.ts';
+import type { Namespace } from '@linkspan/contract/push/namespaces.ts';
 import type { ClusterTime } from '../journal/clusterTime.ts';
 import type { Incarnation } from '../journal/incarnations.ts';
 import type { Journal } from '../journal/journal.ts';
@@ -25,31 +27,38 @@ const NOTHING: Applied = { renamed: [], restructured: [], touched: [], relist: f
  *
  * @param listedAt end of the last full listing, or null: collections that an event names first and
  *   that are not known may be older than tracking up to that time, and must then be copied
+ * @param selection what is not selected is not known, as if it were not there
  */
 export function applyEvent(
   journal: Journal,
   event: ChangeEvent,
   listedAt: ClusterTime | null,
+  selection: Selection = Selection.everything,
 ): Applied {
-  if (DOCUMENT_EVENTS.has(event.type)) return applyDocumentEvent(journal, event, listedAt);
+  if (DOCUMENT_EVENTS.has(event.type)) {
+    return applyDocumentEvent(journal, event, listedAt, selection);
+  }
   if (IGNORED_EVENTS.has(event.type)) return NOTHING;
   const gone: Touch = { name: event.namespace, madeAt: null };
   const made: Touch = { name: event.to ?? event.namespace, madeAt: event.time };
   switch (event.type) {
     case 'create':
-      return { ...applyCreate(journal, event), touched: [made] };
+      return { ...applyCreate(journal, event, selection), touched: [made] };
     case 'drop':
       return { ...applyDrop(journal, event), touched: [gone] };
     case 'rename':
-      return { ...applyRename(journal, event), touched: event.to === null ? [gone] : [gone, made] };
+      return {
+        ...applyRename(journal, event, selection),
+        touched: event.to === null ? [gone] : [gone, made],
+      };
     case 'dropDatabase':
       return { ...applyDropDatabase(journal, event), touched: [gone] };
     case 'createIndexes':
     case 'dropIndexes':
     case 'modify':
-      return applyRestructure(journal, event);
+      return applyRestructure(journal, event, selection);
     default:
-      return { ...NOTHING, relist: isMigratable(event.namespace) };
+      return { ...NOTHING, relist: selection.selects(event.namespace) };
   }
 }
 
@@ -57,8 +66,9 @@ function applyDocumentEvent(
   journal: Journal,
   event: ChangeEvent,
   listedAt: ClusterTime | null,
+  selection: Selection,
 ): Applied {
-  if (!isMigratable(event.namespace) || event.documentKey === null) return NOTHING;
+  if (!selection.selects(event.namespace) || event.documentKey === null) return NOTHING;
   const known = findFor(journal, event);
   const incarnation = known ?? addUnknown(journal, event, listedAt);
   const isOther =
@@ -100,8 +110,8 @@ function addUnknown(
   });
 }
 
-function applyCreate(journal: Journal, event: ChangeEvent): Applied {
-  if (!isMigratable(event.namespace)) return NOTHING;
+function applyCreate(journal: Journal, event: ChangeEvent, selection: Selection): Applied {
+  if (!selection.selects(event.namespace)) return NOTHING;
   const current = journal.incarnations.byName(event.namespace);
   if (current !== undefined) {
     if (event.time <= current.knownSince) return NOTHING;
@@ -131,7 +141,7 @@ function applyDrop(journal: Journal, event: ChangeEvent): Applied {
   return { ...NOTHING, renamed: [current.id] };
 }
 
-function applyRename(journal: Journal, event: ChangeEvent): Applied {
+function applyRename(journal: Journal, event: ChangeEvent, selection: Selection): Applied {
   if (event.to === null) return { ...NOTHING, relist: true };
   const moved = journal.incarnations.byName(event.namespace);
   const target = journal.incarnations.byName(event.to);
@@ -150,14 +160,20 @@ function applyRename(journal: Journal, event: ChangeEvent): Applied {
     end(journal, target, null);
     touched.push(target.id);
   }
-  if (!isMigratable(event.to)) {
+  if (!selection.selects(event.to)) {
     if (isMoved) {
       end(journal, moved, event.token);
       touched.push(moved.id);
     }
     return { ...NOTHING, renamed: touched };
   }
-  if (isMoved) {
+  const to = selection.destinationOf(event.to);
+  if (isMoved && !mayBeCalled(journal, selection, moved, to)) {
+    // Never over another collection: it ends there, and begins anew under a name that says why not.
+    end(journal, moved, event.token);
+    touched.push(moved.id);
+    addRenamedIn(journal, event, event.to);
+  } else if (isMoved) {
     journal.incarnations.update(moved.id, {
       source: event.to,
       // Some servers give a renamed collection another UUID; the next listing tells.
@@ -165,7 +181,7 @@ function applyRename(journal: Journal, event: ChangeEvent): Applied {
       knownSince: event.time,
       toReconcile: true,
     });
-    journal.structural.add({ incarnation: moved.id, kind: 'rename', to: event.to }, event.token);
+    journal.structural.add({ incarnation: moved.id, kind: 'rename', to }, event.token);
     touched.push(moved.id);
   } else {
     addRenamedIn(journal, event, event.to);
@@ -194,9 +210,26 @@ function addRenamedIn(journal: Journal, event: ChangeEvent, name: Namespace): vo
   });
 }
 
-function applyRestructure(journal: Journal, event: ChangeEvent): Applied {
+/** Whether a collection may get that name at the destination, as far as names of others are known. */
+function mayBeCalled(
+  journal: Journal,
+  selection: Selection,
+  { id }: Incarnation,
+  destination: Namespace,
+): boolean {
+  if (!selection.renames) return true;
+  return (
+    whyNotNamespace(destination) === null &&
+    selection.sourcesOf(destination).every((source) => {
+      const other = journal.incarnations.byName(source);
+      return other === undefined || other.id === id;
+    })
+  );
+}
+
+function applyRestructure(journal: Journal, event: ChangeEvent, selection: Selection): Applied {
   const current = findFor(journal, event);
-  if (current === undefined) return { ...NOTHING, relist: isMigratable(event.namespace) };
+  if (current === undefined) return { ...NOTHING, relist: selection.selects(event.namespace) };
   journal.incarnations.update(current.id, { toReconcile: true });
   return { ...NOTHING, restructured: [current.id] };
 }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MongoError } from 'mongodb';
+import type { Selection } from '@linkspan/contract/namespaces/selection.ts';
 import type { Incarnation } from '../journal/incarnations.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Pusher } from '../push/pusher.ts';
@@ -71,6 +72,8 @@ export interface EngineHooks {
 /** What all steps of one running migration share. */
 export interface MigrationContext {
   readonly id: string;
+  /** What is moved, and what it is called at the destination. */
+  readonly selection: Selection;
   readonly source: SourceConnection;
   readonly journal: Journal;
   readonly pusher: Pusher;

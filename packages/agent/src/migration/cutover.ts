@@ -166,14 +166,17 @@ export class Cutover {
         `the structure of the destination changed while it was compared: ${structure.changes.join('; ')}`,
       );
     }
-    const { journal, pusher, signal } = this.#context;
+    const { journal, pusher, selection, signal } = this.#context;
     const { namespaces } = await pusher.listing(signal);
     const there = new Set(namespaces.map((namespace) => namespaceKey(namespace)));
     const here = new Set<string>();
     for (const { source } of journal.incarnations.live()) {
-      here.add(namespaceKey(source));
-      if (!there.has(namespaceKey(source))) {
-        throw new CutoverFailedError(`${formatNamespace(source)} is missing at the destination`);
+      const destination = selection.destinationOf(source);
+      here.add(namespaceKey(destination));
+      if (!there.has(namespaceKey(destination))) {
+        throw new CutoverFailedError(
+          `${formatNamespace(destination)} is missing at the destination`,
+        );
       }
     }
     for (const namespace of namespaces) {

@@ -23,12 +23,12 @@ const NAMES_AT_ONCE = 500;
  * counts: the tracker has asked for the next listing.
  */
 export async function listSourceInto(context: MigrationContext): Promise<void> {
-  const { journal, lives, gate, source, signal, hooks, log } = context;
+  const { journal, lives, gate, source, selection, signal, hooks, log } = context;
   let touched: Namespace[];
   {
     using watch = lives.watchNames();
     const { namespaces, from, to } = await persist(context, 'listing the source', () =>
-      listSource(source, gate.position.time, 'names'),
+      listSource(source, gate.position.time, 'names', selection),
     );
     await hooks.afterSourceListing?.('all');
     await gate.waitFor(to, signal);
@@ -36,7 +36,8 @@ export async function listSourceInto(context: MigrationContext): Promise<void> {
     const live = Array.from(journal.incarnations.live(), (one) => one.source);
     const listed = namespaces.map(({ namespace }) => namespace);
     const seen = new Seen(namespaces, from);
-    touched = merge(context, watch, [...live, ...listed, ...watch.names()], seen, () =>
+    const touchedMeanwhile = watch.names().filter((name) => selection.selects(name));
+    touched = merge(context, watch, [...live, ...listed, ...touchedMeanwhile], seen, () =>
       journal.saveListedAt(to),
     );
     log.info({ listed: listed.length, touchedMeanwhile: touched.length }, 'source listed');

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Progress } from '@linkspan/contract/push/messages.ts';
+import { Selection } from '@linkspan/contract/namespaces/selection.ts';
+import type { Namespaces, Progress } from '@linkspan/contract/push/messages.ts';
 import { NO_TIME } from '../journal/clusterTime.ts';
 import { openJournal } from '../journal/journal.ts';
 import { TransientPushError } from '../push/transport.ts';
@@ -23,6 +24,8 @@ const TRUE_SOURCE = 'the source that the migration began with';
 
 export interface PausedDependencies {
   readonly migrationId: string;
+  /** What is moved; null: everything. */
+  readonly namespaces: Namespaces | null;
   /** With credentials. */
   readonly sourceUri: string;
   /** The journal's file; made if it is not there. */
@@ -71,6 +74,7 @@ async function trackFromJournal(deps: PausedDependencies, signal: AbortSignal): 
   const { log } = deps;
   const waiting = new Waiting();
   const problems: string[] = [];
+  const selection = new Selection(deps.namespaces);
   let at: Parameters<typeof measureIdle>[0] = { journal, waiting, ...unansweredSource(journal) };
 
   const connect = async (both: AbortSignal): Promise<SourceConnection> => {
@@ -96,6 +100,7 @@ async function trackFromJournal(deps: PausedDependencies, signal: AbortSignal): 
     at = parts;
     const context = {
       ...parts,
+      selection,
       log,
       signal: both,
       lives: new Lives(journal),

@@ -10,13 +10,16 @@ import type { IndexStage } from '../journal/journal.ts';
 import { PushRefusedError } from '../push/errors.ts';
 import { capOf } from '../source/capped.ts';
 import { type ListedNamespace, listNamed } from '../source/listing.ts';
+import { viewAtDestination } from '../source/views.ts';
 import { end } from './applyEvent.ts';
 import { type MigrationContext, MigrationFailedError, persist } from './context.ts';
+import { whyNotThere } from './destinationName.ts';
 import { expiresDocuments, wantedIndexes, wantedOptions } from './indexes.ts';
 import { describe, isSame, listNamesInto } from './listSourceInto.ts';
 import { requestRecopy } from './recopy.ts';
 
 const REFUSED_PAUSE_MS = 5000;
+const LOOK_AGAIN_MS = 5000;
 
 /** Collections that one listing serves: servers read their whole catalogue for it. */
 const AT_ONCE = 500;
@@ -56,6 +59,7 @@ export class Reconciler {
   readonly #refusals = new Map<number, string>();
   /** By incarnation, in milliseconds of a clock that only goes forward. */
   readonly #notBefore = new Map<number, number>();
+  #lookAgainAt = 0;
 
   constructor(context: MigrationContext) {
     this.#context = context;
@@ -102,12 +106,13 @@ export class Reconciler {
   async next(): Promise<boolean> {
     const { journal, lives, gate, source, signal, hooks, work } = this.#context;
     const postponed = [...this.#notBefore.keys()].filter((id) => this.isPostponed(id));
-    const begun = journal.pending
-      .toReconcile(postponed, AT_ONCE)
-      .map(({ id, source: namespace }): Begun => {
+    const waiting = journal.pending.toReconcile(postponed, AT_ONCE);
+    const begun = (waiting.length > 0 ? waiting : this.#unsupported()).map(
+      ({ id, source: namespace }): Begun => {
         const [names, structures] = [lives.nameChanges(id), lives.structureChanges(id)];
         return { id, namespace, names, structures };
-      });
+      },
+    );
     if (begun.length === 0) return false;
     const round = this.#round;
     const asked = begun.map(({ namespace }) => namespace);
@@ -123,7 +128,8 @@ export class Reconciler {
       if (lives.nameChanges(one.id) !== one.names) continue;
       const current = journal.incarnations.get(one.id);
       if (current === undefined) continue;
-      const found = seen.get(namespaceKey(one.namespace));
+      const listedNow = seen.get(namespaceKey(one.namespace));
+      const found = listedNow && this.#judge(current, listedNow);
       if (found !== undefined && isSame(current, found)) {
         if (found.unsupported === null) toPush.push({ ...one, found });
         else this.#settle({ ...one, found }, round);
@@ -138,6 +144,24 @@ export class Reconciler {
     await this.#push(toPush, round);
     work.notify();
     return true;
+  }
+
+  /** With the reason why it cannot have its name at the destination, if there is one. */
+  #judge(incarnation: Incarnation, found: ListedNamespace): ListedNamespace {
+    if (found.unsupported !== null) return found;
+    return { ...found, unsupported: whyNotThere(this.#context, incarnation, found) };
+  }
+
+  #destinationOf({ source, destination }: Incarnation): Namespace {
+    return destination ?? this.#context.selection.destinationOf(source);
+  }
+
+  /** Nothing tells that a view was dropped, so what cannot be moved is looked at again now and then. */
+  #unsupported(): Incarnation[] {
+    const now = performance.now();
+    if (now < this.#lookAgainAt) return [];
+    this.#lookAgainAt = now + LOOK_AGAIN_MS;
+    return this.#context.journal.pending.unsupported(AT_ONCE);
   }
 
   async #push(all: readonly Found[], round: number): Promise<void> {
@@ -158,7 +182,10 @@ export class Reconciler {
       if (this.#isRecopied(one)) return [];
       const incarnation = journal.incarnations.get(one.id);
       const isCurrent = incarnation !== undefined && lives.nameChanges(one.id) === one.names;
-      return isCurrent && !journal.structural.concerns(one.id) ? [{ one, incarnation }] : [];
+      if (!isCurrent || journal.structural.concerns(one.id)) return [];
+      // What has the name there may still have to be dropped or renamed.
+      const isTaken = journal.incarnations.isTaken(this.#destinationOf(incarnation), one.id);
+      return isTaken ? [] : [{ one, incarnation }];
     });
     const requests = ready.map(({ one, incarnation }) => this.#requestFor(one, incarnation));
     const answers = await this.#send(requests);
@@ -192,9 +219,13 @@ export class Reconciler {
   }
 
   #requestFor({ found }: Found, incarnation: Incarnation): ReconcileRequest {
-    const destination = incarnation.destination ?? incarnation.source;
+    const destination = this.#destinationOf(incarnation);
     const options = wantedOptions(found.options, this.#stage);
-    if (found.type === 'view') return { action: 'view', ...destination, options };
+    if (found.type === 'view') {
+      const { selection } = this.#context;
+      const there = viewAtDestination(selection, found.namespace, options);
+      return { action: 'view', ...destination, options: there };
+    }
     const indexes = wantedIndexes(found.indexes, incarnation.state, this.#stage);
     return { action: 'collection', ...destination, options, indexes };
   }
@@ -227,7 +258,7 @@ export class Reconciler {
     const [collated, capped] = [found.options['collation'] !== undefined, capOf(found.options)];
     journal.transaction(() => {
       journal.incarnations.update(id, {
-        destination: incarnation.destination ?? incarnation.source,
+        destination: this.#destinationOf(incarnation),
         collated,
         capped,
         expires: expiresDocuments(found.options, found.indexes),

@@ -1,3 +1,4 @@
+import { Selection } from '@linkspan/contract/namespaces/selection.ts';
 import type {
   MigrationWork,
   Progress,
@@ -122,6 +123,7 @@ function startSteps(
   const context: MigrationContext = {
     ...scope,
     id: deps.work.id,
+    selection: new Selection(deps.work.namespaces ?? null),
     pusher: deps.pusher,
     options,
     hooks: deps.hooks ?? {},

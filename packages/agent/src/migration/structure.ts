@@ -122,7 +122,9 @@ export class Structure {
       const incarnation = journal.incarnations.get(change.incarnation);
       const from = incarnation?.destination ?? null;
       try {
-        if (from !== null) await pusher.structure(requestFor(change, from), signal);
+        if (from !== null && !leavesNameAsItIs(change, from)) {
+          await pusher.structure(requestFor(change, from), signal);
+        }
       } catch (error) {
         if (!(error instanceof PushRefusedError)) throw error;
         this.#reconciler.postpone(change.incarnation, from, error.message);
@@ -161,6 +163,11 @@ export class Structure {
     lives.forget(id);
     this.#reconciler.succeeded(id);
   }
+}
+
+/** Two names of the source may be one at the destination. */
+function leavesNameAsItIs(change: StructuralChange, from: Namespace): boolean {
+  return change.kind === 'rename' && namespaceKey(change.to) === namespaceKey(from);
 }
 
 function requestFor(change: StructuralChange, from: Namespace): StructureRequest {

@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Selection } from '@linkspan/contract/namespaces/selection.ts';
+import { isMigratable, type Namespace } from '@linkspan/contract/push/namespaces.ts';
 import type { ClusterTime } from '../journal/clusterTime.ts';
 import { NO_TIME } from '../journal/clusterTime.ts';
 import {
@@ -7,7 +9,7 @@ import {
   type StreamBatch,
   openChangeStream,
 } from '../source/changeStream.ts';
-import { DOCUMENT_EVENTS, IGNORED_EVENTS } from '../source/events.ts';
+import { type ChangeEvent, DOCUMENT_EVENTS, IGNORED_EVENTS } from '../source/events.ts';
 import { type Applied, applyEvent } from './applyEvent.ts';
 import { type MigrationContext, isSourceFault, pauseAfter, persist } from './context.ts';
 
@@ -20,7 +22,7 @@ const READING = 'reading the change stream';
 /** What tracking needs of a running migration; a paused one has no more. */
 export type TrackingContext = Pick<
   MigrationContext,
-  'source' | 'journal' | 'gate' | 'lives' | 'work' | 'waiting' | 'log' | 'signal'
+  'selection' | 'source' | 'journal' | 'gate' | 'lives' | 'work' | 'waiting' | 'log' | 'signal'
 >;
 
 /**
@@ -95,11 +97,12 @@ export class Tracker {
   }
 
   #apply(batch: StreamBatch): void {
-    const { journal, gate, lives, work } = this.#context;
+    const { journal, gate, lives, work, selection } = this.#context;
     const listedAt = journal.state()?.listedAt ?? null;
     const applied = journal.transaction(() => {
       const results: Applied[] = [];
-      for (const event of batch.events) results.push(applyEvent(journal, event, listedAt));
+      for (const event of batch.events)
+        results.push(applyEvent(journal, event, listedAt, selection));
       journal.saveToken(batch.token, batch.position);
       return results;
     });
@@ -120,6 +123,7 @@ export class Tracker {
         if (incarnations.byName(event.namespace)?.expires === true) continue;
       }
       if (DOCUMENT_EVENTS.has(event.type) && isInternal(event.namespace.db)) continue;
+      if (isLeftOut(event, this.#context.selection)) continue;
       this.#lastWrite = event.time;
     }
   }
@@ -154,6 +158,18 @@ export class Tracker {
     this.#onRelist();
   }
 }
+
+/** True for what happens to collections that are not moved. */
+function isLeftOut({ namespace, to }: ChangeEvent, selection: Selection): boolean {
+  const isOut = ({ db, coll }: Namespace): boolean =>
+    coll === ''
+      ? isMigratable({ db, coll }) && !selection.maySelectIn(db)
+      : selection.leavesOut({ db, coll: coll.replace(BUCKETS, '') });
+  return isOut(namespace) && (to === null || isOut(to));
+}
+
+/** What the documents of a time series are kept in. */
+const BUCKETS = /^system\.buckets\./;
 
 /** Databases whose documents the server itself writes. */
 function isInternal(db: string): boolean {

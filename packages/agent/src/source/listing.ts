@@ -1,7 +1,8 @@
 import type { Binary, Document } from 'mongodb';
 import { fieldsOf, isExact, orderedDocument } from '@linkspan/contract/bson/ordered.ts';
 import { findElement } from '@linkspan/contract/bson/raw.ts';
-import { type Namespace, isMigratable } from '@linkspan/contract/push/namespaces.ts';
+import { Selection } from '@linkspan/contract/namespaces/selection.ts';
+import type { Namespace } from '@linkspan/contract/push/namespaces.ts';
 import { concurrently } from '@linkspan/contract/tasks/concurrently.ts';
 import type { ClusterTime } from '../journal/clusterTime.ts';
 import { timestampOf } from './changeStream.ts';
@@ -47,13 +48,15 @@ export async function listSource(
   source: SourceConnection,
   after: ClusterTime,
   what: 'names' | 'all' = 'all',
+  selection: Selection = Selection.everything,
 ): Promise<Listing> {
   const start = await source.run('admin', { ping: 1 });
   const databases = await source.client.db('admin').admin().listDatabases({ nameOnly: true });
   const namespaces: ListedNamespace[] = [];
   for (const { name } of databases.databases) {
-    if (!isMigratable({ db: name, coll: '' })) continue;
-    namespaces.push(...(await listDatabase(source, name, after, { indexes: what === 'all' })));
+    if (!selection.maySelectIn(name)) continue;
+    const indexes = what === 'all';
+    namespaces.push(...(await listDatabase(source, name, after, { indexes, selection })));
   }
   const end = await source.run('admin', { ping: 1 });
   return { from: start.time, to: end.time, namespaces };
@@ -79,7 +82,15 @@ async function listDatabase(
   source: SourceConnection,
   db: string,
   after: ClusterTime,
-  { colls, indexes }: { readonly colls?: readonly string[]; readonly indexes: boolean },
+  {
+    colls,
+    indexes,
+    selection = Selection.everything,
+  }: {
+    readonly colls?: readonly string[];
+    readonly indexes: boolean;
+    readonly selection?: Selection;
+  },
 ): Promise<ListedNamespace[]> {
   const infos = await readDocuments(source, db, {
     listCollections: 1,
@@ -91,7 +102,7 @@ async function listDatabase(
   for (const raw of infos) {
     const info = orderedDocument(raw);
     const namespace = { db, coll: String(info['name']) };
-    if (!isMigratable(namespace)) continue;
+    if (!selection.selects(namespace)) continue;
     const type = info['type'] === 'view' ? 'view' : 'collection';
     const options = Object.fromEntries(fieldsOf(info['options']));
     const unsupported = whyUnsupported(info['type'], options) ?? whyInexact(raw);

@@ -134,6 +134,7 @@ export class InProcessHost implements AsyncDisposable {
     const ended = trackWhilePaused(
       {
         migrationId: id,
+        namespaces: (await this.#workFor(id, stop.signal)).namespaces ?? null,
         sourceUri: this.#side.source.uri,
         journalPath: join(this.#journals, `${id}.sqlite`),
         log: LOG,

@@ -58,7 +58,10 @@ export function tell(kind: 'run' | 'paused', sourceUri: string, journalPath: str
           },
           stop.signal,
         )
-      : trackWhilePaused({ migrationId: 'm', sourceUri, journalPath, log, report }, stop.signal);
+      : trackWhilePaused(
+          { migrationId: 'm', namespaces: null, sourceUri, journalPath, log, report },
+          stop.signal,
+        );
   const ended = running.catch((error: unknown) => {
     if (!stop.signal.aborted) failures.push(String(error));
   });

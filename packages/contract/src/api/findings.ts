@@ -323,6 +323,42 @@ export const FINDINGS = {
     'The clocks of source and destination differ',
     'Let both follow a time server: TTL indexes expire documents by the clock of the cluster that they are on.',
   ),
+  NAMESPACES_COLLIDE: entry(
+    'error',
+    'source',
+    'Several namespaces would have one name at the destination',
+    'Rename one of them elsewhere, or exclude it.',
+  ),
+  DATABASES_DIFFER_BY_CASE: entry(
+    'error',
+    'source',
+    'The destination would have databases that differ by case only, of which a server has one',
+    'Rename one of them elsewhere, or exclude it.',
+  ),
+  DESTINATION_NAME_REFUSED: entry(
+    'error',
+    'source',
+    'A namespace would have a name at the destination that no server takes',
+    'Rename it to something else, or exclude it.',
+  ),
+  VIEW_ACROSS_DATABASES: entry(
+    'error',
+    'source',
+    'A view and what it reads would be in two databases',
+    'Rename both into one database, or exclude the view.',
+  ),
+  VIEW_WITHOUT_ITS_COLLECTION: entry(
+    'warning',
+    'source',
+    'A view reads what is not moved, and will find nothing there',
+    'Include what it reads, or exclude the view.',
+  ),
+  PATTERN_MATCHES_NOTHING: entry(
+    'warning',
+    'source',
+    'A pattern or rename means nothing that the source holds now',
+    'Correct it, unless that is still to come.',
+  ),
 } as const satisfies Record<string, FindingEntry>;
 
 export type FindingCode = keyof typeof FINDINGS;

@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox';
-import { Finding, LiveMigrationStatus, Progress, Throttle } from '../push/messages.ts';
+import { Finding, LiveMigrationStatus, Namespaces, Progress, Throttle } from '../push/messages.ts';
 import { closed, Id, Nullable, ReadOnly, Time } from './common.ts';
 
 const OptionalText = Type.Optional(Nullable(Type.String()));
@@ -64,8 +64,18 @@ export type ThrottleChange = Static<typeof ThrottleChange>;
 /** The longest window that can be asked for: a year. */
 const WindowHours = Type.Integer({ minimum: 1, maximum: 8760 });
 
-/** Body of Linkspan's own create: as in version 2024-05-30, with what Atlas has no field for. */
-export const CreateLiveMigrationOwn = Type.Object(
+const NamespacesRequest = Type.Object(
+  {
+    include: Type.Optional(Namespaces.properties.include),
+    exclude: Type.Optional(Namespaces.properties.exclude),
+    rename: Type.Optional(Namespaces.properties.rename),
+  },
+  closed,
+);
+export type NamespacesRequest = Static<typeof NamespacesRequest>;
+
+/** Body of Linkspan's own validate: as in version 2024-05-30, with what is to be moved. */
+export const ValidateLiveMigrationOwn = Type.Object(
   {
     ...CreateLiveMigration20240530.properties,
     /**
@@ -73,6 +83,16 @@ export const CreateLiveMigrationOwn = Type.Object(
      * false if absent.
      */
     blockSourceWrites: Type.Optional(Type.Boolean()),
+    namespaces: Type.Optional(Nullable(NamespacesRequest)),
+  },
+  closed,
+);
+export type ValidateLiveMigrationOwn = Static<typeof ValidateLiveMigrationOwn>;
+
+/** Body of Linkspan's own create: the same, with how it is to be moved. */
+export const CreateLiveMigrationOwn = Type.Object(
+  {
+    ...ValidateLiveMigrationOwn.properties,
     throttle: Type.Optional(Nullable(ThrottleChange)),
     windowHours: Type.Optional(WindowHours),
   },
@@ -174,6 +194,8 @@ export const LiveMigrationDetail = Type.Object(
     expires: Nullable(Time),
     failureReason: Nullable(Type.String()),
     finished: Nullable(Time),
+    /** What is moved and what it is called there; three empty lists: everything, under its own name. */
+    namespaces: Namespaces,
     /** Since when it is paused, or null. */
     paused: Nullable(Time),
     /**
@@ -244,6 +266,8 @@ export const LiveMigrationValidationDetail = Type.Object(
       ),
     ),
     finished: Nullable(Time),
+    /** What is to be moved, as in a live migration. */
+    namespaces: Namespaces,
   },
   closed,
 );

@@ -95,6 +95,25 @@ export const Source = Type.Object(
 );
 export type Source = Static<typeof Source>;
 
+const Pattern = Type.String({ minLength: 1, maxLength: 512 });
+
+/**
+ * Which namespaces a migration moves, and what they are called at the destination. Patterns and names are
+ * written as `namespaces/pattern.ts` reads them.
+ */
+export const Namespaces = Type.Object(
+  {
+    /** Empty: everything. */
+    include: Type.Array(Pattern, { maxItems: 1000 }),
+    /** Wins over `include`. */
+    exclude: Type.Array(Pattern, { maxItems: 1000 }),
+    /** A database to a database, or a namespace to a namespace, which wins. */
+    rename: Type.Array(Type.Object({ from: Pattern, to: Pattern }, closed), { maxItems: 1000 }),
+  },
+  closed,
+);
+export type Namespaces = Static<typeof Namespaces>;
+
 /** The most that a migration may push in a second; null: no limit. */
 export const Throttle = Type.Object(
   {
@@ -118,6 +137,8 @@ export const WorkItem = Type.Union([
       source: Source,
       /** As the migration would; absent before version 3. */
       blockSourceWrites: Type.Optional(Type.Boolean()),
+      /** Absent where all is to be moved under its own name, and before version 3. */
+      namespaces: Type.Optional(Namespaces),
     },
     closed,
   ),
@@ -130,6 +151,8 @@ export const WorkItem = Type.Union([
       cutoverAttempt: Count,
       /** Nothing is pushed while it is true; absent before version 2. */
       paused: Type.Optional(Type.Boolean()),
+      /** Never changes. Absent where all is moved under its own name, and before version 3. */
+      namespaces: Type.Optional(Namespaces),
       /** May change while it runs. Absent where there is no limit, and before version 3. */
       throttle: Type.Optional(Throttle),
       /** A cutover blocks the writes of the source first; absent before version 3. */

@@ -7,9 +7,10 @@
  * - 2: `paused` in work, MIGRATION_PAUSED, report of a paused migration, `destinationMs` of documents,
  *   rates and what follows them in progress, unlink. Agents of version 1 try a paused migration's push again
  *   until it goes on.
- * - 3: `throttle` and `blockSourceWrites` in work, THROTTLE among what holds a migration back, status of
- *   a migration, structures, `namesOnly` of listing, `order` and `after` of digest, key digests,
- *   source, size and probe of a validation.
+ * - 3: `throttle`, `blockSourceWrites` and `namespaces` in work, THROTTLE among what holds a migration back,
+ *   status of a migration, structures, `namesOnly` of listing, `order` and `after` of digest, key digests,
+ *   source, size and probe of a validation. Agents of version 2 are told of no throttle, and are not given
+ *   what has `namespaces`: they would move everything.
  *
  * A server speaks its own version and the one before; servers are upgraded first.
  */

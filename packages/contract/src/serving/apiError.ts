@@ -70,6 +70,19 @@ export function attributeError(
   });
 }
 
+/** The same for several attributes; the first one stands in the text. */
+export function attributeErrors(code: ApiErrorCode, fields: readonly FieldViolation[]): ApiError {
+  const { status, detail } = API_ERRORS[code];
+  const parameters = fields.slice(0, 1).map(({ field }) => field);
+  return new ApiError({
+    status,
+    code,
+    detail: formatDetail(detail, parameters),
+    parameters,
+    fields,
+  });
+}
+
 /** The recorded answer where an organization has no link. */
 export function linkNotFound(): ApiError {
   return new ApiError({ ...LINK_NOT_FOUND, parameters: null });

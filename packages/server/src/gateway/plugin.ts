@@ -148,7 +148,8 @@ export function createPlugin(context: GatewayContext, stop: () => void): Fastify
     });
     app.post('/work', asHost, async (request, reply) => {
       const message = readJson(WorkRequest, request.body);
-      return pollWork(context, principal(request), message, goneSignal(reply));
+      const version = Number(request.headers[VERSION_HEADER]);
+      return pollWork(context, principal(request), message, version, goneSignal(reply));
     });
     app.post('/validations/:id/report', asHost, async (request, reply) => {
       const report = readJson(ValidationReport, request.body);

@@ -1,6 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 
 import type {
+  Namespaces,
   Source,
   Throttle,
   WorkItem,
@@ -31,6 +32,7 @@ export async function pollWork(
   context: GatewayContext,
   { host, link }: HostPrincipal,
   request: WorkRequest,
+  version: number,
   gone: AbortSignal,
 ): Promise<WorkReply> {
   const deadline = performance.now() + request.waitSeconds * 1000;
@@ -43,25 +45,36 @@ export async function pollWork(
     if ((await migrationHosts.find(context.store.db, host.id))?.unlinked_at !== null) {
       throw new PushError('LINK_REFUSED', UNLINKED);
     }
-    const reply = await listWork(context, host.id);
+    const reply = await listWork(context, host.id, version);
     const left = deadline - performance.now();
     if (reply.revision !== request.knownRevision || left <= 0 || ended.aborted) return reply;
     await listening.wait(Math.min(left, LOOK_EVERY_MS), ended);
   }
 }
 
-async function listWork({ store }: GatewayContext, hostId: string): Promise<WorkReply> {
+/** What agents of a version do not know they are not told, or not given. */
+async function listWork(
+  { store }: GatewayContext,
+  hostId: string,
+  version: number,
+): Promise<WorkReply> {
+  const isKnown = version >= 3;
+  const isGiven = (row: { readonly namespaces: string | null }): boolean =>
+    isKnown || row.namespaces === null;
   const work: WorkItem[] = [];
   for (const row of await validations.listPendingOfHost(store.db, hostId)) {
+    if (!isGiven(row)) continue;
     const password = validations.openPassword(store.sealer, row);
     work.push({
       kind: 'validation',
       id: row.id,
       source: sourceOf(row, password),
-      ...(row.block_source_writes === 1 ? { blockSourceWrites: true } : {}),
+      ...(row.block_source_writes === 1 && isKnown && { blockSourceWrites: true }),
+      ...namespacesOf(row),
     });
   }
   for (const row of await liveMigrations.listActive(store.db, { host_id: hostId })) {
+    if (!isGiven(row)) continue;
     const password = liveMigrations.openPassword(store.sealer, row);
     const wanted = row.cutover_attempt > row.cutover_failed_attempt;
     work.push({
@@ -70,12 +83,17 @@ async function listWork({ store }: GatewayContext, hostId: string): Promise<Work
       source: sourceOf(row, password),
       cutoverAttempt: wanted ? row.cutover_attempt : 0,
       paused: row.paused_at !== null,
-      ...(row.block_source_writes === 1 ? { blockSourceWrites: true } : {}),
-      ...(row.throttle === null ? {} : { throttle: JSON.parse(row.throttle) as Throttle }),
+      ...(row.block_source_writes === 1 && isKnown && { blockSourceWrites: true }),
+      ...namespacesOf(row),
+      ...(row.throttle !== null && isKnown && { throttle: JSON.parse(row.throttle) as Throttle }),
     });
   }
   const revision = createHmac('sha256', REVISION_KEY).update(JSON.stringify(work)).digest('hex');
   return { revision, work };
+}
+
+function namespacesOf({ namespaces }: { readonly namespaces: string | null }) {
+  return namespaces === null ? {} : { namespaces: JSON.parse(namespaces) as Namespaces };
 }
 
 function sourceOf(row: { readonly source: string }, password: string | null): Source {

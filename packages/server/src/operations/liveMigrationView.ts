@@ -16,6 +16,7 @@ import { endOf, windowWarning } from '../domain/window.ts';
 import * as clusters from '../store/clusters.ts';
 import type { Executor } from '../store/executor.ts';
 import type { LiveMigrationRow } from '../store/schema.ts';
+import { keptNamespaces } from './migrationNamespaces.ts';
 
 export function isCuttingOver(row: LiveMigrationRow): boolean {
   return row.cutover_attempt > row.cutover_failed_attempt && row.status === 'WORKING';
@@ -83,6 +84,7 @@ export function toDetail(
     expires: end === null ? null : apiTime(timestamp(end)),
     failureReason: row.failure_reason,
     finished: row.finished_at === null ? null : apiTime(row.finished_at),
+    namespaces: keptNamespaces(row),
     paused: row.paused_at === null || !isActive(row) ? null : apiTime(row.paused_at),
     progress: shownProgress(state, now),
     progressReported: row.progress_at === null ? null : apiTime(row.progress_at),

@@ -23,12 +23,13 @@ import {
   toLiveMigration,
   whyNotReady,
 } from './liveMigrationView.ts';
+import { namespacesToKeep } from './migrationNamespaces.ts';
 import { type MigrationRequest, resolveRequest } from './migrationRequest.ts';
 
 /** What only Linkspan's own create has. */
 export type OwnSettings = Pick<
   CreateLiveMigrationOwn,
-  'blockSourceWrites' | 'throttle' | 'windowHours'
+  'blockSourceWrites' | 'namespaces' | 'throttle' | 'windowHours'
 >;
 
 /** Makes a live migration; its migration host takes it up with its next poll. */
@@ -41,6 +42,7 @@ export async function create(
 ): Promise<LiveMigration> {
   const { store, work } = context;
   const throttle = changedThrottle(null, own.throttle ?? null);
+  const namespaces = namespacesToKeep(own.namespaces);
   const id = newId();
   const row = await store.transaction(async (tx) => {
     const resolved = await resolveRequest(tx, groupId, body);
@@ -77,7 +79,7 @@ export async function create(
       finished_at: null,
       paused_at: null,
       canceled_at: null,
-      namespaces: null,
+      namespaces,
       throttle: throttle === null ? null : JSON.stringify(throttle),
       window_hours: own.windowHours ?? context.windowHours,
       window_began_at: null,
@@ -98,7 +100,8 @@ export async function create(
         sourceGroupId: source.projectId,
         sourceClusterName: source.clusterName,
         dropDestinationData: resolved.dropDestinationData,
-        ...(throttle === null ? {} : { throttle }),
+        ...(namespaces !== null && { namespaces: JSON.parse(namespaces) as unknown }),
+        ...(throttle !== null && { throttle }),
         ...(created.block_source_writes === 1 ? { blockSourceWrites: true } : {}),
       },
     });

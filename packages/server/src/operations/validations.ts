@@ -3,6 +3,7 @@ import type {
   Estimate,
   LiveMigrationValidation,
   LiveMigrationValidationDetail,
+  ValidateLiveMigrationOwn,
 } from '@linkspan/contract/api/liveMigrations.ts';
 import type { Finding, Source } from '@linkspan/contract/push/messages.ts';
 import type { Principal } from '../domain/access.ts';
@@ -13,6 +14,7 @@ import * as events from '../store/events.ts';
 import type { ValidationRow } from '../store/schema.ts';
 import * as validations from '../store/validations.ts';
 import { actorOf, type OperationContext } from './context.ts';
+import { keptNamespaces, namespacesToKeep } from './migrationNamespaces.ts';
 import { type MigrationRequest, resolveRequest } from './migrationRequest.ts';
 
 /** Asks the migration host to check what a migration of this request would meet. */
@@ -21,7 +23,9 @@ export async function create(
   principal: Principal,
   groupId: string,
   body: MigrationRequest,
+  own: Pick<ValidateLiveMigrationOwn, 'blockSourceWrites' | 'namespaces'> = {},
 ): Promise<LiveMigrationValidation> {
+  const namespaces = namespacesToKeep(own.namespaces);
   const { store, work } = context;
   const id = newId();
   const row = await store.transaction(async (tx) => {
@@ -42,8 +46,8 @@ export async function create(
       error_message: null,
       created_at: timestamp(),
       finished_at: null,
-      namespaces: null,
-      block_source_writes: 0,
+      namespaces,
+      block_source_writes: own.blockSourceWrites === true ? 1 : 0,
       estimate: null,
     };
     await validations.insert(tx, created);
@@ -86,6 +90,7 @@ export async function detail(
       action: actionOf(found.code),
     })),
     finished: row.finished_at === null ? null : apiTime(row.finished_at),
+    namespaces: keptNamespaces(row),
   };
 }
 

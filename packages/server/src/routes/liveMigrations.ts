@@ -8,6 +8,7 @@ import {
   LiveMigrationValidation,
   LiveMigrationValidationDetail,
   UpdateLiveMigration,
+  ValidateLiveMigrationOwn,
 } from '@linkspan/contract/api/liveMigrations.ts';
 import { FIRST_VERSION, LIVE_MIGRATION_VERSION } from '@linkspan/contract/api/versions.ts';
 import { type Endpoint, listOperation, operation } from '../http/endpoint.ts';
@@ -170,6 +171,27 @@ function linkspanEndpoints(context: OperationContext): Endpoint[] {
       handle: async ({ principal, params: { groupId }, body }) => {
         const { _id } = await liveMigrations.create(context, principal, groupId, body, body);
         return { body: await liveMigrations.detail(context, groupId, _id) };
+      },
+    }),
+    operation({
+      ...group,
+      operationId: 'validateLiveMigration',
+      summary: 'Check what a live migration would meet, with what it is to move',
+      method: 'POST',
+      path: `${PATH}/validate`,
+      role: 'ORG_OWNER',
+      status: 200,
+      versions: [
+        {
+          date: FIRST_VERSION,
+          body: ValidateLiveMigrationOwn,
+          response: LiveMigrationValidationDetail,
+        },
+      ],
+      prepareBody: dropEmptyAttributes,
+      handle: async ({ principal, params: { groupId }, body }) => {
+        const { _id } = await validations.create(context, principal, groupId, body, body);
+        return { body: await validations.detail(context, groupId, _id) };
       },
     }),
     operation({

@@ -241,3 +241,22 @@ test('C2: a migration to the same cluster waits for what a canceled one left und
   expect(await stored(), 'dropped after it had landed').toEqual([]);
   expect((await write).status).toBe(200);
 });
+
+test('an agent that knows no names is given nothing that has them: it would move everything', async () => {
+  const namespaces = { include: ['shop'], exclude: [], rename: [] };
+  const throttle = { bytesPerSecond: 5, documentsPerSecond: null };
+  const named = await push.makeMigration(host, {
+    namespaces: JSON.stringify(namespaces),
+    throttle: JSON.stringify(throttle),
+  });
+  const workOf = async (version: number): Promise<WorkReply['work']> => {
+    const headers = { [VERSION_HEADER]: String(version) };
+    const answer = await host.post('/work', { knownRevision: null, waitSeconds: 0 }, headers);
+    return (answer.json as unknown as WorkReply).work;
+  };
+  const given = (await workOf(PUSH_VERSION)).find((item) => item.id === named);
+  expect(given).toMatchObject({ namespaces, throttle });
+  const old = await workOf(2);
+  expect(old.map((item) => item.id)).toContain(id);
+  expect(old.map((item) => item.id)).not.toContain(named);
+});

@@ -212,15 +212,16 @@ test('each change of clusters, link and migrations is an event with who and what
   await change('validateGroupLiveMigrations', { groupId }, body, [
     ['LIVE_MIGRATION_VALIDATION_CREATED'],
   ]);
+  const names = { include: ['shop'], rename: [{ from: 'shop', to: 'store' }] };
+  const own = { ...body, namespaces: names };
+  await change('validateLiveMigration', { groupId }, own, [['LIVE_MIGRATION_VALIDATION_CREATED']]);
   const create = async () => {
     const created = [['LIVE_MIGRATION_CREATED']] as const;
     const made = await change('createGroupLiveMigration', { groupId }, body, created);
     const liveMigrationId = String(made['_id']);
     return { groupId, liveMigrationId };
   };
-  const first = await change('createLiveMigration', { groupId }, body, [
-    ['LIVE_MIGRATION_CREATED'],
-  ]);
+  const first = await change('createLiveMigration', { groupId }, own, [['LIVE_MIGRATION_CREATED']]);
   const firstId = String(first['_id']);
   const drop = { dropCopied: true };
   await change('cancelLiveMigration', { groupId, liveMigrationId: firstId }, drop, [
@@ -248,6 +249,7 @@ test('each change of clusters, link and migrations is an event with who and what
   await change('deleteOrgLiveMigrationLinkTokens', { orgId }, undefined, [
     ...removed.slice(0, 2),
     ['LIVE_MIGRATION_FAILED', two.liveMigrationId],
+    ['CLUSTER_IMPORT_VALIDATION_FAIL'],
     ['CLUSTER_IMPORT_VALIDATION_FAIL'],
     ...removed.slice(2),
   ]);

@@ -113,6 +113,7 @@ function bodyOf({ operationId }: Endpoint, groupId: string): unknown {
     createOrgServiceAccountAccessList: [{ ipAddress: '192.0.2.2' }],
     createGroupLiveMigration: migrationBody(groupId),
     createLiveMigration: migrationBody(groupId),
+    validateLiveMigration: migrationBody(groupId),
     updateLiveMigration: { windowHours: 500 },
     cancelLiveMigration: { dropCopied: true },
     validateGroupLiveMigrations: migrationBody(groupId),

@@ -51,6 +51,51 @@ test("Linkspan's own create takes throttle and window, and answers all that is k
   expect(refused.json).toMatchObject({ error: 400, parameters: ['throttle'] });
 });
 
+const names = {
+  include: ['shop', 'logs.*'],
+  exclude: ['*.tmp_?'],
+  rename: [{ from: 'shop', to: 'store' }],
+};
+
+test('names that cannot work are refused with each attribute, before anything is made', async () => {
+  for (const path of [own, `${own}/validate`]) {
+    const refused = await server.api.call('POST', path, {
+      body: {
+        ...migrationBody(groupId),
+        namespaces: { include: ['shop', '.x'], rename: [{ from: 'a.*', to: 'b' }] },
+      },
+    });
+    expect(refused.json).toMatchObject({
+      error: 400,
+      errorCode: 'INVALID_ATTRIBUTE',
+      parameters: ['namespaces.include[1]'],
+      badRequestDetail: {
+        fields: [{ field: 'namespaces.include[1]' }, { field: 'namespaces.rename[0].from' }],
+      },
+    });
+  }
+  const reserved = await create({ namespaces: { rename: [{ from: 'shop', to: 'admin' }] } });
+  expect(reserved.text).toContain('is reserved');
+  const notMoved = { exclude: ['shop'], rename: [{ from: 'shop', to: 'store' }] };
+  expect((await create({ namespaces: notMoved })).text).toContain('shop is not selected');
+  expect((await server.api.call('GET', own)).json).toMatchObject({ totalCount: 0 });
+});
+
+test('names are kept with a migration and a validation, and shown', async () => {
+  expect((await create({ namespaces: names })).json).toMatchObject({ namespaces: names });
+  const path = `${own}/validate`;
+  const body = { ...migrationBody(groupId), namespaces: { include: ['shop'] } };
+  const made = await server.api.call('POST', path, { body });
+  expect(made.status).toBe(200);
+  expect(made.json).toMatchObject({
+    findings: [],
+    namespaces: { include: ['shop'], exclude: [], rename: [] },
+    status: 'PENDING',
+  });
+  const again = await server.api.call('GET', `${path}/${textOf(made, '_id')}`);
+  expect(again.json).toEqual(made.json);
+});
+
 test('the throttle is changed attribute by attribute, and null takes it away', async () => {
   const id = textOf(await create(), '_id');
   const throttleAfter = async (throttle: unknown) =>

@@ -1,4 +1,4 @@
-import type { Finding } from '@linkspan/contract/push/messages.ts';
+import type { Finding, Namespaces } from '@linkspan/contract/push/messages.ts';
 import { finding } from '@linkspan/contract/api/findings.ts';
 import type { SourceConnection } from '../connection.ts';
 import type { SourceFacts } from '../identity.ts';
@@ -8,6 +8,8 @@ import type { ListedNamespace } from '../listing.ts';
 export interface Validated {
   /** With credentials. */
   readonly uri: string;
+  /** What is to be moved; null: everything, under its own name. */
+  readonly namespaces: Namespaces | null;
   /** Where the journal of the migration will be. */
   readonly stateDirectory: string;
   /**
@@ -21,7 +23,10 @@ export interface Validated {
 export interface Inspected extends Validated {
   readonly source: SourceConnection;
   readonly facts: SourceFacts;
+  /** What is to be moved. */
   readonly listed: readonly ListedNamespace[];
+  /** That, and what is left out. */
+  readonly everything: readonly ListedNamespace[];
   /** Bytes of documents of all that is listed. */
   readonly dataBytes: number;
   /** How long the copy may take, or null where that cannot be told. */

@@ -1,4 +1,5 @@
 import { finding } from '@linkspan/contract/api/findings.ts';
+import { Selection } from '@linkspan/contract/namespaces/selection.ts';
 import type { Finding, ValidationReport } from '@linkspan/contract/push/messages.ts';
 import { NO_TIME } from '../../journal/clusterTime.ts';
 import { type SourceConnection, connectSource, hostsOf } from '../connection.ts';
@@ -11,6 +12,7 @@ import { checkClock, clockOffset } from './clock.ts';
 import { checkContents } from './contents.ts';
 import { checkEncryption } from './encryption.ts';
 import { documentBytesPerSecond, measureSource } from './estimate.ts';
+import { checkNames } from './names.ts';
 import { checkOplog } from './oplog.ts';
 import { checkReads, checkTransactions } from './privileges.ts';
 import { findUnreachable } from './reachability.ts';
@@ -29,6 +31,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   'change stream': checkChangeStream,
   reads: checkReads,
   'what is there': checkContents,
+  names: checkNames,
   'open transactions': checkTransactions,
   'write block': checkWriteBlock,
   'users and roles': checkUsersAndRoles,
@@ -81,7 +84,9 @@ async function inspect(
     return failed(finding('SOURCE_STANDALONE', `${hostsOf(validated.uri)} has no oplog.`));
   }
   const listing = await list(source);
-  const { listed } = listing;
+  const { listed: everything } = listing;
+  const selection = new Selection(validated.namespaces);
+  const listed = everything.filter(({ namespace }) => selection.selects(namespace));
   const { compression, bytes, ...size } = await measureSource(source, listed);
   const wireBytesPerSecond = await measureLink();
   const linkBytesPerSecond =
@@ -90,11 +95,19 @@ async function inspect(
       : documentBytesPerSecond(compression, wireBytesPerSecond);
   const paces = [size.readBytesPerSecond, linkBytesPerSecond].filter((pace) => pace !== null);
   const copySeconds = paces.length === 0 ? null : Math.ceil(bytes / Math.min(...paces));
-  const inspected = { ...validated, source, facts, listed, dataBytes: bytes, copySeconds };
+  const inspected = {
+    ...validated,
+    source,
+    facts,
+    listed,
+    everything,
+    dataBytes: bytes,
+    copySeconds,
+  };
   const found = await runChecks(CHECKS, inspected);
   return {
     findings: [...listing.findings, ...found].toSorted((a, b) => rank(a) - rank(b)).slice(0, 1000),
-    namespaces: listed.map(({ namespace }) => ({ ...namespace })),
+    namespaces: listed.map(({ namespace }) => ({ ...selection.destinationOf(namespace) })),
     dataBytes: bytes,
     source: {
       mongoDBVersion: facts.mongoDBVersion,

@@ -10,6 +10,7 @@ import {
   type OwnOptions,
   throttleOf,
 } from '../../migrationOptions.ts';
+import { namespaceOptions, type NamespaceOptions, namespacesOf } from '../../namespaceOptions.ts';
 import { print, table } from '../../output.ts';
 import { Session } from '../../session.ts';
 import { confirm } from '../../terminal.ts';
@@ -17,17 +18,19 @@ import { confirm } from '../../terminal.ts';
 /** `liveMigrations create` */
 export function addLiveMigrationsCreate(parent: Command): void {
   const command = migrationCommand(parent.command('create'));
-  limitOptions(command, '')
+  namespaceOptions(limitOptions(command, ''))
     .option(
       '--blockSourceWrites',
       'let the cutover block the writes of the source, where agent.yaml allows it',
     )
     .description('Start a live migration from a source to a destination cluster.')
-    .action(async (options: MigrationOptions & OwnOptions) => {
+    .action(async (options: MigrationOptions & NamespaceOptions & OwnOptions) => {
       await using session = new Session(options);
+      const namespaces = namespacesOf(options);
       const throttle = throttleOf(options);
       const own = {
         ...(options.blockSourceWrites === true ? { blockSourceWrites: true } : {}),
+        ...(namespaces === undefined ? {} : { namespaces }),
         ...(throttle === undefined ? {} : { throttle }),
       };
       const body = await migrationBody(options, session.projectId);

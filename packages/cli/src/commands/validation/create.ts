@@ -7,6 +7,7 @@ import type { Command } from 'commander';
 
 import { UnsuccessfulError } from '../../exitCodes.ts';
 import { migrationBody, migrationCommand, type MigrationOptions } from '../../migrationOptions.ts';
+import { namespaceOptions, type NamespaceOptions, namespacesOf } from '../../namespaceOptions.ts';
 import { print } from '../../output.ts';
 import { poll } from '../../poll.ts';
 import { Session } from '../../session.ts';
@@ -14,16 +15,25 @@ import { validationLines, validationTable } from '../../validationView.ts';
 
 /** `liveMigrations validation create` */
 export function addValidationCreate(parent: Command): void {
-  migrationCommand(parent.command('create'))
+  namespaceOptions(migrationCommand(parent.command('create')))
     .description('Check whether a live migration can be made, without making it.')
     .option('-w, --watch', 'wait for the result; exit code 4 if it failed')
-    .action(async (options: MigrationOptions & { watch?: true }) => {
+    .action(async (options: MigrationOptions & NamespaceOptions & { watch?: true }) => {
       await using session = new Session(options);
       const { projectId } = session;
       const body = await migrationBody(options, projectId);
-      const path = `${ATLAS_V2}/groups/${projectId}/liveMigrations/validate`;
-      const request = { version: LIVE_MIGRATION_VERSION, body };
-      const created = await session.call<LiveMigrationValidation>('POST', path, request);
+      const namespaces = namespacesOf(options);
+      const path = `/groups/${projectId}/liveMigrations/validate`;
+      // What Atlas has a field for goes the way of Atlas.
+      const created =
+        namespaces === undefined
+          ? await session.call<LiveMigrationValidation>('POST', ATLAS_V2 + path, {
+              version: LIVE_MIGRATION_VERSION,
+              body,
+            })
+          : await session.call<LiveMigrationValidationDetail>('POST', LINKSPAN_V1 + path, {
+              body: { ...body, namespaces },
+            });
       if (options.watch !== true) {
         print(session.output, created, () => validationTable(created));
         return;
