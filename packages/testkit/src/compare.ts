@@ -217,9 +217,14 @@ function digest(raw: Buffer): string {
 
 /** What a `mongod` does not list, because it is what absence means: SecantusDB lists what was asked for. */
 function withoutDefaults({ validator, collation, ...rest }: Document): Document {
-  const isNone = validator === undefined || Object.keys(validator as Document).length === 0;
-  const isSimple = collation === undefined || (collation as Document)['locale'] === 'simple';
-  return { ...rest, ...(!isNone && { validator }), ...(!isSimple && { collation }) };
+  const isNone = fieldsOf(validator).length === 0;
+  const { locale = 'simple' } = Object.fromEntries(fieldsOf(collation));
+  const others = Object.entries(rest).filter(([, value]) => value !== false);
+  return {
+    ...Object.fromEntries(others),
+    ...(!isNone && { validator }),
+    ...(locale !== 'simple' && { collation }),
+  };
 }
 
 /** With types; the order of the fields at the top is the server's own business. */

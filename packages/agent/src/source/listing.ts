@@ -143,7 +143,8 @@ async function listIndexes(
     });
     const indexes = listed
       .map((raw) => orderedDocument(raw))
-      .filter((index) => index['name'] !== '_id_')
+      // The key of a clustered collection is one of its options.
+      .filter(({ name, clustered }) => name !== '_id_' && Number(clustered ?? 0) === 0)
       .map((index) => Object.fromEntries(Object.entries(index).filter(([name]) => name !== 'ns')));
     const inexact = listed.find((raw) => !isExact(raw));
     if (inexact === undefined) return { indexes, unsupported: null };

@@ -19,7 +19,7 @@ import { findEntries, findEntry, isEmpty, listIndexes, type CatalogEntry } from 
 import { fixedDifference, normaliseOptions, optionChanges } from './collectionOptions.ts';
 import type { Destination } from './destination.ts';
 import { DestinationRefusedError, StructureRefusedError } from './errors.ts';
-import { normaliseIndex, planIndexes, type IndexPlan } from './indexSpecs.ts';
+import { isBuiltIn, normaliseIndex, planIndexes, type IndexPlan } from './indexSpecs.ts';
 
 /** Of {@link reconcileAll}: commands under way at the destination. */
 const AT_ONCE = 8;
@@ -117,7 +117,9 @@ class Structure {
   async collection(request: ReconcileCollection): Promise<void> {
     const where = formatNamespace(request);
     const options = normaliseOptions(request.options, where);
-    const indexes = request.indexes.map((spec) => normaliseIndex(spec, where));
+    const indexes = request.indexes
+      .filter((spec) => !isBuiltIn(spec))
+      .map((spec) => normaliseIndex(spec, where));
     let entry = await this.#find(request);
     if (entry !== null && (await this.#isToReplace(request, entry, options))) {
       await this.#drop(request);
