@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeTestClock } from '@linkspan/testkit/clock.ts';
@@ -107,7 +108,8 @@ async function keepLogs({ pair }: Target, history: History, directory: string): 
     destination: pair.destination.logFile,
   };
   for (const [name, file] of Object.entries(logs)) {
-    if (file !== null) await copyFile(file, join(directory, `${name}.log`));
+    // One that could not be started again has left nothing.
+    if (file !== null && existsSync(file)) await copyFile(file, join(directory, `${name}.log`));
   }
   await writeFile(join(directory, 'structure.log'), String(history));
   return directory;

@@ -20,10 +20,25 @@ const kills: readonly Fault[] = VICTIMS.map((name) => ({
   isPossible: (target) => isOurs(target, name),
   async strike(target) {
     const victim = victimOf(target, name);
+    if (name === 'source' || name === 'destination') await persistStructure(target.pair[name]);
     await victim.kill();
     return () => victim.restart();
   },
 }));
+
+/**
+ * SecantusDB loses options and indexes that it has acknowledged, also with `j: true`, unless a document
+ * was written durably since; a mongod does not.
+ */
+async function persistStructure(mongodb: MongoDB): Promise<void> {
+  if (mongodb.server !== 'SecantusDB') return;
+  await mongodb
+    .client()
+    .db('admin')
+    .command({ fsync: 1 })
+    // It may just be without a primary.
+    .catch(() => undefined);
+}
 
 const stops: readonly Fault[] = VICTIMS.map((name) => ({
   kind: `SIGSTOP of the ${name}`,

@@ -185,7 +185,8 @@ async function migrate(
   const { work: item } = run;
   const uri = sourceUri(config.projects, item.source);
   using claim = await writeBlocks.claim(item);
-  const pusher = new PusherOverHttp(transport, link, item.id);
+  const mode = run.wasFenced() ? { unlessInUse: true } : {};
+  const pusher = new PusherOverHttp(transport, link, item.id, mode);
   try {
     await runMigration(
       {

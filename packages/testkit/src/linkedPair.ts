@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -103,9 +103,12 @@ export async function startLinkedPair(options: LinkedPairOptions = {}): Promise<
   const config = join(side.directory, 'agent.yaml');
   await writeFile(config, agentConfiguration(side.sourceUri, options.allowWriteBlock === true));
   const stateDir = options.agentStateDir ?? join(side.directory, 'agent');
+  const directory = join(side.directory, 'agent-process');
+  await mkdir(directory);
   const agent = resources.use(
     await startAgent({
       args: ['--config', config, '--state-dir', stateDir],
+      directory,
       env: { ...options.agentEnv, LINKSPAN_LINK_TOKEN: side.linkToken },
     }),
   );

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Selection } from '@linkspan/contract/namespaces/selection.ts';
 import type {
   MigrationWork,
@@ -43,6 +44,7 @@ import type { WriteBlock } from './writeBlock.ts';
 const REPORT_MS = 1000;
 
 const NOTHING_WANTED = { verify: 0, repair: 0 };
+const OPENING = 'opening the push session';
 
 export interface RunnerDependencies {
   readonly work: MigrationWork;
@@ -97,10 +99,23 @@ async function runFromJournal(deps: RunnerDependencies, signal: AbortSignal): Pr
   using journal = openJournal(deps.journalPath, deps.work.id);
   const { pusher, log } = deps;
   const scope = { journal, log, waiting: new Waiting() };
-  await pusher.open(signal);
-  log.info({}, 'push session opened');
   await using resources = new AsyncDisposableStack();
   const idle = { ...scope, ...unansweredSource(journal) };
+  const measureOpening = (): Progress => {
+    const reason =
+      pusher.waiting ??
+      'the destination has not answered, or what an earlier session wrote there has not ended';
+    scope.waiting.set(OPENING, `${OPENING}: ${reason}`);
+    return measureIdle(idle);
+  };
+  await untilFirst<unknown>(signal, (both) => [
+    pusher.open(both),
+    sleep(REPORT_MS, undefined, { signal: both }).then(() =>
+      reportTo(pusher, measureOpening, both),
+    ),
+  ]);
+  scope.waiting.clear(OPENING);
+  log.info({}, 'push session opened');
   const source = await untilFirst<SourceConnection>(signal, (both) => [
     begin({ ...scope, signal: both }, journal, deps.sourceUri).then((connected) =>
       resources.use(connected),

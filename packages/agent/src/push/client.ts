@@ -4,6 +4,7 @@ import {
   RegisterHostReply,
   WorkReply,
   type Inventory,
+  type OpenSession,
   type Progress,
   type RegisterHost,
   type ValidationReport,
@@ -18,6 +19,7 @@ import {
   MigrationEndedError,
   MigrationPausedError,
   PushRefusedError,
+  SessionFencedError,
 } from './errors.ts';
 import { PushAnswerError, TransientPushError, type PushTransport } from './transport.ts';
 
@@ -106,9 +108,18 @@ export class HostClient {
   }
 
   /** @throws {MigrationEndedError} {@link MigrationPausedError} too */
-  async openSession(migrationId: string, signal: AbortSignal): Promise<OpenSessionReply> {
+  async reportWaiting(migrationId: string, progress: Progress, signal: AbortSignal): Promise<void> {
+    await this.#post(`/migrations/${migrationId}/waiting`, progress, null, signal);
+  }
+
+  /** @throws {MigrationEndedError} {@link SessionFencedError} {@link MigrationPausedError} too */
+  async openSession(
+    migrationId: string,
+    message: OpenSession,
+    signal: AbortSignal,
+  ): Promise<OpenSessionReply> {
     const path = `/migrations/${migrationId}/sessions`;
-    return await this.#post(path, {}, OpenSessionReply, signal, OPEN_TIMEOUT_MS);
+    return await this.#post(path, message, OpenSessionReply, signal, OPEN_TIMEOUT_MS);
   }
 
   #post<S extends TSchema | null>(
@@ -147,8 +158,9 @@ export function finalError(error: PushAnswerError): Error {
     case 'LINK_TOKEN_REFUSED':
       return new LinkRefusedError(error.message);
     case 'MIGRATION_NOT_ACTIVE':
-    case 'SESSION_FENCED':
       return new MigrationEndedError(error.message);
+    case 'SESSION_FENCED':
+      return new SessionFencedError(error.message);
     case 'MIGRATION_PAUSED':
       return new MigrationPausedError(error.message);
     case 'DIGEST_CURSOR_LOST':

@@ -3,9 +3,17 @@ export class LinkRefusedError extends Error {
   override readonly name = 'LinkRefusedError';
 }
 
-/** The migration has ended at the server, or a newer session of it was opened elsewhere. Final. */
+/** The migration has ended at the server. Final. */
 export class MigrationEndedError extends Error {
-  override readonly name = 'MigrationEndedError';
+  override readonly name: string = 'MigrationEndedError';
+}
+
+/**
+ * A newer session of the migration was opened by another process (invariant I5). The same runner must
+ * not go on; a later one may, once that process has gone.
+ */
+export class SessionFencedError extends MigrationEndedError {
+  override readonly name: string = 'SessionFencedError';
 }
 
 /** The migration is paused: nothing is pushed until the server wants it again. The journal is kept. */

@@ -14,6 +14,7 @@ import {
   StructuresReply,
   type Complete,
   type CutoverFailed,
+  type OpenSession,
   type OpenSessionReply,
   type Progress,
 } from '@linkspan/contract/push/messages.ts';
@@ -23,9 +24,10 @@ import type {
   StructureRequest,
 } from '@linkspan/contract/push/structure.ts';
 import { SESSION_HEADER } from '@linkspan/contract/push/version.ts';
-import { deserialize, serialize, type Binary, type Document } from 'bson';
+import { serialize, type Document } from 'bson';
 
 import { Backoff } from './backoff.ts';
+import { readBson, readDigestReply, readKeyDigestReply } from './bsonReplies.ts';
 import {
   finalError,
   hostAuthorization,
@@ -47,7 +49,8 @@ const SMALLEST_PIECE = 64 * 1024;
 
 const BSON = 'application/bson';
 const TIMEOUT_MS = 30_000;
-const DOCUMENTS_TIMEOUT_MS = 2 * 60_000;
+/** What buffers of sockets hold takes so long over a link of 20 KB a second. */
+const DOCUMENTS_TIMEOUT_MS = 4 * 60_000;
 const DIGEST_TIMEOUT_MS = 5 * 60_000;
 const CLOSE_TIMEOUT_MS = 2000;
 
@@ -75,6 +78,7 @@ export class PusherOverHttp implements Pusher {
   readonly #host: HostClient;
   readonly #authorization: string;
   readonly #migrationId: string;
+  readonly #mode: OpenSession;
   readonly #closing = new AbortController();
   readonly #waiting = new Map<symbol, TransientPushError>();
   #session: Session | null = null;
@@ -83,7 +87,14 @@ export class PusherOverHttp implements Pusher {
   #ended: Error | null = null;
   #bytesSent = 0;
 
-  constructor(transport: PushTransport, credentials: HostCredentials, migrationId: string) {
+  /** @param mode how sessions are opened: see {@link OpenSession} */
+  constructor(
+    transport: PushTransport,
+    credentials: HostCredentials,
+    migrationId: string,
+    mode: OpenSession = {},
+  ) {
+    this.#mode = mode;
     this.#transport = transport;
     this.#host = new HostClient(transport, credentials);
     this.#authorization = hostAuthorization(credentials);
@@ -147,12 +158,30 @@ export class PusherOverHttp implements Pusher {
   }
 
   keyDigests(request: KeyDigestRequest, signal: AbortSignal): Promise<KeyDigestReply> {
-    const read = (answer: Buffer) => ({ documents: describedOf(readBson(answer, 'keyDigests')) });
-    return this.#callBson('keyDigests', request, DIGEST_TIMEOUT_MS, read, signal);
+    return this.#callBson('keyDigests', request, DIGEST_TIMEOUT_MS, readKeyDigestReply, signal);
   }
 
-  report(progress: Progress, signal: AbortSignal): Promise<void> {
-    return this.#callJson('report', progress, signal);
+  /** While there is no session, because the destination does not answer, it is told all the same. */
+  async report(progress: Progress, signal: AbortSignal): Promise<void> {
+    const either = AbortSignal.any([signal, this.#closing.signal]);
+    await this.#persist(either, async (attempt) => {
+      if (this.#ended !== null) throw this.#ended;
+      const session = this.#session;
+      try {
+        if (session !== null) {
+          const headers = { ...this.#headers(session), 'content-type': 'application/json' };
+          const request = { headers, body: JSON.stringify(progress), timeoutMs: TIMEOUT_MS };
+          const path = `/sessions/${session.sessionId}/report`;
+          await attempt(() => this.#transport.post(path, { ...request, signal: either }));
+          return;
+        }
+        this.#sessionFor(this.#closing.signal).catch(() => undefined);
+        await attempt(() => this.#host.reportWaiting(this.#migrationId, progress, either));
+      } catch (error) {
+        if (!(error instanceof PushAnswerError)) throw this.#finally(error as Error);
+        this.#endSession(error, session);
+      }
+    });
   }
 
   complete(message: Complete, signal: AbortSignal): Promise<void> {
@@ -228,14 +257,19 @@ export class PusherOverHttp implements Pusher {
           });
         } catch (error) {
           if (!(error instanceof PushAnswerError)) throw error;
-          // A session that this pusher has replaced meanwhile is fenced by its own successor.
-          const isOwn = error.code === 'SESSION_FENCED' && this.#session !== session;
-          if (error.code !== 'SESSION_UNKNOWN' && !isOwn) throw this.#finally(finalError(error));
-          // Whoever notices first forgets it; the others find the new one, or its opening.
-          if (this.#session === session) this.#session = null;
+          this.#endSession(error, session);
         }
       }
     });
+  }
+
+  /** @throws what the answer means, unless another session may be opened */
+  #endSession(error: PushAnswerError, session: Session | null): void {
+    // A session that this pusher has replaced meanwhile is fenced by its own successor.
+    const isOwn = error.code === 'SESSION_FENCED' && this.#session !== session;
+    if (error.code !== 'SESSION_UNKNOWN' && !isOwn) throw this.#finally(finalError(error));
+    // Whoever notices first forgets it; the others find the new one, or its opening.
+    if (this.#session === session) this.#session = null;
   }
 
   /** One opening for all callers; each waits for it no longer than its own signal allows. */
@@ -261,7 +295,7 @@ export class PusherOverHttp implements Pusher {
     const { signal } = this.#closing;
     try {
       const reply = await this.#persist(signal, (attempt) =>
-        attempt(() => this.#host.openSession(this.#migrationId, signal)),
+        attempt(() => this.#host.openSession(this.#migrationId, this.#mode, signal)),
       );
       this.#session = { ...reply, lanes: new Map() };
       return this.#session;
@@ -309,30 +343,4 @@ export class PusherOverHttp implements Pusher {
     if (isEnd) this.#ended ??= error;
     return error;
   }
-}
-
-/** Values keep their number types, by which options and indexes are compared. */
-function readBson(answer: Buffer, path: string): Document {
-  try {
-    return deserialize(answer, { promoteValues: false });
-  } catch (error) {
-    throw new TransientPushError(`the answer to ${path} is not one of a Linkspan server`, 0, error);
-  }
-}
-
-function readDigestReply(answer: Buffer): DigestReply {
-  const reply = readBson(answer, 'digest');
-  return {
-    cursor: reply['cursor'] as string | null,
-    count: Number(reply['count']),
-    equal: reply['equal'] as boolean,
-    documents: describedOf(reply),
-  };
-}
-
-function describedOf({ documents }: Document): DigestReply['documents'] {
-  return (documents as { key: Binary; hash: Binary }[]).map(({ key, hash }) => ({
-    key: key.value(),
-    hash: hash.value(),
-  }));
 }

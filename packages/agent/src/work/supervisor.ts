@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
 import type {
   MigrationWork,
   Throttle,
@@ -8,13 +10,20 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 
 import { Backoff } from '../push/backoff.ts';
-import { LinkRefusedError, MigrationEndedError, MigrationPausedError } from '../push/errors.ts';
+import {
+  LinkRefusedError,
+  MigrationEndedError,
+  MigrationPausedError,
+  SessionFencedError,
+} from '../push/errors.ts';
 
 /** What a running migration is told while it runs. */
 export interface MigrationRun {
   readonly work: MigrationWork;
   /** The number of the cutover attempt that is wanted now, or 0. */
   cutoverAttempt(): number;
+  /** True once a newer push session of another process has stopped it. */
+  wasFenced(): boolean;
   /** What it may push in a second now; null: as much as it can. */
   throttle(): Throttle | null;
   /** Calls the listener whenever the wanted work of this migration changed. */
@@ -29,8 +38,17 @@ export interface SupervisorOptions {
   /** Comes back when the server has the report. */
   readonly validate: (work: ValidationWork, signal: AbortSignal) => Promise<void>;
   readonly log: Logger;
+  /** How long a runner that was fenced waits at least before it looks again, in milliseconds. */
+  readonly fencedPauseMs?: number;
   /** The link was refused to one piece of work, so all of it has to stop. */
   readonly onRefused: (error: LinkRefusedError) => void;
+}
+
+/** Longer than the server takes a session that does not report for one in use. */
+const FENCED_PAUSE_MS = 30_000;
+
+class TakenOverError extends Error {
+  override readonly name = 'TakenOverError';
 }
 
 interface Task {
@@ -104,22 +122,35 @@ export class Supervisor {
       return { paused: true, stop, done, update: () => undefined };
     }
     let current = item;
+    let wasFenced = false;
     const listeners = new Set<() => void>();
     const run: MigrationRun = {
       work: item,
       cutoverAttempt: () => current.cutoverAttempt,
+      wasFenced: () => wasFenced,
       throttle: () => current.throttle ?? null,
       onWork(listener) {
         listeners.add(listener);
         return () => listeners.delete(listener);
       },
     };
-    const { migrate } = this.#options;
+    const { migrate, fencedPauseMs = FENCED_PAUSE_MS } = this.#options;
+    const attempt = async (): Promise<void> => {
+      try {
+        await migrate(run, stop.signal);
+      } catch (error) {
+        if (!(error instanceof SessionFencedError) || stop.signal.aborted) throw error;
+        wasFenced = true;
+        log.error({ reason: error.message }, 'another process took over: looking again later');
+        await delay(fencedPauseMs * (1 + Math.random()), undefined, { signal: stop.signal });
+        throw new TakenOverError('it goes on here if that process has gone');
+      }
+    };
     log.info({ source: item.source.clusterName }, 'live migration started');
     return {
       paused: false,
       stop,
-      done: this.#persist(() => migrate(run, stop.signal), log, stop.signal),
+      done: this.#persist(attempt, log, stop.signal),
       update(changed) {
         if (changed.kind !== 'migration' || isDeepStrictEqual(changed, current)) return;
         current = changed;

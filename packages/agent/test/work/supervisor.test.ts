@@ -6,6 +6,7 @@ import {
   LinkRefusedError,
   MigrationEndedError,
   MigrationPausedError,
+  SessionFencedError,
 } from '../../src/push/errors.ts';
 import { Supervisor, type MigrationRun } from '../../src/work/supervisor.ts';
 
@@ -67,6 +68,7 @@ function supervise(
     migrate,
     track,
     validate: async ({ id }) => void validated.push(id),
+    fencedPauseMs: 20,
     log: pino({ level: 'silent' }),
     onRefused: refused.resolve,
   });
@@ -177,4 +179,20 @@ test('a validation runs once while it is wanted', async () => {
   supervisor.apply([item]);
   await supervisor.stop(new Error('done'));
   expect(validated).toEqual(['v1']);
+});
+
+test('I5: a runner that was fenced goes on later, and only where the newer one has gone', async () => {
+  const { started, until, migrate } = runs();
+  const { supervisor } = supervise(migrate);
+  supervisor.apply([migration('a'.repeat(24))]);
+  const first = await until(1);
+  expect(first.wasFenced()).toBe(false);
+  first.settle.reject(new SessionFencedError('a newer one'));
+  const second = await until(2);
+  expect(second.wasFenced()).toBe(true);
+  second.settle.reject(new SessionFencedError('it still reports'));
+  const third = await until(3);
+  third.settle.resolve();
+  await supervisor.stop(new Error('done'));
+  expect(started).toHaveLength(3);
 });

@@ -29,7 +29,10 @@ export const PUSH_ERRORS = {
   MIGRATION_PAUSED: { status: 503, retry: false },
   /** The server does not hold that session (it restarted): open a new one and go on. */
   SESSION_UNKNOWN: { status: 409, retry: false },
-  /** A newer session of the migration was opened. Final for this runner (invariant I5). */
+  /**
+   * A newer session of the migration was opened: this runner stops (invariant I5). It may open one
+   * again with `unlessInUse`, once the newer one has gone.
+   */
   SESSION_FENCED: { status: 409, retry: false },
   /** A request of a lane came after a later one of the same lane was taken. */
   LANE_STALE: { status: 409, retry: false },

@@ -258,7 +258,16 @@ export type ValidationReport = Static<typeof ValidationReport>;
  * only when no write of an older session can still reach the destination (invariant I5). The first
  * session of a migration that asked for it drops what the destination holds.
  */
-export const OpenSession = Type.Object({}, closed);
+export const OpenSession = Type.Object(
+  {
+    /**
+     * Answered SESSION_FENCED while the newest session still reports: a runner that was fenced takes
+     * over only from one that has gone. Absent before version 3.
+     */
+    unlessInUse: Type.Optional(Type.Boolean()),
+  },
+  closed,
+);
 export type OpenSession = Static<typeof OpenSession>;
 
 export const OpenSessionReply = Type.Object(

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-import type { OpenSessionReply } from '@linkspan/contract/push/messages.ts';
+import type { OpenSession, OpenSessionReply } from '@linkspan/contract/push/messages.ts';
 
 import { DestinationUnavailableError } from '../destination/errors.ts';
 import type { Destination } from '../destination/destination.ts';
@@ -26,6 +26,13 @@ import { FENCED, PushSession } from './session.ts';
 /** How long an opening waits for what older sessions left under way; the agent tries again. */
 const PATIENCE_MS = 60_000;
 
+/** A runner that was fenced asks again after longer, so that what is newer is not its own. */
+const IN_USE_MS = 20_000;
+
+const IN_USE = new PushError(
+  'SESSION_FENCED',
+  'Another process pushes this live migration as the same migration host: a copy of its state directory is in use elsewhere.',
+);
 const ENDED = new PushError(
   'MIGRATION_NOT_ACTIVE',
   'The live migration has ended, or was not given to this migration host.',
@@ -43,6 +50,7 @@ export async function openSession(
   context: GatewayContext,
   principal: HostPrincipal,
   migrationId: string,
+  message: OpenSession,
 ): Promise<OpenSessionReply> {
   const { store, sessions, log, stopping } = context;
   if (stopping.aborted) throw STOPPING;
@@ -72,7 +80,7 @@ export async function openSession(
   // A link that is removed from here on finds the session and refuses it.
   sessions.add(session);
   try {
-    await store.transaction((tx) => enter(context, tx, principal, session, sessionSecret));
+    await store.transaction((tx) => enter(context, tx, principal, session, sessionSecret, message));
     // Another node may hold the session before this one.
     context.announce(principal.link.id);
     const signal = AbortSignal.any([stopping, AbortSignal.timeout(PATIENCE_MS)]);
@@ -100,6 +108,7 @@ async function enter(
   { host, link, remoteAddress }: HostPrincipal,
   session: PushSession,
   sessionSecret: string,
+  { unlessInUse }: OpenSession,
 ): Promise<void> {
   const { id, migrationId, clusterId, connectionName } = session.identity;
   const now = await links.findForShare(tx, link.id);
@@ -110,6 +119,7 @@ async function enter(
   if (migration === undefined || migration.link_id !== link.id) throw ENDED;
   if (migration.paused_at !== null && liveMigrations.ACTIVE.includes(migration.status))
     throw PAUSED;
+  if (unlessInUse === true && isReporting(migration)) throw IN_USE;
   const epoch = await liveMigrations.nextEpoch(tx, migrationId);
   if (epoch === null) throw ENDED;
   const askedAt = performance.now();
@@ -140,6 +150,12 @@ async function enter(
   // Within the transaction: the next one to open must see it.
   session.epoch = epoch;
   session.leasedUntil = leases.deadline(askedAt);
+}
+
+/** Only the newest session may report, and does so every second. */
+function isReporting({ progress_at: reportedAt }: LiveMigrationRow): boolean {
+  if (reportedAt === null) return false;
+  return Math.abs(Date.now() - Date.parse(reportedAt)) < IN_USE_MS;
 }
 
 /**

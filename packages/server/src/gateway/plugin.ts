@@ -42,6 +42,7 @@ import {
   migrationStatus,
   reportPaused,
   reportProgress,
+  reportWaiting,
   type Reporter,
 } from './reports.ts';
 import type { PushSession } from './session.ts';
@@ -161,8 +162,8 @@ export function createPlugin(context: GatewayContext, stop: () => void): Fastify
       return reply.code(204).send();
     });
     app.post('/migrations/:id/sessions', asHost, async (request) => {
-      readJson(OpenSession, request.body);
-      return openSession(context, principal(request), idOf(request));
+      const message = readJson(OpenSession, request.body);
+      return openSession(context, principal(request), idOf(request), message);
     });
     app.post('/migrations/:id/status', asHost, async (request) => {
       readJson(MigrationStatus, request.body);
@@ -171,6 +172,11 @@ export function createPlugin(context: GatewayContext, stop: () => void): Fastify
     app.post('/migrations/:id/paused', asHost, async (request, reply) => {
       const progress = readJson(Progress, request.body);
       await reportPaused(context, principal(request), idOf(request), progress);
+      return reply.code(204).send();
+    });
+    app.post('/migrations/:id/waiting', asHost, async (request, reply) => {
+      const progress = readJson(Progress, request.body);
+      await reportWaiting(context, principal(request), idOf(request), progress);
       return reply.code(204).send();
     });
     app.post('/sessions/:id/documents', asHolder, (request) => withBody(request, pushDocuments));

@@ -79,6 +79,26 @@ export async function migrationStatus(
   return { status: row.status };
 }
 
+/**
+ * Keeps the progress of a migration that waits for its push session, and says what for: the
+ * destination may not answer for hours. @throws {PushError}
+ */
+export async function reportWaiting(
+  { store }: GatewayContext,
+  { host }: HostPrincipal,
+  migrationId: string,
+  progress: Progress,
+): Promise<void> {
+  const json = JSON.stringify({ ...progress, readyForCutover: false } satisfies Progress);
+  const { setWaitingProgress, findOfHost, ACTIVE } = liveMigrations;
+  if (await setWaitingProgress(store.db, host.id, migrationId, json, timestamp())) return;
+  const row = await findOfHost(store.db, host.id, migrationId);
+  if (row === undefined || !ACTIVE.includes(row.status)) {
+    throw new PushError('MIGRATION_NOT_ACTIVE', 'The live migration has ended.');
+  }
+  if (row.paused_at !== null) throw PAUSED;
+}
+
 /** The cutover is done: the migration becomes COMPLETE. Idempotent. @throws {PushError} */
 export async function complete(
   context: GatewayContext,

@@ -33,7 +33,7 @@ export interface HttpDependencies extends PipelineDependencies, OAuthDependencie
 
 /**
  * The longest that a request may take to arrive whole, in milliseconds: the largest batch over a
- * link of 40 KB a second does. Bodies that stand still are ended long before (`gateway/body.ts`).
+ * link of 20 KB a second does. Bodies that stand still are ended long before (`gateway/body.ts`).
  */
 const REQUEST_TIMEOUT_MS = 15 * 60_000;
 

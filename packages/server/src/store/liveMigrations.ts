@@ -367,6 +367,30 @@ export async function setPausedProgress(
 }
 
 /**
+ * Of a migration that goes on and has no push session: its destination or journal is waited for.
+ * @param progress JSON of the wire's `Progress`
+ * @returns false if it has ended, is paused, or is not that host's, or the host was unlinked
+ */
+export async function setWaitingProgress(
+  ex: Executor,
+  hostId: string,
+  id: string,
+  progress: string,
+  at: string,
+): Promise<boolean> {
+  const result = await ex
+    .updateTable('live_migrations')
+    .set({ progress, progress_at: at })
+    .where('id', '=', id)
+    .where('host_id', '=', hostId)
+    .where('host_id', 'not in', unlinkedHosts(ex))
+    .where('status', 'in', ACTIVE)
+    .where('paused_at', 'is', null)
+    .executeTakeFirst();
+  return result.numUpdatedRows > 0n;
+}
+
+/**
  * Changes what the last report says, of an active migration whose host cannot any more. The time of
  * the report stays.
  * @param progress JSON of the wire's `Progress`

@@ -87,7 +87,7 @@ const odd: Buffer[] = [
   raw({ _id: new Int32(9), n: null, o: new ObjectId('0'.repeat(24)) }),
 ];
 
-test('every type arrives byte for byte by insert, replace and recreate (D15)', async () => {
+test('D15: every type arrives byte for byte by insert, replace and recreate', async () => {
   expect(await write('insert', odd)).toEqual({ written: 9, duplicates: 0, failures: [] });
   expect(await stored()).toEqual(odd);
 
@@ -104,7 +104,7 @@ test('every type arrives byte for byte by insert, replace and recreate (D15)', a
   expect(await stored()).toEqual(odd);
 });
 
-test('an insert leaves alone what is there, an empty timestamp included (D10)', async () => {
+test('D10: an insert leaves alone what is there, an empty timestamp included', async () => {
   await write('insert', odd);
   const others = odd.map((_, index) => raw({ _id: new Int32(index + 1), other: EMPTY }));
   expect(await write('insert', [...others, raw({ _id: new Int32(10) })])).toEqual({
@@ -115,7 +115,7 @@ test('an insert leaves alone what is there, an empty timestamp included (D10)', 
   expect((await stored()).slice(0, 9)).toEqual(odd);
 });
 
-test('a duplicate in another index is a failure that names it, and no value (D10)', async () => {
+test('D10: a duplicate in another index is a failure that names it, and no value', async () => {
   await mongo.client().db('w').createIndex('c', { email: 1 }, { unique: true, name: 'by_email' });
   const documents = [1, 2, 3].map((_id) => raw({ _id, email: _id === 3 ? 'e3' : 'secret@e' }));
   const result = await write('insert', documents);
@@ -128,13 +128,13 @@ test('a duplicate in another index is a failure that names it, and no value (D10
   expect((await write('recreate', documents)).failures).toMatchObject([{ index: 1, code: 11000 }]);
 });
 
-test('a recreated document has the _id as it is written at the source (D15)', async () => {
+test('D15: a recreated document has the _id as it is written at the source', async () => {
   await write('insert', [raw({ _id: new Int32(1), a: 1 })]);
   await write('recreate', [raw({ _id: new Double(1), a: 2 })]);
   expect(await stored()).toEqual([raw({ _id: new Double(1), a: 2 })]);
 });
 
-test('a document too large for a statement is replaced all the same (D15)', async () => {
+test('D15: a document too large for a statement is replaced all the same', async () => {
   const large = (fill: string): Buffer => raw({ _id: 'x', s: fill.repeat(16 * 1024 * 1024 - 100) });
   expect(await write('replace', [large('a')])).toMatchObject({ written: 1, failures: [] });
   expect(await write('replace', [large('b')])).toMatchObject({ written: 1, failures: [] });
@@ -148,7 +148,7 @@ test('deletes go by document key; what is not there is no error', async () => {
   expect(await stored()).toEqual(odd.slice(2));
 });
 
-test('a write-concern error leaves the fate of the whole batch open (D10)', async (context) => {
+test('D10, Hazard 2: a write-concern error leaves the fate of the whole batch open', async (context) => {
   if (!mongo.capabilities.failCommand) context.skip('needs failCommand');
   await failNext({ failCommands: ['insert'], writeConcernError: { code: 64, errmsg: 'waiting' } });
   await expect(write('insert', odd)).rejects.toThrow(DestinationUnavailableError);
@@ -160,7 +160,7 @@ test('a write-concern error leaves the fate of the whole batch open (D10)', asyn
   expect(await write('insert', odd)).toMatchObject({ written: 9, failures: [] });
 });
 
-test('a cut connection is remembered: the write may be under way (C2)', async (context) => {
+test('C2: a cut connection is remembered: the write may be under way', async (context) => {
   if (!mongo.capabilities.failCommand) context.skip('needs failCommand');
   const other = new Destination({
     cluster: 'target',
