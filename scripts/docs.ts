@@ -1,4 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { PAGES } from './pages.ts';
+import { RULES_PAGE, rulesPage } from './rules.ts';
 
-for (const { path, text } of PAGES) writeFileSync(new URL(`../${path}`, import.meta.url), text);
+// Others add tests all the time: that page is checked for what it names, not for being the newest.
+const pages = [...PAGES, { path: RULES_PAGE, text: rulesPage() }];
+for (const { path, text } of pages) writeFileSync(new URL(`../${path}`, import.meta.url), text);

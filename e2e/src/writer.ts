@@ -26,7 +26,9 @@ export class Writer {
     const options = { writeConcern: { w: 'majority', j: true } } as const;
     while (!this.#stop.signal.aborted) {
       const round = this.rounds;
-      await rows.insertOne({ _id: 1_000_000 + round, round }, options);
+      // Another writer may have been here before.
+      const upsert = { ...options, upsert: true };
+      await rows.updateOne({ _id: 1_000_000 + round }, { $set: { round } }, upsert);
       await rows.updateOne({ _id: round % 1000 }, { $set: { round } }, options);
       await rows.deleteOne({ _id: 1_000_000 + round - 20 }, options);
       this.rounds += 1;

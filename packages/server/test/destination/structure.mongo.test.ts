@@ -106,7 +106,7 @@ test('TTL and visibility are altered; other differences build the index again', 
   expect(await collection('c', {}, [])).toHaveLength(4);
 });
 
-test('an index without a collation compares bytes in a collated collection', async () => {
+test('Hazard 6: an index without a collation compares bytes in a collated collection', async () => {
   const collation = { locale: 'en', strength: 2 };
   const indexes = [
     { v: 2, key: { a: 1 }, name: 'a_1' },
