@@ -1,6 +1,7 @@
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { LiveMigrationDetail } from '@linkspan/contract/api/liveMigrations.ts';
 import { makeTestClock, type TestClock } from '@linkspan/testkit/clock.ts';
 import { compareClusters } from '@linkspan/testkit/compare.ts';
 import {
@@ -172,17 +173,14 @@ it('Hazard 13: errors that pass are tried again, and those that do not are shown
 
 it('Hazard 13: a primary that steps down, on both sides', async ({ skip }) => {
   skip(!source.capabilities.control, 'needs servers that this process started');
+  const writer = writeInto(source);
   const id = await start();
-  await stepDown(destination, 1);
   await tailing(id);
   for (const mongodb of [source, destination]) {
-    const writer = writeInto(source);
-    await rounds(writer, 20);
-    await writer.stop();
     await stepDown(mongodb, 1);
-    await delay(1000);
+    await rounds(writer, 20);
   }
-  await finish(id, writeInto(source));
+  await finish(id, writer);
 });
 
 it('I4: a full disk under the journal is said, loses nothing, and is over by itself', async ({
@@ -207,15 +205,16 @@ it('I8: clocks of agent and server that jump change neither what is moved nor th
   const writer = writeInto(source);
   const id = await start();
   await tailing(id);
-  for (const hours of [30, -30, 0]) {
+  for (const hours of [30, -30]) {
     clock.jumpTo(hours * 3_600_000);
     // A report from before the jump is one of another time: the lag is shown by the next one.
-    await delay(2500);
+    await delay(1500);
     await rounds(writer, 10);
-    const { lagTimeSeconds } = await pair.describe(id);
-    expect(lagTimeSeconds).not.toBeNull();
-    expect(lagTimeSeconds).toBeLessThan(20);
+    const isSmall = ({ lagTimeSeconds }: LiveMigrationDetail): boolean =>
+      lagTimeSeconds !== null && lagTimeSeconds < 20;
+    await pair.until(id, 'a lag of seconds', isSmall, 3000);
   }
+  clock.jumpTo(0);
   await finish(id, writer);
 });
 
@@ -236,7 +235,7 @@ it('Hazard 14, I5: two agents with one state directory, and with a copy of it', 
   {
     await using _thief = await startAgent({ args: [...config, '--state-dir', copy] });
     await expect.poll(() => pair.agent.log()).toContain('another process took over');
-    await rounds(writer, 30);
+    await rounds(writer, 20);
   }
   await pair.agent.restart();
   await rounds(writer, 10);

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LinkedPair } from '@linkspan/testkit/linkedPair.ts';
 import type { Random } from './random.ts';
+import { DURABLE } from './workload/feature.ts';
 
 /** What people do to a migration while it runs. */
 export interface Control {
@@ -28,6 +29,30 @@ async function ask(pair: LinkedPair, id: string, verb: string): Promise<boolean>
   }
 }
 
+/** Writes without a pause until it is disposed of. */
+function keepWriting(pair: LinkedPair): AsyncDisposable {
+  const stop = new AbortController();
+  const beats = pair.source.client().db('app').collection<{ _id: number; beats: number }>('beats');
+  const run = async (): Promise<void> => {
+    while (!stop.signal.aborted) {
+      const beat = beats.updateOne(
+        { _id: 0 },
+        { $inc: { beats: 1 } },
+        { upsert: true, ...DURABLE },
+      );
+      // The source may be down: then it is not written, and does not answer a cutover either.
+      await beat.catch(() => delay(5));
+    }
+  };
+  const running = run();
+  return {
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await running;
+    },
+  };
+}
+
 export const CONTROLS: readonly Control[] = [
   {
     kind: 'pause and resume',
@@ -42,6 +67,8 @@ export const CONTROLS: readonly Control[] = [
     kind: 'cutover while the source is written',
     weight: 1,
     async act(pair, id) {
+      // The workload has gaps, in which a cutover may rightly succeed.
+      await using _writing = keepWriting(pair);
       const path = `/api/atlas/v2/groups/${pair.projectId}/liveMigrations/${id}/cutover`;
       const answer = await pair.api.put(path, { version: '2023-01-01' }).catch(() => null);
       // It is not ready, or the server is out of reach: then there is nothing to fail.

@@ -2,10 +2,14 @@ import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { torture, TortureFailedError } from './run.ts';
 
+/** Of one migration: then the next one begins, so that copies are struck, too. */
+const LONGEST_MINUTES = 1.5;
+
 const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '5' },
     seed: { type: 'string' },
+    only: { type: 'string' },
     faults: { type: 'string' },
     logs: { type: 'string', default: 'torture-logs' },
   },
@@ -13,20 +17,25 @@ const { values } = parseArgs({
 const minutes = Number(values.minutes);
 const seed = values.seed ?? String(randomInt(1_000_000_000));
 const faults = values.faults === undefined ? Math.ceil(minutes * 5) : Number(values.faults);
+const count = values.only === undefined ? Math.max(1, Math.round(minutes / LONGEST_MINUTES)) : 1;
+const seeds =
+  values.only === undefined
+    ? Array.from({ length: count }, (_, n) => `${seed}.${n}`)
+    : [values.only];
 if (!(minutes > 0) || !Number.isInteger(faults) || faults < 0) {
   process.stderr.write(
-    'Usage: npm run torture -- --minutes N [--seed S] [--faults N] [--logs DIR]\n',
+    'Usage: npm run torture -- --minutes N [--seed S | --only SEED_OF_ONE] [--faults N] [--logs DIR]\n',
   );
   process.exit(2);
 }
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
-print(`seed ${seed}, ${minutes} minutes, ${faults} faults`);
+print(`${values.only ?? `seed ${seed}`}, ${minutes} minutes, ${faults} faults`);
 try {
   const figures = await torture({
-    seed,
-    seconds: minutes * 60,
-    faults,
+    seeds,
+    seconds: (minutes * 60) / count,
+    faults: Math.ceil(faults / count),
     say: print,
     logDirectory: values.logs,
   });

@@ -10,14 +10,15 @@ import { History } from './history.ts';
 import { Random } from './random.ts';
 import { runRound } from './round.ts';
 
-const LONGEST_ROUND_SECONDS = 90;
 const DISK_MEGABYTES = 64;
 const REMEMBERED = 12;
 
 export interface TortureOptions {
-  /** What to do, and in which order, follows from it. */
-  readonly seed: string;
-  /** How long the source is written and faults strike; catching up and comparing come on top. */
+  /** One for each migration: what happens in it, and in which order, follows from it. */
+  readonly seeds: readonly string[];
+  /**
+   * How long the source of each is written and faults strike; catching up and comparing come on top.
+   */
   readonly seconds: number;
   /** Faults in that time, those in cutovers not counted. */
   readonly faults: number;
@@ -34,12 +35,12 @@ export class TortureFailedError extends Error {
 
 /**
  * Migrates a source that is written in every odd way, while every fault strikes, cuts over and
- * compares; again and again in the same processes until the time is up.
+ * compares: one migration for each seed, in the same processes.
  * @returns what was done, equal on both sides
  * @throws {TortureFailedError} with the seed, the last faults and the differences; logs are kept
  */
 export async function torture(options: TortureOptions): Promise<Figures> {
-  const { seed, seconds, faults, say = () => undefined } = options;
+  const { seeds, seconds, faults, say = () => undefined } = options;
   const figures = new Figures();
   const last: string[] = [];
   const started = performance.now();
@@ -65,19 +66,18 @@ export async function torture(options: TortureOptions): Promise<Figures> {
   if (network === null) throw new Error('the torture needs proxies');
   const target: Target = { pair, network, clock, disk };
   const history = resources.use(new History(pair.source.uri));
-  const rounds = Math.max(1, Math.round(seconds / LONGEST_ROUND_SECONDS));
-  const random = new Random(seed);
+  let current = '';
   try {
-    for (let number = 0; number < rounds; number += 1) {
-      tell(`migration ${number + 1} of ${rounds}`);
+    for (const [number, seed] of seeds.entries()) {
+      current = seed;
+      tell(`migration ${number + 1} of ${seeds.length}, seed ${seed}`);
       await runRound({
         seed,
-        random: random.fork(`round ${number}`),
+        random: new Random(seed),
         target,
         figures,
-        seconds: seconds / rounds,
-        faults:
-          Math.round((faults * (number + 1)) / rounds) - Math.round((faults * number) / rounds),
+        seconds,
+        faults,
         hasPredecessor: number > 0,
         say: tell,
       });
@@ -87,7 +87,7 @@ export async function torture(options: TortureOptions): Promise<Figures> {
     const kept = await keepLogs(target, history, options.logDirectory);
     const what = [
       `The torture failed: ${(error as Error).message}`,
-      `Again: npm run torture -- --minutes ${seconds / 60} --faults ${faults} --seed ${seed}`,
+      `Again: npm run torture -- --only ${current} --minutes ${seconds / 60} --faults ${faults}`,
       `Logs: ${kept}`,
       'Last:',
       ...last.map((line) => `  ${line}`),

@@ -1,5 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 
+import { steadyNow } from './steadyClock.ts';
+
 const TIME_BYTES = 6;
 const RANDOM_BYTES = 6;
 const MAC_BYTES = 12;
@@ -30,8 +32,12 @@ export class Nonces {
   readonly #startedAt: number;
   readonly #uses = new Map<string, Uses>();
 
-  /** @param key a secret of 32 bytes */
-  constructor(key: Buffer, now: () => number = Date.now) {
+  /**
+   * @param key a secret of 32 bytes
+   * @param now milliseconds since 1970, by a clock that does not go back: were it set back, every
+   *   nonce would be one of before the start
+   */
+  constructor(key: Buffer, now: () => number = steadyNow) {
     this.#key = key;
     this.#now = now;
     this.#startedAt = now();
@@ -56,7 +62,9 @@ export class Nonces {
     }
     const issuedAt = head.readUIntBE(0, TIME_BYTES);
     const age = this.#now() - issuedAt;
-    return issuedAt < this.#startedAt || age > NONCE_LIFETIME_MS ? 'stale' : 'good';
+    // One of an earlier process, whose clock was ahead, seems to come from later than now.
+    const isTimely = age <= NONCE_LIFETIME_MS && age >= -NONCE_LIFETIME_MS;
+    return issuedAt < this.#startedAt || !isTimely ? 'stale' : 'good';
   }
 
   /**

@@ -106,6 +106,15 @@ test('TTL and visibility are altered; other differences build the index again', 
   expect(await collection('c', {}, [])).toHaveLength(4);
 });
 
+test('the index that a clustered collection has by itself is not made again', async () => {
+  const clusteredIndex = { v: 2, key: { _id: 1 }, name: 'by_id', unique: true };
+  const indexes = [{ ...clusteredIndex, clustered: true }];
+  await collection('c', { clusteredIndex }, indexes);
+  expect(await collection('c', { clusteredIndex }, indexes)).toEqual([]);
+  const listed = await mongo.client().db('s').collection('c').listIndexes().toArray();
+  expect(listed).toHaveLength(1);
+});
+
 test('Hazard 6: an index without a collation compares bytes in a collated collection', async () => {
   const collation = { locale: 'en', strength: 2 };
   const indexes = [

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { digestHa1 } from '@linkspan/contract/api/digestAuthentication.ts';
 import {
   ChallengeError,
@@ -99,6 +99,17 @@ describe('C7: Digest', () => {
     time.advance(1);
     const restarted = new Nonces(KEY, time.now);
     expect(await outcome(restarted, answer(restarted, 1, nonce))).toBe('stale');
+  });
+
+  test('a clock of the machine that is set back makes no nonce stale', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    try {
+      const nonces = new Nonces(KEY);
+      vi.setSystemTime(Date.now() - 48 * 3_600_000);
+      expect(await outcome(nonces, answer(nonces, 1, nonces.issue()))).toBe('abcdefgh');
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   test('a nonce count is taken once, in any order within a window', () => {
