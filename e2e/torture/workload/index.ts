@@ -1,3 +1,4 @@
+import { cappedCollections } from './capped.ts';
 import { collatedKeys } from './collated.ts';
 import { documents } from './documents.ts';
 import type { Feature, Operation } from './feature.ts';
@@ -18,6 +19,7 @@ export const FEATURES: readonly Feature[] = [
   indexes,
   views,
   largeDocuments,
+  cappedCollections,
 ];
 
 export const OPERATIONS: readonly Operation[] = FEATURES.flatMap(({ operations }) => operations);

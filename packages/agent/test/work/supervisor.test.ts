@@ -182,17 +182,17 @@ test('a validation runs once while it is wanted', async () => {
 });
 
 test('I5: a runner that was fenced goes on later, and only where the newer one has gone', async () => {
-  const { started, until, migrate } = runs();
-  const { supervisor } = supervise(migrate);
+  const all = runs();
+  const { supervisor } = supervise(all.migrate);
   supervisor.apply([migration('a'.repeat(24))]);
-  const first = await until(1);
+  const first = await all.until(1);
   expect(first.wasFenced()).toBe(false);
   first.settle.reject(new SessionFencedError('a newer one'));
-  const second = await until(2);
+  const second = await all.until(2);
   expect(second.wasFenced()).toBe(true);
   second.settle.reject(new SessionFencedError('it still reports'));
-  const third = await until(3);
+  const third = await all.until(3);
   third.settle.resolve();
   await supervisor.stop(new Error('done'));
-  expect(started).toHaveLength(3);
+  expect(all.started).toHaveLength(3);
 });
