@@ -183,14 +183,17 @@ it('Hazard 13: errors that pass are tried again, and those that do not are shown
 
 it('Hazard 13: a primary that steps down, on both sides', async ({ skip }) => {
   skip(!source.capabilities.control, 'needs servers that this process started');
-  const writer = writeInto(source);
   const id = await start();
   await tailing(id);
   for (const mongodb of [source, destination]) {
-    await stepDown(mongodb, 1);
+    const writer = writeInto(source);
     await rounds(writer, 20);
+    await writer.stop();
+    await stepDown(mongodb, 1);
+    const admin = mongodb.client().db('admin');
+    while (!(await admin.command({ hello: 1 }))['isWritablePrimary']) await delay(50);
   }
-  await finish(id, writer);
+  await finish(id, writeInto(source));
 });
 
 it('I4: a full disk under the journal is said, loses nothing, and is over by itself', async ({
