@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { compareClusters, type Comparison } from '@linkspan/testkit/compare.ts';
 import type { LiveMigrationDetail } from '@linkspan/contract/api/liveMigrations.ts';
+import type { Namespaces } from '@linkspan/contract/push/messages.ts';
 import type { LinkedPair } from '@linkspan/testkit/linkedPair.ts';
 import { CONTROLS } from './controls.ts';
 import { lasting, type Target } from './faults/fault.ts';
@@ -13,6 +14,17 @@ import { FEATURES } from './workload/index.ts';
 /** After the last fault the migration has so long to catch up, in milliseconds. */
 const CATCH_UP_MS = 240_000;
 const CUTOVER_ATTEMPTS = 6;
+
+/** Names that come and go cross the edge of what is moved all the time (rule D18). */
+const SOME_UNDER_OTHER_NAMES: Namespaces = {
+  include: [],
+  exclude: ['*.tmp1', 'app.tmp3'],
+  rename: [
+    { from: 'app', to: 'moved' },
+    { from: 'app.users', to: 'moved.people' },
+    { from: 'app.tmp4', to: 'moved.passing' },
+  ],
+};
 
 export interface Round {
   readonly seed: string;
@@ -41,7 +53,9 @@ export async function runRound(round: Round): Promise<void> {
   }
   const entries = await oplogEntries(pair);
   const workers = new Workers(source, pair.source.server, figures, random.fork('operations'));
-  const id = await pair.start({ dropDestinationData: round.hasPredecessor });
+  const namespaces = random.fork('namespaces').chance(0.5) ? SOME_UNDER_OTHER_NAMES : null;
+  if (namespaces !== null) round.say('some collections alone, and under other names');
+  const id = await pair.start({ dropDestinationData: round.hasPredecessor, namespaces });
   try {
     await strike(round, id);
   } finally {
@@ -49,9 +63,9 @@ export async function runRound(round: Round): Promise<void> {
   }
   figures.events += (await oplogEntries(pair)) - entries;
   await drained(pair, id);
-  note(round, 'before the cutover', documentsOnly(await compare(pair)));
+  note(round, 'before the cutover', documentsOnly(await compare(pair, namespaces)));
   const complete = await cutOver(round, id);
-  const comparison = await compare(pair);
+  const comparison = await compare(pair, namespaces);
   note(round, 'after the cutover', comparison.differences);
   figures.rounds += 1;
   figures.documents += comparison.documents;
@@ -134,8 +148,11 @@ function note({ figures, seed }: Round, when: string, differences: readonly stri
   for (const one of differences) figures.differences.push(`${when}, seed ${seed}: ${one}`);
 }
 
-function compare({ source, destination }: LinkedPair): Promise<Comparison> {
-  return compareClusters(source.uri, destination.uri);
+function compare(
+  { source, destination }: LinkedPair,
+  namespaces: Namespaces | null,
+): Promise<Comparison> {
+  return compareClusters(source.uri, destination.uri, namespaces);
 }
 
 /**

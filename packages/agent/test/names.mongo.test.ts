@@ -1,10 +1,8 @@
 import type { Namespaces } from '@linkspan/contract/push/messages.ts';
-import { Selection } from '@linkspan/contract/namespaces/selection.ts';
 import { compareClusters } from '@linkspan/testkit/compare.ts';
 import type { Document } from 'mongodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { EngineHooks } from '../src/migration/context.ts';
-import { viewAtDestination } from '../src/source/views.ts';
 import { EnginePair, once } from './support/enginePair.ts';
 import type { Run } from './support/inProcessHost.ts';
 
@@ -45,19 +43,8 @@ const warned = (id: string, text: string) =>
 
 /** What is selected is there under its name of there, and nothing else is. */
 async function expectMoved(namespaces: Namespaces): Promise<void> {
-  const selection = new Selection(namespaces);
-  const parse = (name: string) => {
-    const dot = name.indexOf('.');
-    return { db: name.slice(0, dot), coll: name.slice(dot + 1) };
-  };
-  const { differences } = await compareClusters(pair.source.uri, pair.destination.uri, {
-    selects: (name) => selection.selects(parse(name)),
-    destinationOf: (name) => {
-      const { db, coll } = selection.destinationOf(parse(name));
-      return `${db}.${coll}`;
-    },
-    viewOf: (name, options) => viewAtDestination(selection, parse(name), options),
-  });
+  const { source, destination } = pair;
+  const { differences } = await compareClusters(source.uri, destination.uri, namespaces);
   expect(differences).toEqual([]);
 }
 

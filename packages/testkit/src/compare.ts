@@ -2,6 +2,10 @@ import { createHash } from 'node:crypto';
 
 import { fieldsOf, isDocument, orderedDocument } from '@linkspan/contract/bson/ordered.ts';
 import { asBuffer, keyOf } from '@linkspan/contract/bson/raw.ts';
+import { Selection } from '@linkspan/contract/namespaces/selection.ts';
+import { viewAtDestination } from '@linkspan/contract/namespaces/views.ts';
+import type { Namespaces } from '@linkspan/contract/push/messages.ts';
+import { formatNamespace } from '@linkspan/contract/push/namespaces.ts';
 import { EJSON, type Document } from 'bson';
 import { MongoClient } from 'mongodb';
 
@@ -17,14 +21,6 @@ export interface Comparison {
   readonly bytes: number;
 }
 
-/** A namespace as `db.coll`. */
-export interface Moved {
-  readonly selects?: (namespace: string) => boolean;
-  readonly destinationOf?: (namespace: string) => string;
-  /** Options of a view as they are to be at the destination. */
-  readonly viewOf?: (namespace: string, options: Document) => Document;
-}
-
 interface Side {
   readonly name: string;
   readonly client: MongoClient;
@@ -34,12 +30,13 @@ interface Side {
  * Compares two clusters in full: databases, collections, views, options, indexes, every document byte
  * for byte, and the natural order of capped collections. Memory holds one digest for each document of
  * one collection.
- * @param moved what of the source is to be at the destination, and where; everything, under its own name
+ * @param namespaces what of the source is to be at the destination, and where; null: everything, under its
+ *   own name
  */
 export async function compareClusters(
   sourceUri: string,
   destinationUri: string,
-  moved: Moved = {},
+  namespaces: Namespaces | null = null,
 ): Promise<Comparison> {
   await using source = new MongoClient(sourceUri);
   await using destination = new MongoClient(destinationUri);
@@ -55,7 +52,10 @@ export async function compareClusters(
   let documents = 0;
   let bytes = 0;
 
-  const [left, right] = [await listNamespaces(sides[0], moved), await listNamespaces(sides[1])];
+  const [left, right] = [
+    await listNamespaces(sides[0], new Selection(namespaces)),
+    await listNamespaces(sides[1]),
+  ];
   for (const name of new Set([...left.keys(), ...right.keys()])) {
     const [a, b] = [left.get(name), right.get(name)];
     if (a === undefined || b === undefined) {
@@ -93,24 +93,19 @@ interface Listed {
 /** By the name at the destination. */
 async function listNamespaces(
   side: Side,
-  {
-    selects = () => true,
-    destinationOf = (name) => name,
-    viewOf = (_, options) => options,
-  }: Moved = {},
+  selection: Selection = Selection.everything,
 ): Promise<Map<string, Listed>> {
   const listed = new Map<string, Listed>();
   const { databases } = await side.client.db('admin').admin().listDatabases({ nameOnly: true });
   for (const { name: db } of databases) {
     if (SYSTEM_DATABASES.has(db)) continue;
     for (const info of await readExactly(side, db, { listCollections: 1 })) {
-      const { name: coll, type = 'collection', options } = info;
-      if (typeof coll !== 'string' || coll.startsWith('system.')) continue;
-      const name = `${db}.${coll}`;
-      if (!selects(name)) continue;
-      const fields = Object.fromEntries(fieldsOf(options));
-      const wanted = type === 'view' ? viewOf(name, fields) : fields;
-      listed.set(destinationOf(name), { db, coll, type: String(type), options: wanted });
+      const { name: coll, type = 'collection', options: all } = info;
+      if (typeof coll !== 'string' || !selection.selects({ db, coll })) continue;
+      const fields = Object.fromEntries(fieldsOf(all));
+      const options = type === 'view' ? viewAtDestination(selection, { db, coll }, fields) : fields;
+      const name = formatNamespace(selection.destinationOf({ db, coll }));
+      listed.set(name, { db, coll, type: String(type), options });
     }
   }
   return listed;

@@ -3,7 +3,10 @@ import { formatNamespace } from '@linkspan/contract/push/namespaces.ts';
 import type { Incarnation } from '../journal/incarnations.ts';
 import type { ListedNamespace } from '../source/listing.ts';
 import type { MigrationContext } from './context.ts';
-import { viewAtDestination, ViewAcrossDatabasesError } from '../source/views.ts';
+import {
+  viewAtDestination,
+  ViewAcrossDatabasesError,
+} from '@linkspan/contract/namespaces/views.ts';
 
 /**
  * Why a collection or view cannot have the name at the destination that it would get, in words, or null.

@@ -10,7 +10,7 @@ import type { IndexStage } from '../journal/journal.ts';
 import { PushRefusedError } from '../push/errors.ts';
 import { capOf } from '../source/capped.ts';
 import { type ListedNamespace, listNamed } from '../source/listing.ts';
-import { viewAtDestination } from '../source/views.ts';
+import { viewAtDestination } from '@linkspan/contract/namespaces/views.ts';
 import { end } from './applyEvent.ts';
 import { type MigrationContext, MigrationFailedError, persist } from './context.ts';
 import { whyNotThere } from './destinationName.ts';

@@ -12,7 +12,11 @@ import {
   namespaceKey,
 } from '@linkspan/contract/push/namespaces.ts';
 import type { ListedNamespace } from '../listing.ts';
-import { namesInView, viewAtDestination, ViewAcrossDatabasesError } from '../views.ts';
+import {
+  namesInView,
+  viewAtDestination,
+  ViewAcrossDatabasesError,
+} from '@linkspan/contract/namespaces/views.ts';
 import type { Check } from './check.ts';
 
 /** What is to be moved makes sense of what is there. */

@@ -1,7 +1,7 @@
-import { fieldsOf } from '@linkspan/contract/bson/ordered.ts';
-import type { Selection } from '@linkspan/contract/namespaces/selection.ts';
-import { formatNamespace, type Namespace } from '@linkspan/contract/push/namespaces.ts';
-import type { Document } from 'mongodb';
+import type { Document } from 'bson';
+import { fieldsOf } from '../bson/ordered.ts';
+import { formatNamespace, type Namespace } from '../push/namespaces.ts';
+import type { Selection } from './selection.ts';
 
 /** A view names collections of its own database only, and would have to name one of another. */
 export class ViewAcrossDatabasesError extends Error {
