@@ -237,6 +237,35 @@ describe('a live migration', () => {
     expect((await compareClusters(source.uri, destination.uri)).differences).toEqual([]);
   });
 
+  test('move a part under another name, change its pace and window, and drop it again', async () => {
+    const part = '--include shop.things --rename shop=store';
+    expect(await linkspan(`lm validation create ${flags} ${part} --watch`)).toMatchObject({
+      code: 0,
+    });
+    const wrong = await linkspan(`lm create ${flags} --rename shop=admin`);
+    expect(wrong).toMatchObject({ code: 1, stdout: '' });
+    expect(wrong.stderr).toContain('is reserved');
+    const slow = `lm create ${flags} ${part} --maxDocumentsPerSecond 1`;
+    const { _id: made } = await json<{ _id: string }>(slow);
+    const which = `--liveMigrationId ${made}`;
+    const changed = await linkspan(
+      `lm update ${which} --maxDocumentsPerSecond 0 --maxBytesPerSecond 1000000 --extendWindowHours 24`,
+    );
+    expect(changed.stdout).toContain('Throttle: 976.6 KiB/s\n');
+    expect(changed.stdout).toContain('Includes: shop.things\nRenames: shop to store\n');
+    expect(await json(`lm describe ${which}`)).toMatchObject({ windowHours: 144 });
+    expect(await linkspan(`lm watch ${which} --untilReady`)).toMatchObject({ code: 0 });
+    const store = destination.client().db('store');
+    const all = await source.client().db('shop').collection('things').countDocuments();
+    expect(await store.collection('things').countDocuments()).toBe(all);
+    expect((await linkspan(`lm describe ${which}`)).stdout).toMatch(/\nExpires: \d/);
+    expect(await linkspan(`lm cancel ${which} --dropCopied --force`)).toMatchObject({ code: 0 });
+    expect((await linkspan(`lm describe ${which}`)).stdout).toContain('\nCopied data: DROPPED\n');
+    expect(await store.listCollections().toArray()).toEqual([]);
+    const kept = destination.client().db('shop').collection('things');
+    expect(await kept.countDocuments(), 'of another migration').toBe(all);
+  });
+
   test('cancel asks first, ends it, and is no failure of the command', async () => {
     const other = flags.replace('--clusterName dst', '--clusterName dst --drop --force');
     const made = (await json<{ _id: string }>(`lm create ${other}`))._id;
