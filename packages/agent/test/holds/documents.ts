@@ -1,5 +1,13 @@
 import { oddDocuments, oddIds, rawOf } from '@linkspan/testkit/values.ts';
-import { Binary, type Db, Double, Int32, type Document, type UpdateFilter } from 'mongodb';
+import {
+  Binary,
+  type ClientSession,
+  type Db,
+  Double,
+  Int32,
+  type Document,
+  type UpdateFilter,
+} from 'mongodb';
 import { expect } from 'vitest';
 import { type Holding, numbers, type Numbered, type Place, refusalOf } from './holding.ts';
 
@@ -232,7 +240,46 @@ export const DOCUMENTS: readonly Holding[] = [
       expect(await db.collection('moves').countDocuments()).toBe(4);
     },
   },
+  {
+    name: 'Hazard 1: transactions that are open when tracking begins, and in the middle of the copy',
+    db: 'longTransactions',
+    async fill(place) {
+      await place.db.collection<Numbered>('long').insertMany(numbers(0, 100));
+      await begin(place, 'before tracking', 10);
+    },
+    async during(place) {
+      await begin(place, 'while copied', 20);
+      await place.db.collection<Numbered>('long').updateOne({ _id: 30 }, { $set: { by: 'none' } });
+    },
+    async after() {
+      await commit('while copied');
+      await commit('before tracking');
+    },
+    async check({ db }) {
+      const ends = { by: { $in: ['before tracking', 'while copied'] } };
+      expect(await db.collection('long').countDocuments(ends)).toBe(4);
+    },
+  },
 ];
+
+/** One that was begun in an earlier step, by what ends it. */
+const open = new Map<string, ClientSession>();
+
+async function begin({ client, db }: Place, name: string, n: number): Promise<void> {
+  const session = client.startSession();
+  open.set(name, session);
+  session.startTransaction();
+  const long = db.collection<Numbered>('long');
+  await long.insertOne({ _id: 1000 + n, by: name }, { session });
+  await long.updateOne({ _id: n }, { $set: { by: name } }, { session });
+  await long.deleteOne({ _id: n + 1 }, { session });
+}
+
+async function commit(name: string): Promise<void> {
+  const session = open.get(name);
+  await session?.commitTransaction();
+  await session?.endSession();
+}
 
 async function transfer(
   { client, db }: Place,

@@ -125,9 +125,8 @@ class Structure {
       await this.#drop(request);
       entry = null;
     }
-    if (entry === null) {
-      await this.#create(request, options);
-    } else {
+    entry ??= await this.#create(request, options);
+    if (entry !== null) {
       await this.#claim(request, entry);
       await this.#alterOptions(request, normaliseOptions(entry.options, where), options);
     }
@@ -160,7 +159,12 @@ class Structure {
     if (same) return;
     // A view holds nothing, and not every server alters one.
     if (entry !== null) await this.#drop(request);
-    await this.#create(request, wanted);
+    const late = await this.#create(request, wanted);
+    if (late !== null && !sameView(late, wanted)) {
+      throw new StructureRefusedError(
+        `${formatNamespace(request)} was made by another request meanwhile: send this one again`,
+      );
+    }
   }
 
   async drop(request: DropNamespace): Promise<void> {
@@ -207,15 +211,22 @@ class Structure {
     await this.#owned.add(namespace);
   }
 
-  async #create(namespace: Namespace, options: Document): Promise<void> {
+  /**
+   * @returns what is there already: an earlier request may have been carried out after all, although its
+   *   answer was lost
+   */
+  async #create(namespace: Namespace, options: Document): Promise<CatalogEntry | null> {
     const wasOurs = await this.#owned.has(namespace);
     await this.#owned.add(namespace);
     try {
       await this.#run(namespace, 'create it', { create: namespace.coll, ...options });
+      return null;
     } catch (error) {
-      if (codeOf(error) !== NAMESPACE_EXISTS || wasOurs) throw error;
+      if (codeOf(error) !== NAMESPACE_EXISTS) throw error;
+      const late = wasOurs ? await findEntry(this.#destination, namespace) : null;
+      if (late !== null) return late;
       // Someone else was faster: it is theirs.
-      await this.#owned.remove(namespace);
+      if (!wasOurs) await this.#owned.remove(namespace);
       throw error;
     }
   }

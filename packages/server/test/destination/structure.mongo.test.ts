@@ -15,6 +15,8 @@ let mongo: MongoDB;
 let destination: Destination;
 let owned: Map<string, Namespace>;
 let log: string[];
+/** Called before the next command that changes something. */
+let beforeNext: (() => Promise<unknown>) | null = null;
 
 const ownership: OwnedNamespaces = {
   has: async (namespace) => owned.has(namespaceKey(namespace)),
@@ -37,6 +39,8 @@ beforeAll(async () => {
     mayConnect: () => true,
     guard: async (send) => {
       log.push('command');
+      await beforeNext?.();
+      beforeNext = null;
       return send();
     },
   });
@@ -244,6 +248,25 @@ test('a rename records the new name first, and may be repeated', async () => {
   await mongo.client().db(db).collection<{ _id: number }>('theirs').insertOne({ _id: 1 });
   await expect(apply({ ...rename, toColl: 'theirs' })).rejects.toThrow(StructureRefusedError);
   await expect(apply({ ...rename, coll: 'gone', toColl: 'x' })).rejects.toThrow(/not there/);
+});
+
+test('Hazard 13: a create that was carried out although its answer was lost is no refusal', async () => {
+  const client = mongo.client().db(db);
+  const ours = (coll: string): unknown => owned.set(namespaceKey({ db, coll }), { db, coll });
+  ours('late');
+  beforeNext = () => client.createCollection('late', { validationLevel: 'moderate' });
+  expect(await collection('late', { validator: { a: 1 } })).toEqual([
+    's.late: change validationLevel, validator',
+  ]);
+  ours('v');
+  const options = { viewOn: 'late', pipeline: [{ $match: { a: 1 } }] };
+  beforeNext = () => client.createCollection('v', { viewOn: 'late', pipeline: [] });
+  const view = { action: 'view', db, coll: 'v', options } as const;
+  await expect(apply(view)).rejects.toThrow(/send this one again/);
+  expect(await apply(view)).toEqual(['s.v: drop it', 's.v: create it']);
+  beforeNext = () => client.createCollection('theirs', { validationLevel: 'moderate' });
+  await expect(collection('theirs')).rejects.toThrow(StructureRefusedError);
+  expect(owned.has(namespaceKey({ db, coll: 'theirs' }))).toBe(false);
 });
 
 test('a unique index over equal keys is refused by name', async () => {

@@ -160,6 +160,20 @@ test('D10, Hazard 2: a write-concern error leaves the fate of the whole batch op
   expect(await write('insert', odd)).toMatchObject({ written: 9, failures: [] });
 });
 
+test('D10, Hazard 2: a duplicate and a write-concern error in one reply are both read', async (context) => {
+  if (!mongo.capabilities.failCommand) context.skip('needs failCommand');
+  await write('insert', odd.slice(0, 3));
+  for (const op of ['insert', 'recreate'] as const) {
+    await failNext({
+      failCommands: ['insert'],
+      writeConcernError: { code: 64, errmsg: 'waiting' },
+    });
+    await expect(write(op, odd)).rejects.toThrow(DestinationUnavailableError);
+  }
+  expect(await write('insert', odd)).toMatchObject({ written: 9, failures: [] });
+  expect(await stored()).toEqual(odd);
+});
+
 test('C2: a cut connection is remembered: the write may be under way', async (context) => {
   if (!mongo.capabilities.failCommand) context.skip('needs failCommand');
   const other = new Destination({
