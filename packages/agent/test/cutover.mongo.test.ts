@@ -122,6 +122,46 @@ describe('a cutover', { timeout: 120_000 }, () => {
     await expectEqual();
   });
 
+  it('D21: a source that fails when it is asked is asked again', async ({ skip }) => {
+    if (!source.capabilities.failCommand) skip('the source has no failCommand');
+    const fail = () =>
+      source
+        .client()
+        .db('admin')
+        .command({
+          configureFailPoint: 'failCommand',
+          mode: { times: 2 },
+          data: { failCommands: ['find'], errorCode: 6, appName: 'linkspan-agent' },
+        });
+    const isAsked = (step: CutoverStep): boolean => step === 'DRAIN' || step === 'LOOK_AGAIN';
+    const { id } = await migrate((step) => (isAsked(step) ? fail() : undefined));
+    await side.cutOver(id);
+    await expectEqual();
+  });
+
+  it('D21, D22: a source that is away ends the cutover, not the migration', async ({ skip }) => {
+    if (!source.capabilities.control) skip('the source cannot be killed');
+    let isUp = true;
+    const { id, run } = await migrate(
+      (step) => {
+        if (step !== 'DRAIN' || !isUp) return undefined;
+        isUp = false;
+        return source.kill();
+      },
+      {
+        options: { drainMs: 1500 },
+        sourceUri: `${source.uri}&serverSelectionTimeoutMS=500`,
+      },
+    );
+    const ended = run.ended.then((error) => `the run has ended: ${error?.stack}`);
+    expect(await Promise.race([failure(id), ended])).toMatch(
+      /did not come to rest within 2 seconds .*ECONNREFUSED/,
+    );
+    await source.restart();
+    await side.cutOver(id);
+    await expectEqual();
+  });
+
   it('D21: what a TTL deletes at the source is no write, also after a start of the agent', async () => {
     const first = await migrate(() => undefined);
     await side.until(first.id, 'ready', ({ readyForCutover }) => readyForCutover);

@@ -163,8 +163,17 @@ export function isReady(journal: Journal, incarnation: Incarnation): boolean {
   );
 }
 
+/** A socket's own errors, which the driver lets through where the other end went between two commands. */
+const SOCKET_FAULTS: ReadonlySet<unknown> = new Set([
+  'EPIPE',
+  'ECONNRESET',
+  'ECONNREFUSED',
+  'ETIMEDOUT',
+]);
+
 /** True for what the driver reports of a source: to be tried again, for as long as it takes. */
 export function isSourceFault(error: unknown): error is Error {
   if (error instanceof HistoryLostError) return false;
-  return error instanceof MongoError || error instanceof SourceUnreachableError;
+  if (error instanceof MongoError || error instanceof SourceUnreachableError) return true;
+  return error instanceof Error && SOCKET_FAULTS.has((error as NodeJS.ErrnoException).code);
 }

@@ -105,7 +105,9 @@ export class Cutover {
 
   async #blockWrites(): Promise<void> {
     const block = this.#writeBlock;
-    await persist(this.#context, 'blocking the writes of the source', async () => block?.set());
+    if (block === null) return;
+    this.#drain.begin();
+    await this.#drain.ask('blocking the writes of the source', () => block.set());
   }
 
   /** @returns what is to be said if it could not be lifted in time, or null */
@@ -189,8 +191,7 @@ export class Cutover {
 
   async #lookAgain(): Promise<void> {
     const block = this.#writeBlock;
-    const isSet = await persist(
-      this.#context,
+    const isSet = await this.#drain.ask(
       'asking the source for its write block',
       async () => block === null || (await block.isStillSet()),
     );

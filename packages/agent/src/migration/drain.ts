@@ -45,11 +45,11 @@ export class Drain {
    * @throws {CutoverFailedError} if it does not come to rest in time
    */
   async drain(): Promise<void> {
-    const { gate, signal } = this.#context;
+    const { gate } = this.#context;
     const deadline = this.#deadline();
     for (;;) {
       const time = await this.#sample(deadline);
-      await gate.waitFor(time, signal);
+      await this.#inTime(deadline, (signal) => gate.waitFor(time, signal));
       await this.clean(deadline);
       if (this.#steps.tracker.lastWrite <= time) {
         this.#drainedAt = time;
@@ -65,10 +65,10 @@ export class Drain {
    * @throws {CutoverFailedError}
    */
   async lookAgain(): Promise<void> {
-    const { gate, signal } = this.#context;
+    const { gate } = this.#context;
     const deadline = this.#deadline();
     const now = await this.#sample(deadline);
-    await gate.waitFor(now, signal);
+    await this.#inTime(deadline, (signal) => gate.waitFor(now, signal));
     await this.clean(deadline);
     this.#checkHopeless();
   }
@@ -124,18 +124,49 @@ export class Drain {
     }
   }
 
+  /**
+   * Asks the source until it answers. One that is away must not hold a cutover, and its write block,
+   * for ever.
+   * @throws {CutoverFailedError} after the deadline
+   */
+  async ask<T>(what: string, attempt: () => Promise<T>, deadline = this.#deadline()): Promise<T> {
+    return this.#inTime(deadline, async (signal) => {
+      try {
+        return await persist({ ...this.#context, signal }, what, attempt);
+      } catch (error) {
+        if (!signal.aborted || this.#context.signal.aborted) throw error;
+        const failure = this.#tooLate();
+        this.#context.waiting.clear(what);
+        throw failure;
+      }
+    });
+  }
+
+  /** @throws {CutoverFailedError} after the deadline */
+  async #inTime<T>(deadline: number, wait: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const late = AbortSignal.timeout(Math.max(0, Math.ceil(deadline - performance.now())));
+    try {
+      return await wait(AbortSignal.any([this.#context.signal, late]));
+    } catch (error) {
+      const isLate = late.aborted && error === late.reason && !this.#context.signal.aborted;
+      throw isLate ? this.#tooLate() : error;
+    }
+  }
+
   /** A time of the primary, taken while no transaction was open that could commit after it. */
   async #sample(deadline: number): Promise<ClusterTime> {
     const { source, signal, work } = this.#context;
-    const ask = <T>(what: string, attempt: () => Promise<T>): Promise<T> =>
-      persist(this.#context, `asking the source for ${what}`, attempt);
     for (;;) {
-      const open = await ask('open transactions', () => openTransactions(source));
+      const open = await this.ask(
+        'asking the source for open transactions',
+        () => openTransactions(source),
+        deadline,
+      );
       if (open === null || open === 0) break;
       this.#checkDeadline(deadline, `${open} transactions are open at the source`);
       await work.wait(work.version, IDLE_MS, signal);
     }
-    return ask('its time', () => linearizableTime(source));
+    return this.ask('asking the source for its time', () => linearizableTime(source), deadline);
   }
 
   #isClean(): boolean {
@@ -177,10 +208,13 @@ export class Drain {
   }
 
   #checkDeadline(deadline: number, why = 'changes of the source keep coming'): void {
-    if (performance.now() < deadline) return;
+    if (performance.now() >= deadline) throw this.#tooLate(why);
+  }
+
+  #tooLate(why = 'the source does not answer'): CutoverFailedError {
     const { journal, options, pusher, waiting } = this.#context;
     const reason = pusher.waiting ?? waiting.describe() ?? why;
-    throw new CutoverFailedError(
+    return new CutoverFailedError(
       `it did not come to rest within ${seconds(options.drainMs)} (${reason}; ${journal.dirty.count()} keys are still to be pushed): stop writes to the source and cut over again`,
     );
   }

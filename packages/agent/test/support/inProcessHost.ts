@@ -26,6 +26,8 @@ export interface RunOptions {
   readonly options?: Partial<EngineOptions>;
   readonly writeBlock?: WriteBlock | null;
   readonly log?: EngineLog;
+  /** The side's if absent. */
+  readonly sourceUri?: string;
 }
 
 /** A migration that runs in the test's own process, so that hooks can hold it. */
@@ -79,7 +81,13 @@ export class InProcessHost implements AsyncDisposable {
   /** Runs a migration as the server wants it; a second run goes on from the first one's journal. */
   async run(
     id: string,
-    { hooks = {}, options = {}, writeBlock = null, log = LOG }: RunOptions = {},
+    {
+      hooks = {},
+      options = {},
+      writeBlock = null,
+      log = LOG,
+      sourceUri = this.#side.source.uri,
+    }: RunOptions = {},
   ): Promise<Run> {
     const stop = new AbortController();
     const listeners = new Set<() => void>();
@@ -92,7 +100,7 @@ export class InProcessHost implements AsyncDisposable {
     const ended = runMigration(
       {
         work: wanted,
-        sourceUri: this.#side.source.uri,
+        sourceUri,
         journalPath: join(this.#journals, `${id}.sqlite`),
         pusher,
         log,
