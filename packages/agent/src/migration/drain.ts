@@ -87,7 +87,7 @@ export class Drain {
 
   /**
    * Waits until structure is settled, as long as it takes: indexes of large collections take hours.
-   * A refusal fails the cutover with its reason; so does a destination that is away for `drainMs`.
+   * A refusal fails the cutover with its reason; so does a side that is away for `drainMs`.
    */
   async settled(what: string): Promise<void> {
     await this.#asLongAsItTakes(what, () => this.#steps.structure.isSettled);
@@ -108,16 +108,17 @@ export class Drain {
   }
 
   async #asLongAsItTakes(what: string, isDone: () => boolean): Promise<void> {
-    const { work, signal, pusher, options } = this.#context;
+    const { work, signal, pusher, waiting, options } = this.#context;
     let answeredAt = performance.now();
     for (;;) {
       const { version } = work;
       this.#checkHopeless(`${what} failed: `);
       if (isDone()) return;
-      if (pusher.away === null) answeredAt = performance.now();
+      const away = pusher.away ?? waiting.describe();
+      if (away === null) answeredAt = performance.now();
       if (performance.now() - answeredAt > options.drainMs) {
         throw new CutoverFailedError(
-          `${what} had to wait for ${seconds(options.drainMs)} (${pusher.away}): cut over again when that is over`,
+          `${what} had to wait for ${seconds(options.drainMs)} (${away}): cut over again when that is over`,
         );
       }
       await work.wait(version, IDLE_MS, signal);
