@@ -59,6 +59,7 @@ export const OUT_OF_REACH: Readonly<Record<string, readonly string[]>> = {
 
 /** Codes of the catalogue that another test obtains, by the reason why it is not one of these. */
 export const OBTAINED_ELSEWHERE: Readonly<Record<string, string>> = {
+  LIVE_MIGRATION_NOT_VERIFIABLE: 'a migration must be paused or cut over: tests of control do',
   LIVE_MIGRATION_CUTOVER_UNDER_WAY: 'a cutover must be held: tests of pauses do',
   MIGRATION_HOST_ALREADY_LINKED: 'the port of a migration host answers with it, not the server',
   REQUEST_HEADERS_TOO_LARGE: 'there is no request yet, and no header of an answer to one',

@@ -197,6 +197,7 @@ async function migrate(
         log: log.child({ migration: item.id }),
         cutoverAttempt: () => run.cutoverAttempt(),
         throttle: () => run.throttle(),
+        verification: () => run.verification(),
         onWork: (listener) => run.onWork(listener),
         writeBlock: claim.writeBlock,
       },

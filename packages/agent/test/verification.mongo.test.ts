@@ -1,5 +1,7 @@
+import { migrationRequest } from '@linkspan/testkit/linkedPair.ts';
 import { oddDocuments } from '@linkspan/testkit/values.ts';
 import { type Document, Double, Int32 } from 'mongodb';
+import type { Verification } from '@linkspan/contract/push/verification.ts';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { EngineHooks } from '../src/migration/context.ts';
 import { EnginePair } from './support/enginePair.ts';
@@ -25,6 +27,20 @@ afterAll(async () => {
 beforeEach(async () => {
   await pair.reset();
 });
+
+async function reportOf(id: string): Promise<Verification> {
+  const path = `/api/linkspan/v1/groups/${pair.side.projectId}/liveMigrations/${id}`;
+  return (await pair.side.api.get(`${path}/verification`)).body as Verification;
+}
+
+async function ask(id: string, verb: string): Promise<void> {
+  const path = `/api/linkspan/v1/groups/${pair.side.projectId}/liveMigrations/${id}`;
+  expect((await pair.side.api.post(`${path}/${verb}`)).status).toBe(202);
+}
+
+const complete = async (id: string): Promise<void> => {
+  await expect.poll(async () => (await reportOf(id)).complete, { timeout: 30_000 }).toBe(true);
+};
 
 const here = (name: string) => pair.app.collection<Numbered>(name);
 const there = (name: string) => pair.copy.collection<Numbered>(name);
@@ -64,6 +80,83 @@ describe('differences planted at the destination', () => {
     };
     const id = await pair.side.start();
     await pair.run(id, { hooks: beforeVerifying(plant) });
+    await pair.side.cutOver(id);
+    await pair.expectEqual();
+    const report = await reportOf(id);
+    // Of the pair that is equal and not the same, both bytes are one key.
+    expect(report).toMatchObject({
+      complete: true,
+      collectionsTotal: 2,
+      collectionsVerified: 2,
+      differencesFound: 14,
+      differencesRepaired: 14,
+    });
+    expect(report.documentsVerified).toBe(5000 + oddDocuments().length);
+    expect(report.collections).toMatchObject([
+      { coll: 'a', differencesFound: 9 },
+      { coll: 'odd', differencesFound: 5 },
+    ]);
+  });
+
+  it('D19: a verification that is asked for finds what was planted since; so does a full one at the cutover', async () => {
+    await here('a').insertMany(numbers(0, 1500));
+    const { _id: id } = (
+      await pair.side.api.post(`/api/linkspan/v1/groups/${pair.side.projectId}/liveMigrations`, {
+        body: { ...migrationRequest(pair.side.projectId), verification: 'FULL' },
+      })
+    ).body as { _id: string };
+    await pair.run(id);
+    await complete(id);
+    const { begun } = await reportOf(id);
+    await there('a').deleteOne({ _id: 700 });
+    await ask(id, 'verify');
+    await expect.poll(async () => (await reportOf(id)).begun, { timeout: 30_000 }).not.toBe(begun);
+    await complete(id);
+    expect(await reportOf(id)).toMatchObject({ differencesFound: 1, differencesRepaired: 1 });
+    await there('a').updateOne({ _id: 3 }, { $set: { text: 'flipped' } });
+    await pair.side.cutOver(id);
+    expect(await reportOf(id)).toMatchObject({ complete: true, differencesFound: 1 });
+    await pair.expectEqual();
+  });
+
+  it('D1: a repair that is asked for compares everything, and offers no cutover before it is done', async () => {
+    await here('a').insertMany(numbers(0, 500));
+    const id = await pair.side.start();
+    const held = Promise.withResolvers<void>();
+    let isHeld = false;
+    const hooks: EngineHooks = {
+      beforeVerifying: async () => {
+        if (isHeld) await held.promise;
+      },
+    };
+    await pair.run(id, { hooks });
+    await complete(id);
+    isHeld = true;
+    await there('a').deleteMany({ _id: { $lt: 3 } });
+    await ask(id, 'repair');
+    const told = await pair.side.until(id, 'told', ({ warnings }) => warnings.length > 0);
+    expect(told.warnings[0]).toContain('As it was asked for, 1 collections are being compared');
+    expect(told.readyForCutover).toBe(false);
+    held.resolve();
+    await pair.side.cutOver(id);
+    await pair.expectEqual();
+    expect(await reportOf(id)).toMatchObject({ repair: 'REQUESTED', differencesRepaired: 3 });
+  });
+
+  it('D17: what differs again and again is named and fails the cutover', async () => {
+    await here('a').insertMany(numbers(0, 50));
+    const id = await pair.side.start();
+    let isSpoiling = true;
+    const hooks: EngineHooks = {
+      beforeVerifying: async () => void (isSpoiling && (await there('a').deleteOne({ _id: 7 }))),
+    };
+    await pair.run(id, { hooks });
+    const { warnings } = await pair.side.until(id, 'told', (m) => m.warnings.length > 0);
+    expect(warnings[0]).toMatch(/1 documents still differ .*app\.a, _id 7/);
+    await pair.side.askForCutover(id);
+    const { cutover } = await pair.side.until(id, 'failed', (m) => m.cutover.failure !== null);
+    expect(cutover.failure).toContain('app.a, _id 7');
+    isSpoiling = false;
     await pair.side.cutOver(id);
     await pair.expectEqual();
   });

@@ -33,6 +33,7 @@ export interface LimitOptions {
 /** Flags of `create` for what Atlas has no field for. */
 export interface OwnOptions extends LimitOptions {
   readonly blockSourceWrites?: true;
+  readonly verification?: string;
 }
 
 export function limitOptions(command: Command, none: string): Command {

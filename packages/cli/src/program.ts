@@ -20,6 +20,10 @@ import { addLinkCreate } from './commands/link/create.ts';
 import { addLinkDelete } from './commands/link/delete.ts';
 import { addLinkDescribe } from './commands/link/describe.ts';
 import { addLiveMigrationsCancel } from './commands/liveMigrations/cancel.ts';
+import {
+  addLiveMigrationsRepair,
+  addLiveMigrationsVerify,
+} from './commands/liveMigrations/compareAgain.ts';
 import { addLiveMigrationsCreate } from './commands/liveMigrations/create.ts';
 import { addLiveMigrationsCutover } from './commands/liveMigrations/cutover.ts';
 import { addLiveMigrationsDescribe } from './commands/liveMigrations/describe.ts';
@@ -52,6 +56,7 @@ import { addStoreRestored } from './commands/store/restored.ts';
 import { addStoreStatus } from './commands/store/status.ts';
 import { addValidationCreate } from './commands/validation/create.ts';
 import { addValidationDescribe } from './commands/validation/describe.ts';
+import { addVerificationDescribe } from './commands/verification/describe.ts';
 import { EXIT_CODE_HELP } from './exitCodes.ts';
 import { version } from './version.ts';
 
@@ -157,6 +162,8 @@ function addLiveMigrations(program: Command): void {
       addLiveMigrationsPause,
       addLiveMigrationsResume,
       addLiveMigrationsCancel,
+      addLiveMigrationsVerify,
+      addLiveMigrationsRepair,
     ],
   );
   noun(liveMigrations, 'link', [], 'The link-token and the organization link.', [
@@ -167,6 +174,9 @@ function addLiveMigrations(program: Command): void {
   ]);
   noun(liveMigrations, 'availableProjects', ['availableProject'], 'Projects of the source.', [
     addAvailableProjectsList,
+  ]);
+  noun(liveMigrations, 'verification', [], 'What is verified of live migrations.', [
+    addVerificationDescribe,
   ]);
   noun(liveMigrations, 'validation', ['validations'], 'Validations of live migrations.', [
     addValidationCreate,

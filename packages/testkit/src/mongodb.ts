@@ -25,6 +25,8 @@ export interface MongoDBOptions {
   readonly port?: number;
   /** failCommand and its like; on if absent. */
   readonly testCommands?: boolean;
+  /** Operations that the oplog of a SecantusDB keeps: few of them make it roll over. A `mongod` keeps 990 MB at least. */
+  readonly oplogEntries?: number;
   /** Demands SCRAM from clients; this user is made first, with the role `root`. */
   readonly auth?: { readonly username: string; readonly password: string };
 }
@@ -117,11 +119,15 @@ export async function startMongoDB(options: MongoDBOptions = {}): Promise<MongoD
     await writeFile(keyFile, randomBytes(96).toString('base64'), { mode: 0o600 });
   }
 
+  const { oplogEntries = 10_000_000 } = options;
   const launch = async (auth: boolean): Promise<Guarded> => {
     const testCommands = options.testCommands ?? true;
     const [command, args] =
       mongod === null
-        ? ([python as string, secantusArguments(port, data, testCommands, auth)] as const)
+        ? ([
+            python as string,
+            secantusArguments(port, data, testCommands, auth, oplogEntries),
+          ] as const)
         : ([mongod, mongodArguments(port, data, testCommands, auth ? keyFile : null)] as const);
     const child = await spawnGuarded({
       command,
@@ -253,11 +259,12 @@ function secantusArguments(
   data: string,
   testCommands: boolean,
   auth: boolean,
+  oplogEntries: number,
 ): string[] {
   const args = ['-m', 'secantus', '--host', '127.0.0.1', '--port', String(port)];
   args.push('--storage-path', data, '--log-level', 'WARNING');
   // An idle change stream moves on only with heartbeats; the oplog keeps 100,000 entries otherwise.
-  args.push('--noop-heartbeat-seconds', '1', '--oplog-max-entries', '10000000');
+  args.push('--noop-heartbeat-seconds', '1', '--oplog-max-entries', String(oplogEntries));
   if (testCommands) args.push('--enable-test-commands');
   if (auth) args.push('--auth');
   return args;

@@ -60,7 +60,7 @@ export interface EngineHooks {
   afterSourceListing?(what: string): Promise<void>;
   /** After the listing of a reconciliation and before it is pushed. */
   afterListing?(namespace: string): Promise<void>;
-  /** Before a collection is compared, from its start or from where it stopped. */
+  /** Before a collection is compared, from its start or from where it stopped, or some of its keys. */
   beforeVerifying?(namespace: string): Promise<void>;
   /** Before each step of a cutover. */
   beforeCutoverStep?(step: CutoverStep): Promise<void>;

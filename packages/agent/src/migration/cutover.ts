@@ -1,9 +1,11 @@
 import { formatNamespace, namespaceKey } from '@linkspan/contract/push/namespaces.ts';
+import type { Verification } from '@linkspan/contract/push/verification.ts';
 import { PushRefusedError } from '../push/errors.ts';
 import { WriteBlockRefusedError } from '../source/writeBlock.ts';
 import { CutoverFailedError, type CutoverStep, type MigrationContext, persist } from './context.ts';
 import { Drain, type Steps } from './drain.ts';
 import type { Structure } from './structure.ts';
+import { reportVerification } from './verificationReport.ts';
 import type { Verifier } from './verifier.ts';
 import type { WriteBlock } from './writeBlock.ts';
 
@@ -47,12 +49,21 @@ export class Cutover {
   readonly #structure: Structure;
   readonly #drain: Drain;
   readonly #verifier: Verifier;
+  readonly #isFull: boolean;
   /** null where the migration does not ask for one. */
   readonly #writeBlock: WriteBlock | null;
   #phase: CutoverPhase | null = null;
   #verified = { collections: 0, documents: 0 };
+  #report: Verification | null = null;
 
-  constructor(context: MigrationContext, steps: Steps, writeBlock: WriteBlock | null) {
+  /** @param isFull everything is compared once more, whatever the background has compared */
+  constructor(
+    context: MigrationContext,
+    steps: Steps,
+    writeBlock: WriteBlock | null,
+    isFull: boolean,
+  ) {
+    this.#isFull = isFull;
     this.#context = context;
     this.#structure = steps.structure;
     this.#drain = new Drain(context, steps);
@@ -63,6 +74,11 @@ export class Cutover {
   /** null while no cutover is under way. */
   get phase(): CutoverPhase | null {
     return this.#phase;
+  }
+
+  /** What is known of the verification, as it was when all was equal. */
+  get report(): Verification {
+    return this.#report ?? reportVerification(this.#context.journal);
   }
 
   /**
@@ -150,7 +166,9 @@ export class Cutover {
 
   /** What the background has not compared, and what was pushed since. */
   async #verify(): Promise<void> {
+    if (this.#isFull) this.#verifier.again();
     await this.#drain.verified();
+    this.#report = reportVerification(this.#context.journal);
     const { collections, documents } = this.#context.journal.verifications.totals();
     this.#verified = { collections, documents };
   }

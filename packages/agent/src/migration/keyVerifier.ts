@@ -87,6 +87,7 @@ export class KeyVerifier {
     if (destination === null) return;
     const { source, gate, lives, signal, journal, work, hooks } = this.#context;
     const names = lives.nameChanges(id);
+    await hooks.beforeVerifying?.(formatNamespace(namespace));
     const documentKeys = keys.map(({ documentKey }) => documentKey);
     const started = performance.now();
     const here = new Map<string, Held>();

@@ -6,6 +6,7 @@ import type { MigrationContext } from './context.ts';
 import type { CutoverPhase } from './cutover.ts';
 import { TrackedGate } from './gate.ts';
 import { Meter } from './meter.ts';
+import { reportVerification } from './verificationReport.ts';
 import { etaSeconds, holdingBack, ratesOf } from './pace.ts';
 
 /** A cutover is offered while the destination is at most so far behind, in seconds. */
@@ -72,6 +73,7 @@ export function measureProgress(
         ? null
         : etaSeconds(phase, window, bytesLeft),
     holdingBack: holdingBack(phase, reasons.length > 0, window),
+    verification: reportVerification(journal),
     collectionsTotal: totals.collections,
     collectionsCopied,
     collections: mostLeft.map((collection) => ({
@@ -170,7 +172,9 @@ function warningsOf(
   const warnings = [...refusals];
   if (toRepair > 0) {
     warnings.push(
-      `The source had lost the history after the last change that was read: ${toRepair} collections are being compared in full and repaired.`,
+      journal.verifications.run().repair === 'REQUESTED'
+        ? `As it was asked for, ${toRepair} collections are being compared in full and repaired.`
+        : `The source had lost the history after the last change that was read: ${toRepair} collections are being compared in full and repaired.`,
     );
   }
   for (const { source, unsupported } of journal.pending.unsupported(WARNINGS_AT_MOST)) {

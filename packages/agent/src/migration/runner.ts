@@ -6,6 +6,7 @@ import type {
   Throttle as Limits,
 } from '@linkspan/contract/push/messages.ts';
 import { type Journal, openJournal } from '../journal/journal.ts';
+import type { Wanted } from '../journal/verifications.ts';
 import type { Pusher } from '../push/pusher.ts';
 import type { SourceConnection } from '../source/connection.ts';
 import { WriteBlockRefusedError } from '../source/writeBlock.ts';
@@ -43,7 +44,6 @@ import type { WriteBlock } from './writeBlock.ts';
 
 const REPORT_MS = 1000;
 
-const NOTHING_WANTED = { verify: 0, repair: 0 };
 const OPENING = 'opening the push session';
 
 export interface RunnerDependencies {
@@ -58,6 +58,8 @@ export interface RunnerDependencies {
   readonly cutoverAttempt: () => number;
   /** What it may push in a second now; null: as much as it can. */
   readonly throttle: () => Limits | null;
+  /** Numbers of the last verification and repair that were asked for; 0 if none. */
+  readonly verification: () => Wanted;
   /** Calls back whenever {@link cutoverAttempt} or {@link throttle} may have changed. */
   readonly onWork: (listener: () => void) => () => void;
   /** null where the migration does not ask for one. */
@@ -154,9 +156,14 @@ function startSteps(
   const tracker = new Tracker(context, () => structure.relist());
   const structure = new Structure(context);
   const flusher = new Flusher(context);
-  const verifier = new Verifier(context, () => NOTHING_WANTED);
+  const verifier = new Verifier(context, deps.verification);
   const steps = { tracker, flusher, verifier, structure };
-  const cutover = new Cutover(context, steps, deps.writeBlock ?? null);
+  const cutover = new Cutover(
+    context,
+    steps,
+    deps.writeBlock ?? null,
+    deps.work.cutoverVerification === 'FULL',
+  );
   signal.addEventListener(
     'abort',
     deps.onWork(() => {
@@ -177,6 +184,7 @@ function startSteps(
       isStructureSettled: structure.isSettled,
       refusals: [
         ...structure.refusals.values(),
+        ...(verifier.stuck === null ? [] : [`${verifier.stuck}.`]),
         ...(deps.writeBlock?.warnings(cutover.phase !== null) ?? []),
       ],
       toRepair: verifier.toRepair,
@@ -212,7 +220,10 @@ async function cutOverWhenAsked(
       const verified = await cutover.run();
       writeBlock?.completing();
       await hooks.beforeCompleteIsTold?.();
-      await pusher.complete({ cutoverAttempt: attempt, verified }, signal);
+      await pusher.complete(
+        { cutoverAttempt: attempt, verified, verification: cutover.report },
+        signal,
+      );
       await hooks.afterCompleteIsTold?.();
       writeBlock?.keep();
       log.info({ attempt, ...verified }, 'cut over');

@@ -154,6 +154,7 @@ export class Verifier {
   /** What was asked for begins once. */
   #takeWanted(): void {
     const { journal, log } = this.#context;
+    if (this.#pace.isHeld) return;
     const { verify, repair } = this.#wanted();
     const { taken } = journal.verifications.run();
     if (verify <= taken.verify && repair <= taken.repair) return;

@@ -28,6 +28,10 @@ export class VerifierPace {
     this.#changed.notify();
   }
 
+  get isHeld(): boolean {
+    return this.#state === 'held';
+  }
+
   get mayRun(): boolean {
     if (this.#state !== 'background') return this.#state === 'hurried';
     const { journal } = this.#context;

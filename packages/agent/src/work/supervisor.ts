@@ -26,6 +26,8 @@ export interface MigrationRun {
   wasFenced(): boolean;
   /** What it may push in a second now; null: as much as it can. */
   throttle(): Throttle | null;
+  /** Numbers of the last verification and repair that were asked for; 0 if none. */
+  verification(): { readonly verify: number; readonly repair: number };
   /** Calls the listener whenever the wanted work of this migration changed. */
   onWork(listener: () => void): () => void;
 }
@@ -129,6 +131,10 @@ export class Supervisor {
       cutoverAttempt: () => current.cutoverAttempt,
       wasFenced: () => wasFenced,
       throttle: () => current.throttle ?? null,
+      verification: () => ({
+        verify: current.verifyAttempt ?? 0,
+        repair: current.repairAttempt ?? 0,
+      }),
       onWork(listener) {
         listeners.add(listener);
         return () => listeners.delete(listener);

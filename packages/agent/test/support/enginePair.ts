@@ -1,6 +1,6 @@
 import { compareClusters } from '@linkspan/testkit/compare.ts';
 import { type DestinationSide, startDestinationSide } from '@linkspan/testkit/linkedPair.ts';
-import { type MongoDB, startMongoDB } from '@linkspan/testkit/mongodb.ts';
+import { type MongoDB, type MongoDBOptions, startMongoDB } from '@linkspan/testkit/mongodb.ts';
 import type { Db } from 'mongodb';
 import { expect } from 'vitest';
 import type { EngineHooks, EngineOptions } from '../../src/migration/context.ts';
@@ -18,9 +18,10 @@ export class EnginePair implements AsyncDisposable {
     this.destination = destination;
   }
 
-  static async start(): Promise<EnginePair> {
+  /** @param options of the source */
+  static async start(options: MongoDBOptions = {}): Promise<EnginePair> {
     const [source, destination] = await Promise.all([
-      startMongoDB({ name: 'source' }),
+      startMongoDB({ name: 'source', ...options }),
       startMongoDB({ name: 'destination' }),
     ]);
     return new EnginePair(source, destination);

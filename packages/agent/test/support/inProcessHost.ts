@@ -106,6 +106,10 @@ export class InProcessHost implements AsyncDisposable {
         log,
         cutoverAttempt: () => wanted.cutoverAttempt,
         throttle: () => wanted.throttle ?? null,
+        verification: () => ({
+          verify: wanted.verifyAttempt ?? 0,
+          repair: wanted.repairAttempt ?? 0,
+        }),
         onWork: (listener) => {
           listeners.add(listener);
           return () => listeners.delete(listener);

@@ -54,6 +54,7 @@ export function tell(kind: 'run' | 'paused', sourceUri: string, journalPath: str
             log,
             cutoverAttempt: () => 0,
             throttle: () => null,
+            verification: () => ({ verify: 0, repair: 0 }),
             onWork: () => silent,
           },
           stop.signal,

@@ -422,6 +422,12 @@ export const API_ERRORS = {
     'Live migration %s is not ready for cutover: %s.',
   ),
 
+  LIVE_MIGRATION_NOT_VERIFIABLE: entry(
+    'LIVE_MIGRATION_NOT_VERIFIABLE',
+    409,
+    'linkspan',
+    'Live migration %s cannot be verified or repaired now: it is %s.',
+  ),
   LIVE_MIGRATION_CUTOVER_UNDER_WAY: entry(
     'LIVE_MIGRATION_CUTOVER_UNDER_WAY',
     409,

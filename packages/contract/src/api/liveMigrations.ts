@@ -1,5 +1,6 @@
 import Type, { type Static } from 'typebox';
 import { Finding, LiveMigrationStatus, Namespaces, Progress, Throttle } from '../push/messages.ts';
+import { CutoverVerification } from '../push/verification.ts';
 import { closed, Id, Nullable, ReadOnly, Time } from './common.ts';
 
 const OptionalText = Type.Optional(Nullable(Type.String()));
@@ -94,6 +95,8 @@ export const CreateLiveMigrationOwn = Type.Object(
   {
     ...ValidateLiveMigrationOwn.properties,
     throttle: Type.Optional(Nullable(ThrottleChange)),
+    /** What a cutover compares; CHANGED if absent. */
+    verification: Type.Optional(CutoverVerification),
     windowHours: Type.Optional(WindowHours),
   },
   closed,
@@ -207,6 +210,8 @@ export const LiveMigrationDetail = Type.Object(
     source: Type.Object({ clusterName: Type.String(), groupId: Id }, closed),
     state: LiveMigrationState,
     throttle: Throttle,
+    /** What a cutover compares. */
+    verification: CutoverVerification,
     /** What is wrong or needs care, in words: of the migration host, and of the server about it. */
     warnings: Type.Array(Type.String()),
     /** What the cutover verified, or null. */

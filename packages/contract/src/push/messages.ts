@@ -1,5 +1,7 @@
 import Type, { type Static } from 'typebox';
 
+import { CutoverVerification, Verification } from './verification.ts';
+
 /** Messages with a JSON body. Those with a BSON body are in `batch.ts` and `structure.ts`. */
 
 const Id = Type.String({ pattern: '^[0-9a-f]{24}$' });
@@ -157,6 +159,11 @@ export const WorkItem = Type.Union([
       throttle: Type.Optional(Throttle),
       /** A cutover blocks the writes of the source first; absent before version 3. */
       blockSourceWrites: Type.Optional(Type.Boolean()),
+      /** Numbers of the last verification and repair that were asked for; absent: none, or version 2. */
+      verifyAttempt: Type.Optional(Count),
+      repairAttempt: Type.Optional(Count),
+      /** Absent means CHANGED. */
+      cutoverVerification: Type.Optional(CutoverVerification),
     },
     closed,
   ),
@@ -394,6 +401,8 @@ export const Progress = Type.Object(
     etaSeconds: Type.Optional(Nullable(Count)),
     /** null where there is nothing to do, or it cannot be told. */
     holdingBack: Type.Optional(Nullable(HoldingBack)),
+    /** Absent before version 3. */
+    verification: Type.Optional(Verification),
     /** How many there are, listed or not, and how many of them are copied. */
     collectionsTotal: Type.Optional(Count),
     collectionsCopied: Type.Optional(Count),
@@ -427,6 +436,8 @@ export const Complete = Type.Object(
   {
     cutoverAttempt: Type.Integer({ minimum: 1 }),
     verified: Type.Object({ collections: Count, documents: Count }, closed),
+    /** What is kept with the migration; absent before version 3. */
+    verification: Type.Optional(Verification),
   },
   closed,
 );

@@ -5,6 +5,7 @@ import type {
   MigrationStatusReply,
   Progress,
 } from '@linkspan/contract/push/messages.ts';
+import type { Verification } from '@linkspan/contract/push/verification.ts';
 
 import { timestamp } from '../domain/time.ts';
 import { endOf } from '../domain/window.ts';
@@ -12,6 +13,7 @@ import * as events from '../store/events.ts';
 import type { EventType } from '../domain/eventTypes.ts';
 import type { Executor } from '../store/executor.ts';
 import * as liveMigrations from '../store/liveMigrations.ts';
+import * as migrationVerifications from '../store/migrationVerifications.ts';
 import * as migrationWindows from '../store/migrationWindows.ts';
 import type { LiveMigrationRow } from '../store/schema.ts';
 import type { HostPrincipal } from './authenticate.ts';
@@ -34,12 +36,16 @@ export async function reportProgress(
   progress: Progress,
 ): Promise<void> {
   const { migrationId, epoch } = reporter.claim;
-  const json = JSON.stringify(progress);
+  const { verification, ...rest } = progress;
+  const json = JSON.stringify(rest);
   const at = timestamp();
-  const isKept = progress.readyForCutover
+  const isMore = rest.readyForCutover || verification !== undefined;
+  const isKept = isMore
     ? await store.transaction(async (tx) => {
         if (!(await liveMigrations.setProgress(tx, migrationId, epoch, json, at))) return false;
-        if (await migrationWindows.begin(tx, migrationId, at)) await recordWindow(tx, reporter);
+        if (verification !== undefined) await keepVerification(tx, reporter, verification);
+        const begins = rest.readyForCutover && (await migrationWindows.begin(tx, migrationId, at));
+        if (begins) await recordWindow(tx, reporter);
         return true;
       })
     : await liveMigrations.setProgress(store.db, migrationId, epoch, json, at);
@@ -50,16 +56,36 @@ export async function reportProgress(
   if (row.paused_at !== null) throw PAUSED;
 }
 
+/** What was compared; an event tells when history was lost (rule D1). */
+async function keepVerification(
+  tx: Executor,
+  reporter: Reporter,
+  verification: Verification,
+): Promise<void> {
+  const { migrationId } = reporter.claim;
+  const { keep, noteLosses } = migrationVerifications;
+  await keep(tx, migrationId, JSON.stringify(verification));
+  if (!(await noteLosses(tx, migrationId, verification.historyLosses))) return;
+  const row = await liveMigrations.find(tx, migrationId);
+  if (row === undefined) return;
+  const { historyLosses } = verification;
+  await record(tx, reporter, row, 'LIVE_MIGRATION_HISTORY_LOST', { historyLosses });
+}
+
 /** Keeps the progress of a paused migration, which its host goes on following. @throws {PushError} */
 export async function reportPaused(
   { store }: GatewayContext,
   { host }: HostPrincipal,
   migrationId: string,
-  progress: Progress,
+  { verification, ...progress }: Progress,
 ): Promise<void> {
   const json = JSON.stringify({ ...progress, readyForCutover: false } satisfies Progress);
   const { setPausedProgress, findOfHost, ACTIVE } = liveMigrations;
-  if (await setPausedProgress(store.db, host.id, migrationId, json, timestamp())) return;
+  if (await setPausedProgress(store.db, host.id, migrationId, json, timestamp())) {
+    if (verification === undefined) return;
+    await migrationVerifications.keep(store.db, migrationId, JSON.stringify(verification));
+    return;
+  }
   // One that goes on already is told so by the list of work.
   const row = await findOfHost(store.db, host.id, migrationId);
   if (row !== undefined && ACTIVE.includes(row.status)) return;
@@ -103,7 +129,7 @@ export async function reportWaiting(
 export async function complete(
   context: GatewayContext,
   reporter: Reporter,
-  { cutoverAttempt, verified }: Complete,
+  { cutoverAttempt, verified, verification }: Complete,
 ): Promise<void> {
   const { migrationId, epoch } = reporter.claim;
   await context.store.transaction(async (tx) => {
@@ -115,6 +141,7 @@ export async function complete(
     if (!(await liveMigrations.setComplete(tx, migrationId, cutoverAttempt, json, timestamp()))) {
       throw notUnderWay(cutoverAttempt);
     }
+    if (verification !== undefined) await keepVerification(tx, reporter, verification);
     await record(tx, reporter, row, 'LIVE_MIGRATION_COMPLETED', { cutoverAttempt, verified });
   });
   end(context, migrationId);

@@ -86,6 +86,10 @@ async function listWork(
       ...(row.block_source_writes === 1 && isKnown && { blockSourceWrites: true }),
       ...namespacesOf(row),
       ...(row.throttle !== null && isKnown && { throttle: JSON.parse(row.throttle) as Throttle }),
+      ...(row.verify_attempt > 0 && isKnown && { verifyAttempt: row.verify_attempt }),
+      ...(row.repair_attempt > 0 && isKnown && { repairAttempt: row.repair_attempt }),
+      ...(row.cutover_verification === 'FULL' &&
+        isKnown && { cutoverVerification: 'FULL' as const }),
     });
   }
   const revision = createHmac('sha256', REVISION_KEY).update(JSON.stringify(work)).digest('hex');

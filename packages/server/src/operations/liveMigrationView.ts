@@ -91,6 +91,7 @@ export function toDetail(
     source: { clusterName: source.clusterName, groupId: source.projectId },
     state: stateOf(row),
     throttle: throttleOf(row),
+    verification: row.cutover_verification,
     verified:
       row.verified === null ? null : (JSON.parse(row.verified) as LiveMigrationDetail['verified']),
     warnings: [...(warning === null ? [] : [warning]), ...warningsOf(state, now)],

@@ -29,7 +29,7 @@ import { type MigrationRequest, resolveRequest } from './migrationRequest.ts';
 /** What only Linkspan's own create has. */
 export type OwnSettings = Pick<
   CreateLiveMigrationOwn,
-  'blockSourceWrites' | 'namespaces' | 'throttle' | 'windowHours'
+  'blockSourceWrites' | 'namespaces' | 'throttle' | 'verification' | 'windowHours'
 >;
 
 /** Makes a live migration; its migration host takes it up with its next poll. */
@@ -86,6 +86,11 @@ export async function create(
       window_warned_hours: null,
       copied_data: null,
       block_source_writes: own.blockSourceWrites === true ? 1 : 0,
+      verification: null,
+      cutover_verification: own.verification ?? 'CHANGED',
+      verify_attempt: 0,
+      repair_attempt: 0,
+      history_losses: 0,
     };
     await liveMigrations.insert(tx, created);
     await events.record(tx, {
@@ -103,6 +108,7 @@ export async function create(
         ...(namespaces !== null && { namespaces: JSON.parse(namespaces) as unknown }),
         ...(throttle !== null && { throttle }),
         ...(created.block_source_writes === 1 ? { blockSourceWrites: true } : {}),
+        ...(created.cutover_verification === 'FULL' ? { verification: 'FULL' } : {}),
       },
     });
     return created;

@@ -9,6 +9,7 @@ import { clusterEndpoints } from './clusters.ts';
 import { eventEndpoints } from './events.ts';
 import { linkTokenEndpoints } from './linkTokens.ts';
 import { liveMigrationControlEndpoints } from './liveMigrationControl.ts';
+import { liveMigrationVerificationEndpoints } from './liveMigrationVerification.ts';
 import { liveMigrationEndpoints } from './liveMigrations.ts';
 import { organizationEndpoints } from './organizations.ts';
 import { organizationSettingsEndpoints } from './organizationSettings.ts';
@@ -38,5 +39,6 @@ export function allEndpoints(
     ...linkTokenEndpoints(context, removal),
     ...liveMigrationEndpoints(context),
     ...liveMigrationControlEndpoints(control),
+    ...liveMigrationVerificationEndpoints(context),
   ];
 }

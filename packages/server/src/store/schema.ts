@@ -267,6 +267,15 @@ export interface LiveMigrationRow {
   copied_data: 'KEPT' | 'DROPPING' | 'DROPPED' | null;
   /** A cutover begins by blocking the writes of the source (rule D23). */
   block_source_writes: 0 | 1;
+  /** JSON of the wire's `Verification` as last reported, or null. */
+  verification: string | null;
+  /** What a cutover compares. */
+  cutover_verification: 'CHANGED' | 'FULL';
+  /** Numbers of the last verification and repair that were asked for; 0 before the first. */
+  verify_attempt: number;
+  repair_attempt: number;
+  /** How often the host has reported that the source's history was lost. */
+  history_losses: number;
 }
 
 /** What the migration created at the destination, written before the command is sent (D11, C2). */

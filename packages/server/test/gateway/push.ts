@@ -290,6 +290,11 @@ export async function startPush(): Promise<TestPush> {
         window_warned_hours: null,
         copied_data: null,
         block_source_writes: 0,
+        verification: null,
+        cutover_verification: 'CHANGED',
+        verify_attempt: 0,
+        repair_attempt: 0,
+        history_losses: 0,
         ...change,
       });
       return id;

@@ -233,6 +233,10 @@ test('each change of clusters, link and migrations is an event with who and what
   await report(id);
   await change('pauseLiveMigration', one, undefined, [['LIVE_MIGRATION_PAUSED', id]]);
   await change('resumeLiveMigration', one, undefined, [['LIVE_MIGRATION_RESUMED', id]]);
+  await change('verifyLiveMigration', one, undefined, [
+    ['LIVE_MIGRATION_VERIFICATION_REQUESTED', id],
+  ]);
+  await change('repairLiveMigration', one, undefined, [['LIVE_MIGRATION_REPAIR_REQUESTED', id]]);
   await change('cancelLiveMigration', one, undefined, [['CLUSTER_IMPORT_CANCELLED', id]]);
   const two = await create();
   await report(two.liveMigrationId);

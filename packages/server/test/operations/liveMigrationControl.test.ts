@@ -134,6 +134,34 @@ test('a cutover that is under way is not paused, but it can be canceled', async 
   expect(await liveMigrations.setComplete(db, id, 1, '{}', timestamp())).toBe(false);
 });
 
+test('D1, D19: a comparison is asked for while it runs, not while it is paused or cut over', async () => {
+  await using migration = await startMigration();
+  const { server, id, act } = migration;
+  await work(server, id);
+  expect((await act('verify')).status).toBe(202);
+  expect((await act('verify')).status).toBe(202);
+  expect((await act('repair')).status).toBe(202);
+  expect(await liveMigrations.find(server.store.db, id)).toMatchObject({
+    verify_attempt: 2,
+    repair_attempt: 1,
+  });
+  await act('pause');
+  const refused = { error: 409, errorCode: 'LIVE_MIGRATION_NOT_VERIFIABLE' };
+  expect((await act('repair')).json).toMatchObject(refused);
+  await act('resume');
+  await act('cutover');
+  const cuttingOver = await act('verify');
+  expect(cuttingOver.json).toMatchObject(refused);
+  expect(cuttingOver.text).toContain('it is being cut over');
+  await act('cancel');
+  expect((await act('verify')).json).toMatchObject({ errorCode: 'LIVE_MIGRATION_NOT_ACTIVE' });
+  expect((await migration.types()).filter((type) => /VERIF|REPAIR/.test(type))).toEqual([
+    'LIVE_MIGRATION_VERIFICATION_REQUESTED',
+    'LIVE_MIGRATION_VERIFICATION_REQUESTED',
+    'LIVE_MIGRATION_REPAIR_REQUESTED',
+  ]);
+});
+
 test('a canceled migration is FAILED, says who did it, and leaves room for another', async () => {
   await using migration = await startMigration();
   const { server, groupId, id, act, shown } = migration;

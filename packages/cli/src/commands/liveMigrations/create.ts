@@ -23,6 +23,7 @@ export function addLiveMigrationsCreate(parent: Command): void {
       '--blockSourceWrites',
       'let the cutover block the writes of the source, where agent.yaml allows it',
     )
+    .option('--verification <what>', 'what the cutover compares: CHANGED (default) or FULL')
     .description('Start a live migration from a source to a destination cluster.')
     .action(async (options: MigrationOptions & NamespaceOptions & OwnOptions) => {
       await using session = new Session(options);
@@ -32,6 +33,7 @@ export function addLiveMigrationsCreate(parent: Command): void {
         ...(options.blockSourceWrites === true ? { blockSourceWrites: true } : {}),
         ...(namespaces === undefined ? {} : { namespaces }),
         ...(throttle === undefined ? {} : { throttle }),
+        ...(options.verification === undefined ? {} : { verification: options.verification }),
       };
       const body = await migrationBody(options, session.projectId);
       if (body.dropDestinationData === true && options.force !== true) {
