@@ -103,7 +103,7 @@ describe('filters and names', () => {
     expect(await there('store.clients').countDocuments()).toBe(7);
   });
 
-  it('D18: across the edge in is a copy, out is a drop; chained, over others, and while copying', async () => {
+  it('D18, Hazard 8: across the edge in is a copy, out is a drop; chained, over others, and while copying', async () => {
     await at('app.copied').insertMany(numbers(0, 300));
     await at('app.replaced').insertMany(numbers(0, 30));
     await at('app.leaves').insertMany(numbers(0, 30));
