@@ -80,7 +80,7 @@ export async function runAgent(start: AgentStart, signal: AbortSignal): Promise<
   const writeBlocks = new WriteBlocks({
     records: new WriteBlockRecords(directory.path),
     projects: config.projects,
-    outcomeOf: (migrationId, stop) => outcomeOf(directory, migrationId, stop),
+    outcomeOf: (migrationId, stop) => outcomeOf(start, directory, migrationId, stop),
     log,
   });
   const host: Host = { ...start, directory, writeBlocks, publish };
@@ -89,6 +89,7 @@ export async function runAgent(start: AgentStart, signal: AbortSignal): Promise<
       directory,
       hostname,
       agentVersion,
+      tls: config.tls,
       log,
       work: (established, onHeartbeat, stop) => work(host, established, onHeartbeat, stop),
       onUnlinked: admin === null ? null : () => publish({}),
@@ -112,13 +113,14 @@ export async function runAgent(start: AgentStart, signal: AbortSignal): Promise<
 
 /** What the server says became of a migration whose cutover it was told of. */
 async function outcomeOf(
+  { config }: AgentStart,
   directory: StateDirectory,
   migrationId: string,
   signal: AbortSignal,
 ): Promise<Outcome> {
   const link = establishedLink(directory);
   if (link === null) return 'NOT_COMPLETE';
-  await using transport = new PushTransport(link.endpoint);
+  await using transport = new PushTransport(link.endpoint, config.tls);
   try {
     const client = new HostClient(transport, link);
     const { status } = await client.migrationStatus(migrationId, signal);
@@ -137,7 +139,7 @@ async function work(
 ): Promise<void> {
   const { config, log, agentVersion } = host;
   const { hostname, projects } = config;
-  await using transport = new PushTransport(link.endpoint);
+  await using transport = new PushTransport(link.endpoint, config.tls);
   const client = new HostClient(transport, link);
   const stop = new AbortController();
   const either = AbortSignal.any([signal, stop.signal]);

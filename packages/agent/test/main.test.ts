@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 
 import { encodeLinkToken } from '@linkspan/contract/push/linkToken.ts';
+import { NO_TLS_FILES } from '@linkspan/contract/tls/files.ts';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
 
@@ -36,6 +37,7 @@ test('an agent that is stopped while it waits for its server ends in good order'
           hostname: 'host',
           projects: [],
           admin: null,
+          tls: NO_TLS_FILES,
         },
         linkToken: async () => linkToken,
         agentVersion: '0.0.0',

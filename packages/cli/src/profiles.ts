@@ -20,6 +20,7 @@ const Profile = Type.Object(
     clientSecret: Type.Optional(Type.String({ description: 'a text' })),
     orgId: Type.Optional(Type.String({ description: 'a text, in quotes' })),
     projectId: Type.Optional(Type.String({ description: 'a text, in quotes' })),
+    tlsCaFile: Type.Optional(Type.String({ description: 'a path' })),
   },
   { additionalProperties: false },
 );
@@ -39,6 +40,7 @@ export const PROFILE_VARIABLES = {
   clientSecret: 'LINKSPAN_CLIENT_SECRET',
   orgId: 'LINKSPAN_ORG_ID',
   projectId: 'LINKSPAN_PROJECT_ID',
+  tlsCaFile: 'LINKSPAN_TLS_CA_FILE',
 } as const satisfies Record<keyof Profile, string>;
 
 export type ProfileKey = keyof typeof PROFILE_VARIABLES;

@@ -1,5 +1,6 @@
 import process from 'node:process';
 
+import { NO_TLS_FILES } from '@linkspan/contract/tls/files.ts';
 import { Option, type Command } from 'commander';
 
 import { ApiClient, type ApiCredentials, type ApiRequest } from './api/client.ts';
@@ -11,6 +12,7 @@ import { beforeSignals } from './signals.ts';
 export interface ClientOptions {
   readonly profile?: string;
   readonly baseUrl?: string;
+  readonly tlsCaFile?: string;
   readonly orgId?: string;
   readonly projectId?: string;
   readonly output?: 'json';
@@ -32,7 +34,11 @@ export function clientCommand(command: Command, scope?: 'organization' | 'projec
   return command
     .addOption(new Option('-o, --output <format>', 'how to print the answer').choices(['json']))
     .option('-P, --profile <name>', 'profile of the configuration file to use')
-    .option('--baseUrl <url>', 'URL of the server; overrides the profile');
+    .option('--baseUrl <url>', 'URL of the server; overrides the profile')
+    .option(
+      '--tlsCaFile <path>',
+      "authorities that the server's certificate is signed by, in PEM; overrides the profile",
+    );
 }
 
 export function listCommand(command: Command, scope?: 'organization' | 'project'): Command {
@@ -51,7 +57,10 @@ export class Session implements AsyncDisposable {
   readonly #client: ApiClient;
   readonly #release: () => void;
 
-  /** @throws {UsageError} | {ConfigurationError} if it is not known how to reach a server */
+  /**
+   * @throws {UsageError} | {ConfigurationError} if it is not known how to reach a server
+   * @throws {TlsFileError}
+   */
   constructor(options: ClientOptions) {
     this.output = options.output;
     this.#options = options;
@@ -61,7 +70,8 @@ export class Session implements AsyncDisposable {
     const credentials = this.#credentials();
     const isAccount = 'clientId' in credentials;
     if (isAccount) checkPrivacy(baseUrl);
-    this.#client = new ApiClient(baseUrl, credentials);
+    const caFile = this.#find('tlsCaFile') ?? null;
+    this.#client = new ApiClient(baseUrl, credentials, { ...NO_TLS_FILES, caFile });
     // An account has a limited number of tokens: one that Ctrl-C left would count for an hour.
     this.#release = isAccount ? beforeSignals(() => this.#client.signOut()) : () => undefined;
   }
@@ -113,12 +123,19 @@ export class Session implements AsyncDisposable {
     throw new UsageError(`${key} "${id}" is not an ID: it has 24 lower-case hexadecimal digits`);
   }
 
-  #need(key: ProfileKey, flag: string | null): string {
-    const variable = PROFILE_VARIABLES[key];
+  #find(key: ProfileKey): string | undefined {
     const fromFlag = key in this.#options ? this.#options[key as keyof ClientOptions] : undefined;
-    const value = fromFlag ?? (process.env[variable] || undefined) ?? this.#profile[key];
+    return fromFlag ?? (process.env[PROFILE_VARIABLES[key]] || undefined) ?? this.#profile[key];
+  }
+
+  #need(key: ProfileKey, flag: string | null): string {
+    const value = this.#find(key);
     if (value !== undefined && value !== '') return value;
-    const places = [...(flag === null ? [] : [flag]), variable, '`linkspan config init`'];
+    const places = [
+      ...(flag === null ? [] : [flag]),
+      PROFILE_VARIABLES[key],
+      '`linkspan config init`',
+    ];
     throw new UsageError(`${key} is not known: give it with ${places.join(' or ')}`);
   }
 }

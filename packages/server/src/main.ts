@@ -1,4 +1,5 @@
 import { renameSync, writeFileSync } from 'node:fs';
+import type { Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
@@ -9,6 +10,7 @@ import { createGateway, type Gateway, type GatewayDependencies } from './gateway
 import { cutConnections } from '@linkspan/contract/serving/closing.ts';
 import type { SharedNonceUse } from '@linkspan/contract/serving/digest.ts';
 import { NONCE_LIFETIME_MS, Nonces } from '@linkspan/contract/serving/nonces.ts';
+import { Certificates } from './http/certificates.ts';
 import {
   InProcessRateLimiter,
   type RateLimiter,
@@ -58,6 +60,7 @@ export interface RunningServer extends AsyncDisposable {
 /**
  * Opens the store and listens.
  * @throws {StoreLockedError | StoreTooNewError | MasterKeyError} if the store cannot be opened
+ * @throws {TlsFileError} if the certificate cannot be used
  */
 export async function startServer({
   config,
@@ -73,7 +76,16 @@ export async function startServer({
   const audit = new SignInAudit(store, log);
   const accessListUse = new AccessListUse(store, log);
   const leaseMs = options.leaseSeconds * 1000;
-  const gateway = makeGateway({ store, log, audit, allowedNetworks, leaseMs });
+  const gateway = makeGateway({
+    store,
+    log,
+    audit,
+    allowedNetworks,
+    leaseMs,
+    agentCertificates: config.tls !== null && config.tls.caFile !== null,
+    nodeTls: config.nodeTls,
+  });
+  const certificates = config.tls === null ? null : new Certificates(config.tls, log);
   let publicUrl = config.publicUrl ?? '';
   let isDraining = false;
   const context: OperationContext = {
@@ -114,6 +126,7 @@ export async function startServer({
     health: { isDraining: () => isDraining, askStore: () => store.now() },
     logger: log,
     trustedProxies: config.trustedProxies,
+    certificates,
   });
   resources.defer(() => audit.close());
   resources.defer(() => accessListUse.close());
@@ -137,7 +150,8 @@ export async function startServer({
   audit.start();
   accessListUse.start();
   await app.listen({ host: options.host, port: options.port });
-  const url = urlOf(app.server.address() as AddressInfo);
+  if (certificates !== null) resources.use(certificates.watch(app.server as TlsServer));
+  const url = urlOf(app.server.address() as AddressInfo, certificates !== null);
   if (config.publicUrl === null) {
     publicUrl = url;
     if (isAnyAddress(options.host)) {
@@ -195,9 +209,9 @@ function isAnyAddress(host: string): boolean {
   return host === '0.0.0.0' || host === '::';
 }
 
-function urlOf({ address, port, family }: AddressInfo): string {
+function urlOf({ address, port, family }: AddressInfo, isTls: boolean): string {
   const host = isAnyAddress(address) ? '127.0.0.1' : address;
-  return `http://${family === 'IPv6' && !isAnyAddress(address) ? `[${host}]` : host}:${port}`;
+  return `http${isTls ? 's' : ''}://${family === 'IPv6' && !isAnyAddress(address) ? `[${host}]` : host}:${port}`;
 }
 
 /** Appears whole or not at all. */

@@ -6,6 +6,7 @@ import {
   ConfigurationError,
   resolveOptions,
   type GivenValues,
+  type OptionSources,
   type OptionValues,
 } from '@linkspan/contract/options/declare.ts';
 import {
@@ -14,10 +15,14 @@ import {
   resolvePaths,
   type YamlFile,
 } from '@linkspan/contract/options/yamlFile.ts';
+import type { TlsFiles } from '@linkspan/contract/tls/files.ts';
+import { tlsFilesOf } from '@linkspan/contract/tls/options.ts';
 import Type, { type Static } from 'typebox';
 
 import { readAdmin, type AdminConfig } from './admin.ts';
 import { AGENT_ENVIRONMENT_PREFIX, AGENT_OPTIONS } from './options.ts';
+
+const TLS_OPTIONS = { ca: 'tlsCaFile', cert: 'tlsCertFile', key: 'tlsKeyFile' } as const;
 
 const closed = { additionalProperties: false } as const;
 
@@ -79,6 +84,8 @@ export interface AgentConfig {
   /** What migrations name this host by. */
   readonly hostname: string;
   readonly projects: readonly ConfiguredProject[];
+  /** What is shown to the server, and trusted of it. */
+  readonly tls: TlsFiles;
   /** null: no admin port. */
   readonly admin: AdminConfig | null;
 }
@@ -92,8 +99,12 @@ export function loadConfig(
   flags: GivenValues,
   environment: Record<string, string | undefined>,
 ): AgentConfig {
-  const sources = loadSources(flags, environment);
-  return { ...sources, admin: readAdmin(sources.options, environment) };
+  const { sources, ...read } = readSources(flags, environment);
+  const problems: string[] = [];
+  const tls = tlsFilesOf(read.options, TLS_OPTIONS, sources, problems);
+  const admin = readAdmin(read.options, environment);
+  if (problems.length > 0) throw new ConfigurationError(problems);
+  return { ...read, tls, admin };
 }
 
 /**
@@ -103,7 +114,15 @@ export function loadConfig(
 export function loadSources(
   flags: GivenValues,
   environment: Record<string, string | undefined>,
-): Omit<AgentConfig, 'admin'> {
+): Omit<AgentConfig, 'admin' | 'tls'> {
+  const { sources: _, ...read } = readSources(flags, environment);
+  return read;
+}
+
+function readSources(
+  flags: GivenValues,
+  environment: Record<string, string | undefined>,
+): Omit<AgentConfig, 'admin' | 'tls'> & { readonly sources: OptionSources } {
   const sources = { flags, environment, environmentPrefix: AGENT_ENVIRONMENT_PREFIX };
   const { config } = resolveOptions(AGENT_OPTIONS, sources);
   if (config === undefined) {
@@ -112,11 +131,14 @@ export function loadSources(
     ]);
   }
   const file = readYamlFile(config, FileSchema);
-  const options = resolveOptions(AGENT_OPTIONS, {
+  const all = {
     ...sources,
     file: resolvePaths(AGENT_OPTIONS, file.value as GivenValues, config),
-  });
+    fileAt: (key: string) => file.at([key]),
+  };
+  const options = resolveOptions(AGENT_OPTIONS, all);
   return {
+    sources: all,
     options,
     hostname: file.value.hostname ?? machineName(),
     projects: readProjects(file, config),

@@ -24,6 +24,19 @@ export const AGENT_OPTIONS = {
     type: 'path',
     description: `File that holds the link-token, or - for standard input; ${LINK_TOKEN_VARIABLE} is read if absent`,
   },
+  tlsCaFile: {
+    type: 'path',
+    description:
+      "Certificate authorities, in PEM, that the server's certificate is signed by; the system's if absent",
+  },
+  tlsCertFile: {
+    type: 'path',
+    description: 'Certificate of this migration host in PEM, for a server that demands one',
+  },
+  tlsKeyFile: {
+    type: 'path',
+    description: 'Private key of that certificate, in PEM without a passphrase',
+  },
   logLevel: {
     type: 'string',
     choices: ['debug', 'info', 'warn', 'error'],

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 
 import { ConfigurationError } from '@linkspan/contract/options/declare.ts';
 import { decodeLinkToken, type LinkTokenContent } from '@linkspan/contract/push/linkToken.ts';
+import type { TlsFiles } from '@linkspan/contract/tls/files.ts';
 import type { Logger } from 'pino';
 
 import { Backoff } from '../push/backoff.ts';
@@ -15,6 +16,7 @@ export interface Establishing {
   readonly directory: StateDirectory;
   readonly hostname: string;
   readonly agentVersion: string;
+  readonly tls?: TlsFiles;
   readonly log: Logger;
   /** Told why the server could not be asked yet. */
   readonly onWaiting?: (reason: string) => void;
@@ -57,7 +59,7 @@ export async function establishLink(
   const prepared = prepare(token, directory.readLink());
   // Before the token is presented: a host that dies in between presents itself as the same one.
   directory.writeLink(prepared);
-  await using transport = new PushTransport(prepared.endpoint);
+  await using transport = new PushTransport(prepared.endpoint, options.tls);
   try {
     const reply = await register(transport, token, prepared, options, signal);
     const { linkId, heartbeatSeconds } = reply;

@@ -1,3 +1,4 @@
+import type { TlsFiles } from '@linkspan/contract/tls/files.ts';
 import type { Logger } from 'pino';
 
 import { Backoff } from '../push/backoff.ts';
@@ -11,6 +12,7 @@ const PATIENCE_MS = 10_000;
 export interface Farewell {
   readonly endpoint: string;
   readonly credentials: HostCredentials;
+  readonly tls?: TlsFiles | undefined;
   readonly log: Logger;
   readonly patienceMs?: number;
 }
@@ -21,10 +23,10 @@ export interface Farewell {
  * rejects.
  */
 export async function sayFarewell(
-  { endpoint, credentials, log, patienceMs = PATIENCE_MS }: Farewell,
+  { endpoint, credentials, tls, log, patienceMs = PATIENCE_MS }: Farewell,
   stopping: AbortSignal,
 ): Promise<void> {
-  await using transport = new PushTransport(endpoint);
+  await using transport = new PushTransport(endpoint, tls);
   const client = new HostClient(transport, credentials);
   const signal = AbortSignal.any([stopping, AbortSignal.timeout(patienceMs)]);
   const backoff = new Backoff();

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 
+import type { TlsFiles } from '@linkspan/contract/tls/files.ts';
 import { HEARTBEAT_FRESH_MS } from '@linkspan/contract/push/messages.ts';
 
 import { LinkRefusedError } from '../push/errors.ts';
@@ -21,6 +22,7 @@ export interface HostLinkOptions {
   readonly directory: StateDirectory;
   readonly hostname: string;
   readonly agentVersion: string;
+  readonly tls?: TlsFiles;
   readonly log: Logger;
   /**
    * Does the work of a link until the signal aborts or the server refuses the link, and calls back
@@ -199,7 +201,7 @@ export class HostLink {
   }
 
   async #unlink(): Promise<boolean> {
-    const { directory, log, farewellPatienceMs, onUnlinked } = this.#options;
+    const { directory, tls, log, farewellPatienceMs, onUnlinked } = this.#options;
     const life = this.#life;
     life?.stop.abort(new Error('unlinked from the source side'));
     await life?.done;
@@ -207,7 +209,7 @@ export class HostLink {
     if (known === null || hasEnded(known)) return life !== null;
     const { endpoint } = known;
     const patience = farewellPatienceMs === undefined ? {} : { patienceMs: farewellPatienceMs };
-    await sayFarewell({ endpoint, credentials: known, log, ...patience }, this.#stopping);
+    await sayFarewell({ endpoint, credentials: known, tls, log, ...patience }, this.#stopping);
     directory.endLink(known, 'UNLINKED');
     log.info({ server: endpoint }, 'unlinked from the source side: credentials are forgotten');
     onUnlinked?.();
@@ -215,8 +217,8 @@ export class HostLink {
   }
 
   #establishing(): Establishing {
-    const { directory, hostname, agentVersion, log } = this.#options;
-    return { directory, hostname, agentVersion, log };
+    const { directory, hostname, agentVersion, tls, log } = this.#options;
+    return { directory, hostname, agentVersion, log, ...(tls === undefined ? {} : { tls }) };
   }
 
   /** One after the other, in the order of the calls. */

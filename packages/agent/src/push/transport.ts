@@ -2,7 +2,8 @@ import { Readable } from 'node:stream';
 
 import { PUSH_ERRORS, type PushErrorCode } from '@linkspan/contract/push/errors.ts';
 import { PUSH_BASE, PUSH_VERSION, VERSION_HEADER } from '@linkspan/contract/push/version.ts';
-import { Agent, request } from 'undici';
+import { NO_TLS_FILES, readTlsFiles, type TlsFiles } from '@linkspan/contract/tls/files.ts';
+import { Agent, buildConnector, request } from 'undici';
 
 /** The server answered with one of the push protocol's errors that is no reason to try again. */
 export class PushAnswerError extends Error {
@@ -57,15 +58,16 @@ const PIECE_BYTES = 64 * 1024;
 export class PushTransport implements AsyncDisposable {
   /** The server's address without a path. */
   readonly endpoint: string;
-  readonly #agent = new Agent({
-    connections: CONNECTIONS,
-    pipelining: 1,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    connect: { timeout: CONNECT_TIMEOUT_MS },
-  });
+  readonly #agent: Agent;
 
-  constructor(endpoint: string) {
+  constructor(endpoint: string, tls: TlsFiles = NO_TLS_FILES) {
     this.endpoint = endpoint.replace(/\/+$/, '');
+    this.#agent = new Agent({
+      connections: CONNECTIONS,
+      pipelining: 1,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      connect: connectorOf(tls),
+    });
   }
 
   /**
@@ -130,6 +132,25 @@ export class PushTransport implements AsyncDisposable {
     const seconds = Number(retryAfter);
     return new TransientPushError(text, seconds > 0 ? Math.min(seconds, 60) * 1000 : 0);
   }
+}
+
+/** Reads the files anew for each connection: certificates are renewed without a restart. */
+function connectorOf(tls: TlsFiles): buildConnector.connector {
+  return (options, callback) => {
+    let connect: buildConnector.connector;
+    try {
+      const material = options.protocol === 'https:' ? readTlsFiles(tls) : {};
+      connect = buildConnector({
+        ...material,
+        minVersion: 'TLSv1.2',
+        timeout: CONNECT_TIMEOUT_MS,
+      });
+    } catch (error) {
+      callback(error as Error, null);
+      return;
+    }
+    connect(options, callback);
+  };
 }
 
 function isTimeout(error: unknown): boolean {

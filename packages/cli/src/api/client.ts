@@ -1,3 +1,4 @@
+import { NO_TLS_FILES, readTlsFiles, type TlsFiles } from '@linkspan/contract/tls/files.ts';
 import { Agent, request, type Dispatcher } from 'undici';
 
 import { AccessTokenAuthentication, type ServiceAccountCredentials } from './accessToken.ts';
@@ -24,10 +25,14 @@ const RESPONSE_TIMEOUT_MS = 60_000;
 export class ApiClient implements AsyncDisposable {
   readonly #baseUrl: URL;
   readonly #authentication: Authentication;
-  readonly #agent = new Agent({ headersTimeout: RESPONSE_TIMEOUT_MS });
+  readonly #agent: Agent;
 
-  /** @throws {TypeError} if the base URL is none */
-  constructor(baseUrl: string, credentials: ApiCredentials) {
+  /**
+   * @throws {TypeError} if the base URL is none
+   * @throws {TlsFileError}
+   */
+  constructor(baseUrl: string, credentials: ApiCredentials, tls: TlsFiles = NO_TLS_FILES) {
+    this.#agent = new Agent({ headersTimeout: RESPONSE_TIMEOUT_MS, connect: readTlsFiles(tls) });
     this.#baseUrl = new URL(baseUrl);
     this.#authentication =
       'clientId' in credentials

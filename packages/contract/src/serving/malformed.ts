@@ -10,6 +10,11 @@ import { writeError } from './presentation.ts';
  */
 export function answerMalformed(socket: Socket, code?: string): void {
   if (!socket.writable) return;
+  // Where TLS itself has failed, nothing can be said over it.
+  if (/^ERR_(?:SSL|TLS)_/.test(code ?? '')) {
+    socket.destroy();
+    return;
+  }
   const answer = toApiError(code);
   const body = writeError(answer, { envelope: false, pretty: false });
   socket.end(

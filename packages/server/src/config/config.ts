@@ -8,6 +8,8 @@ import {
   resolveOptions,
 } from '@linkspan/contract/options/declare.ts';
 import { optionSchemas, readYamlFile, resolvePaths } from '@linkspan/contract/options/yamlFile.ts';
+import type { TlsFiles } from '@linkspan/contract/tls/files.ts';
+import { tlsFilesOf } from '@linkspan/contract/tls/options.ts';
 import { acceptedVersion } from '@linkspan/contract/api/versions.ts';
 import { normaliseCidr } from '../domain/addresses.ts';
 import type { StoreOptions } from '../store/open.ts';
@@ -29,6 +31,10 @@ export interface ServerConfig {
   readonly publicUrl: string | null;
   /** Without a path; null: what the server listens on. */
   readonly nodeUrl: string | null;
+  /** Its `caFile` is what agents' certificates are signed by; null: plain http. */
+  readonly tls: TlsFiles | null;
+  /** Its `caFile` alone: what other nodes' certificates are signed by. */
+  readonly nodeTls: TlsFiles;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -79,9 +85,28 @@ export function loadConfig(flags: GivenValues, environment: Environment): Server
     goneVersions,
     publicUrl,
     nodeUrl,
+    tls: serverTls(options, sources, problems),
+    nodeTls: tlsFilesOf(options, { ca: 'nodeCaFile', cert: '', key: '' }, sources, problems),
   };
   if (problems.length > 0) throw new ConfigurationError(problems);
   return read;
+}
+
+const SERVER_TLS = { ca: 'agentCaFile', cert: 'tlsCertFile', key: 'tlsKeyFile' } as const;
+
+function serverTls(
+  options: OptionValues<typeof SERVER_OPTIONS>,
+  sources: OptionSources,
+  problems: string[],
+): TlsFiles | null {
+  const files = tlsFilesOf(options, SERVER_TLS, sources, problems);
+  if (files.certFile !== null) return files;
+  if (files.caFile !== null && files.keyFile === null) {
+    problems.push(
+      `${placeOf('agentCaFile', sources)}: certificates of agents are asked for where this server itself speaks https: give ${placeOf('tlsCertFile', sources)}, too`,
+    );
+  }
+  return null;
 }
 
 function readFile(path: string): Pick<OptionSources, 'file' | 'fileAt'> {

@@ -52,6 +52,20 @@ export const SERVER_OPTIONS = {
     default: 8080,
     description: 'Port to listen on; 0 takes a free one',
   },
+  tlsCertFile: {
+    type: 'path',
+    description:
+      'Certificate of this server in PEM, with the intermediate ones below it; then it speaks https alone. Read again whenever it changes',
+  },
+  tlsKeyFile: {
+    type: 'path',
+    description: 'Private key of that certificate, in PEM without a passphrase',
+  },
+  agentCaFile: {
+    type: 'path',
+    description:
+      'Certificate authorities, in PEM: agents have to show a certificate that one of them has signed; clients of the API need none',
+  },
   publicUrl: {
     type: 'string',
     description:
@@ -61,6 +75,11 @@ export const SERVER_OPTIONS = {
     type: 'string',
     description:
       'URL that other server nodes reach this one at, for pushes that come to the wrong one; where it listens if absent',
+  },
+  nodeCaFile: {
+    type: 'path',
+    description:
+      "Certificate authorities, in PEM, that the other nodes' certificates are signed by; the system's if absent",
   },
   leaseSeconds: {
     type: 'integer',

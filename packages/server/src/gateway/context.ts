@@ -22,6 +22,8 @@ export interface GatewayContext {
   readonly leases: Leases;
   /** To the nodes that hold the others. */
   readonly forwarding: Forwarding;
+  /** Whether agents have to show a certificate. */
+  readonly agentCertificates: boolean;
   readonly wakes: Wakes;
   /** Tells all nodes that something of a link has changed. A hint only. */
   readonly announce: (linkId: string) => void;

@@ -4,14 +4,21 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { pipeline } from 'node:stream/promises';
 
 import { SESSION_HEADER, VERSION_HEADER } from '@linkspan/contract/push/version.ts';
+import { readTlsFiles, type TlsFiles } from '@linkspan/contract/tls/files.ts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
 import * as pushSessions from '../store/pushSessions.ts';
 import type { Store } from '../store/store.ts';
+import type { Caller } from './caller.ts';
 import { PushError } from './errors.ts';
 
-/** Says for whom another node has taken a request: who called, and the node that it is meant for. */
+/**
+ * Says for whom another node has taken a request: who called, with a certificate or without, and the
+ * node that it is meant for.
+ */
 const FORWARDED_HEADER = 'linkspan-forwarded';
+/** Stands in it for a certificate that the node has demanded and trusts. */
+const CERTIFIED = 'certificate';
 /** Clocks of nodes may differ by so much, in milliseconds. */
 const FRESH_MS = 5 * 60_000;
 const CONNECT_MS = 5_000;
@@ -52,28 +59,40 @@ export class Forwarding implements AsyncDisposable {
   readonly #store: Store;
   readonly #key: Buffer;
   readonly #http = new HttpAgent({ keepAlive: true, maxSockets: CONNECTIONS });
-  readonly #https = new HttpsAgent({ keepAlive: true, maxSockets: CONNECTIONS });
+  readonly #https: HttpsAgent;
 
-  constructor(store: Store) {
+  /**
+   * @param tls what other nodes' certificates are signed by
+   * @throws {TlsFileError}
+   */
+  constructor(store: Store, tls: TlsFiles) {
     this.#store = store;
+    this.#https = new HttpsAgent({
+      keepAlive: true,
+      maxSockets: CONNECTIONS,
+      ...readTlsFiles(tls),
+      minVersion: 'TLSv1.2',
+    });
     this.#key = store.sealer.deriveKey('node forwarding');
   }
 
   /**
-   * Where a request comes from, before the node that handed it on.
+   * Who a request comes from, before the node that handed it on and has seen its certificate.
    * @returns null for one that was not handed on
    * @throws {PushError} NODE_UNAVAILABLE for one that was not meant for this node, or not signed by one
    */
-  callerOf(request: FastifyRequest): string | null {
+  callerOf(request: FastifyRequest): Caller | null {
     const header = request.headers[FORWARDED_HEADER];
     if (header === undefined) return null;
-    const [nodeId = '', at = '', address = '', signature = ''] = String(header).split(' ');
-    const expected = this.#sign(nodeId, at, address, request);
+    const [nodeId = '', at = '', address = '', shown = '', signature = ''] =
+      String(header).split(' ');
+    const caller = { address, isCertified: shown === CERTIFIED };
+    const expected = this.#sign(nodeId, at, caller, request);
     const given = Buffer.from(signature, 'hex');
     const isSigned = given.length === expected.length && timingSafeEqual(given, expected);
     const isFresh = Math.abs(Date.now() - Number(at)) < FRESH_MS;
     if (!isSigned || !isFresh || nodeId !== this.#store.nodeId) throw NOT_THE_HOLDER;
-    return address;
+    return caller;
   }
 
   /**
@@ -84,7 +103,7 @@ export class Forwarding implements AsyncDisposable {
     request: FastifyRequest,
     reply: FastifyReply,
     sessionId: string,
-    caller: string,
+    caller: Caller,
   ): Promise<void> {
     const { db, dialect, nodeId } = this.#store;
     const holder = await pushSessions.findHolder(db, dialect, sessionId);
@@ -111,7 +130,7 @@ export class Forwarding implements AsyncDisposable {
     request: FastifyRequest,
     reply: FastifyReply,
     target: { readonly nodeId: string; readonly url: string },
-    caller: string,
+    caller: Caller,
     isHeld: () => Promise<boolean>,
   ): Promise<IncomingMessage> {
     const url = new URL(request.url, target.url);
@@ -123,7 +142,7 @@ export class Forwarding implements AsyncDisposable {
       agent: isTls ? this.#https : this.#http,
       headers: {
         ...pick(request.headers, REQUEST_HEADERS),
-        [FORWARDED_HEADER]: `${target.nodeId} ${at} ${caller} ${signature}`,
+        [FORWARDED_HEADER]: `${target.nodeId} ${at} ${caller.address} ${shownBy(caller)} ${signature}`,
       },
     });
     const answered = Promise.withResolvers<IncomingMessage>();
@@ -159,12 +178,16 @@ export class Forwarding implements AsyncDisposable {
     }
   }
 
-  #sign(nodeId: string, at: string, address: string, request: FastifyRequest): Buffer {
+  #sign(nodeId: string, at: string, caller: Caller, request: FastifyRequest): Buffer {
     const { authorization = '' } = request.headers;
     return createHmac('sha256', this.#key)
-      .update([nodeId, at, address, request.url, authorization].join('\n'))
+      .update([nodeId, at, caller.address, shownBy(caller), request.url, authorization].join('\n'))
       .digest();
   }
+}
+
+function shownBy({ isCertified }: Caller): string {
+  return isCertified ? CERTIFIED : 'none';
 }
 
 function pick(

@@ -1,4 +1,5 @@
 import { MAX_BODY_BYTES } from '@linkspan/contract/push/version.ts';
+import type { TlsFiles } from '@linkspan/contract/tls/files.ts';
 import type { FastifyPluginAsync } from 'fastify';
 import type { Logger } from 'pino';
 
@@ -28,6 +29,10 @@ export interface GatewayDependencies {
   readonly allowedNetworks: AddressList;
   /** How long a push session belongs to this node without being renewed, in milliseconds. */
   readonly leaseMs: number;
+  /** Whether agents have to show a certificate. */
+  readonly agentCertificates: boolean;
+  /** What other nodes' certificates are signed by. */
+  readonly nodeTls: TlsFiles;
 }
 
 /** The push protocol's server end: what agents push to, and what ends their pushing. */
@@ -62,6 +67,8 @@ export function createGateway({
   audit,
   allowedNetworks,
   leaseMs,
+  agentCertificates,
+  nodeTls,
 }: GatewayDependencies): Gateway {
   const stopped = new AbortController();
   const signals = new DisposableStack();
@@ -76,7 +83,7 @@ export function createGateway({
     void store.signals.send(store.db, LINK_TOPIC, linkId).catch(() => {});
   };
   const leases = new Leases({ store, sessions, log, termMs: leaseMs, stopping: stopped.signal });
-  const forwarding = new Forwarding(store);
+  const forwarding = new Forwarding(store, nodeTls);
   const context: GatewayContext = {
     store,
     log,
@@ -85,6 +92,7 @@ export function createGateway({
     sessions,
     leases,
     forwarding,
+    agentCertificates,
     wakes,
     announce,
     budget: new ByteBudget(BODIES_BYTES),

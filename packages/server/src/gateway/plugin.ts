@@ -26,6 +26,7 @@ import {
   type TokenPrincipal,
 } from './authenticate.ts';
 import { openBody, watchArrival } from './body.ts';
+import { callerOf, type Caller } from './caller.ts';
 import { claimSession, heldSession, type SessionClaim } from './claims.ts';
 import type { GatewayContext } from './context.ts';
 import { readDigest, readKeyDigests } from './digest.ts';
@@ -74,10 +75,12 @@ export function createPlugin(context: GatewayContext, stop: () => void): Fastify
     await inbound.admit(request);
     arrivals.set(request, watchArrival(request));
   };
-  const credentials = (request: FastifyRequest) => ({
-    authorization: request.headers.authorization,
-    remoteAddress: forwarding.callerOf(request) ?? request.ip,
-  });
+  const callers = new WeakMap<FastifyRequest, Caller>();
+  const credentials = (request: FastifyRequest) => {
+    const caller = callerOf(context, request);
+    callers.set(request, caller);
+    return { authorization: request.headers.authorization, remoteAddress: caller.address };
+  };
   const asHost = {
     onRequest: async (request: FastifyRequest): Promise<void> => {
       hosts.set(request, await authenticateHost(context, credentials(request)));
@@ -91,7 +94,9 @@ export function createPlugin(context: GatewayContext, stop: () => void): Fastify
       const id = idOf(request);
       if (sessions.get(id) !== undefined) return;
       request.raw.once('end', () => arrivals.get(request)?.());
-      await forwarding.toHolder(request, reply, id, principal(request).remoteAddress);
+      const { remoteAddress: address } = principal(request);
+      const isCertified = callers.get(request)?.isCertified === true;
+      await forwarding.toHolder(request, reply, id, { address, isCertified });
     },
   };
   const asToken = {

@@ -12,6 +12,7 @@ import { originForm } from '@linkspan/contract/serving/digest.ts';
 import { answerMalformed } from '@linkspan/contract/serving/malformed.ts';
 import { SECURITY_HEADERS } from '@linkspan/contract/serving/presentation.ts';
 import { isLast, readAway } from '@linkspan/contract/serving/unread.ts';
+import type { Certificates } from './certificates.ts';
 import type { Endpoint } from './endpoint.ts';
 import { answerError, MAX_PATH_PARAMETER } from './errors.ts';
 import { type Health, healthPlugin } from './health.ts';
@@ -29,6 +30,8 @@ export interface HttpDependencies extends PipelineDependencies, OAuthDependencie
   readonly logger: FastifyBaseLogger;
   /** Proxies whose `X-Forwarded-For` tells where a request comes from: normalised CIDR blocks. */
   readonly trustedProxies: readonly string[];
+  /** null: plain http. */
+  readonly certificates: Certificates | null;
 }
 
 /**
@@ -39,8 +42,9 @@ const REQUEST_TIMEOUT_MS = 15 * 60_000;
 
 /** The HTTP server, not listening yet. */
 export async function createHttpServer(dependencies: HttpDependencies): Promise<FastifyInstance> {
-  const { nonces } = dependencies;
-  const app: FastifyInstance = Fastify({
+  const { nonces, certificates } = dependencies;
+  const app = Fastify({
+    https: certificates?.serverOptions() ?? null,
     loggerInstance: dependencies.logger,
     logController: new LogController({ disableRequestLogging: true }),
     forceCloseConnections: 'idle',
@@ -54,7 +58,8 @@ export async function createHttpServer(dependencies: HttpDependencies): Promise<
     frameworkErrors: (error, request, reply) => {
       void answerError(error, request, reply, nonces);
     },
-  });
+    // Its server is one of node:https or node:http: what is used of it, both have.
+  }) as unknown as FastifyInstance;
   app.setErrorHandler<Error>((error, request, reply) => answerError(error, request, reply, nonces));
   // Those of WebDAV and others: a method that a path does not know is no unknown path.
   for (const method of METHODS) {

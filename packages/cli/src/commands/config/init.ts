@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import process from 'node:process';
 
 import type { Command } from 'commander';
@@ -18,6 +19,7 @@ const CLIENT_ID_PREFIX = 'mdb_sa_id_';
 interface InitOptions {
   readonly profile: string;
   readonly baseUrl?: string;
+  readonly tlsCaFile?: string;
   readonly publicKey?: string;
   readonly privateKeyFile?: string;
   readonly clientId?: string;
@@ -33,6 +35,7 @@ export function addConfigInit(parent: Command): void {
     .description('Set up a profile: server, API key or service account, organization and project.')
     .option('-P, --profile <name>', 'profile to set up', 'default')
     .option('--baseUrl <url>', 'URL of the server')
+    .option('--tlsCaFile <path>', "authorities that the server's certificate is signed by, in PEM")
     .option('--publicKey <key>', 'public key of the API key')
     .option('--privateKeyFile <path>', 'file with the private key, - for standard input')
     .option('--clientId <id>', 'client ID of the service account, instead of an API key')
@@ -42,6 +45,7 @@ export function addConfigInit(parent: Command): void {
     .action(async (options: InitOptions) => {
       const baseUrl = await value('baseUrl', options.baseUrl, 'URL of the server: ');
       checkBaseUrl(baseUrl);
+      const caFile = options.tlsCaFile ?? process.env[PROFILE_VARIABLES.tlsCaFile];
       const credentials = await credentialsOf(options);
       const orgId = await optional('orgId', options.orgId, 'Organization ID (may be empty): ');
       const projectId = await optional(
@@ -51,6 +55,7 @@ export function addConfigInit(parent: Command): void {
       );
       const profile: Profile = {
         baseUrl,
+        ...(caFile === undefined ? {} : { tlsCaFile: resolve(caFile) }),
         ...credentials,
         ...(orgId === '' ? {} : { orgId }),
         ...(projectId === '' ? {} : { projectId }),

@@ -1,3 +1,5 @@
+import { resolve } from 'node:path';
+
 import { Argument, type Command } from 'commander';
 
 import { UsageError } from '../../exitCodes.ts';
@@ -32,6 +34,7 @@ async function valueOf(key: ProfileKey, given: string | undefined): Promise<stri
   if (!isSecretKey(key)) {
     if (given === undefined) throw new UsageError(`give the value of ${key}`);
     if (key === 'baseUrl') checkBaseUrl(given);
+    if (key === 'tlsCaFile') return resolve(given);
     return given;
   }
   if (given !== undefined) {
