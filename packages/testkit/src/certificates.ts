@@ -41,19 +41,16 @@ export function makeAuthority(directory: string, name: string): Authority {
   writeFileSync(extensions, EXTENSIONS);
   const fresh = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
   const subject = (who: string): string[] => ['-subj', `/O=Linkspan test/CN=${who}`];
-  openssl([
-    ...['req', '-x509', ...fresh, '-days', '1', ...subject(name)],
-    ...['-keyout', caKey, '-out', caFile],
-  ]);
+  const self = ['req', '-x509', ...fresh, '-days', '1', ...subject(name)];
+  openssl([...self, '-keyout', caKey, '-out', caFile]);
   return {
     caFile,
     issue(who) {
       const [certFile, keyFile, request] = [at(`${who}.pem`), at(`${who}.key`), at(`${who}.csr`)];
       openssl(['req', ...fresh, ...subject(who), '-keyout', keyFile, '-out', request]);
-      openssl([
-        ...['x509', '-req', '-in', request, '-CA', caFile, '-CAkey', caKey, '-CAcreateserial'],
-        ...['-days', '1', '-extfile', extensions, '-out', certFile],
-      ]);
+      const sign = ['x509', '-req', '-in', request, '-CA', caFile, '-CAkey', caKey];
+      const kept = ['-CAcreateserial', '-days', '1', '-extfile', extensions];
+      openssl([...sign, ...kept, '-out', certFile]);
       return { certFile, keyFile };
     },
   };
