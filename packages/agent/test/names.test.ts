@@ -28,6 +28,7 @@ const listed = (name: Namespace, view?: Document): ListedNamespace => ({
   uuid: null,
   options: view ?? {},
   indexes: [],
+  buckets: false,
   unsupported: null,
 });
 

@@ -134,9 +134,9 @@ describe('indexes by stage', () => {
       { ...plain, unique: new Int32(0) },
     ];
     expect(wantedIndexes(flags, 'COPIED', 'tail')).toEqual(flags.slice(2));
-    expect(wantedOptions({ expireAfterSeconds: 5 }, 'tail')).toEqual({
-      expireAfterSeconds: 2_147_483_647,
-    });
+    const expiring = { expireAfterSeconds: 5, validator: {} };
+    expect(wantedOptions(expiring, 'tail')).toEqual({ validator: {} });
+    expect(wantedOptions(expiring, 'final')).toEqual(expiring);
   });
 });
 

@@ -21,6 +21,8 @@ export interface Incarnation {
   readonly expires: boolean;
   /** What caps it (`capOf`), or null: then its documents have no order that is kept (rule D12). */
   readonly capped: string | null;
+  /** A time series that is moved as its buckets: no event tells of them (rule D20). */
+  readonly buckets: boolean;
   /** Why it cannot be moved, in words, or null. */
   readonly unsupported: string | null;
   readonly toReconcile: boolean;
@@ -196,6 +198,7 @@ export function decode(row: Row): Incarnation {
     collated: row['collated'] === 1,
     expires: row['expires'] === 1,
     capped: row['capped'] === null ? null : String(row['capped']),
+    buckets: row['buckets'] === 1,
     unsupported: row['unsupported'] === null ? null : String(row['unsupported']),
     toReconcile: row['to_reconcile'] === 1,
     toRepair: row['to_repair'] === 1,
@@ -236,6 +239,7 @@ function encode(changes: Changes): Record<string, Column> {
   plain('capped', changes.capped);
   plain('unsupported', changes.unsupported);
   flag('collated', changes.collated);
+  flag('buckets', changes.buckets);
   flag('expires', changes.expires);
   flag('to_reconcile', changes.toReconcile);
   flag('to_repair', changes.toRepair);

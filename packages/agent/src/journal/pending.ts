@@ -16,6 +16,8 @@ export interface Pending {
   countToRepair(): number;
   /** A collection that is not copied and whose size was not asked for. */
   toMeasure(): Incarnation | undefined;
+  /** Ids of time series that were copied as their buckets (rule D20). */
+  inBuckets(): number[];
   /** Those that cannot be moved. */
   unsupported(limit: number): Incarnation[];
   /** True if one of them was not created at the destination. */
@@ -46,6 +48,10 @@ export function openPending(db: DatabaseSync): Pending {
        AND unsupported IS NULL
      ORDER BY state LIMIT 1`,
   );
+  const inBuckets = db.prepare(
+    `SELECT id FROM incarnation
+     WHERE buckets = 1 AND state = 'COPIED' AND dest_db IS NOT NULL ORDER BY id`,
+  );
   const unsupported = db.prepare(
     `SELECT * FROM incarnation WHERE unsupported IS NOT NULL AND state <> 'ENDED'
      ORDER BY id LIMIT ?`,
@@ -63,6 +69,7 @@ export function openPending(db: DatabaseSync): Pending {
     hasToReconcile: () => hasToReconcile.get() !== undefined,
     countToRepair: () => Number(countToRepair.get()?.['n']),
     toMeasure: () => one(toMeasure.get()),
+    inBuckets: () => inBuckets.all().map((row) => Number(row['id'])),
     unsupported: (limit) => unsupported.all(limit).map(decode),
     hasUncreated: () => uncreated.get() !== undefined,
   };

@@ -41,6 +41,7 @@ CREATE TABLE incarnation (
   collated INTEGER NOT NULL DEFAULT 0,
   expires INTEGER NOT NULL DEFAULT 0,  -- the source deletes from it by itself: it has a TTL
   capped TEXT,                         -- what caps it, <bytes>/<documents>, or NULL
+  buckets INTEGER NOT NULL DEFAULT 0,  -- a time series, moved as its buckets, which no event names (rule D20)
   unsupported TEXT,                    -- why it cannot be moved, or NULL
   to_reconcile INTEGER NOT NULL,       -- its structure may differ from the source's
   to_repair INTEGER NOT NULL DEFAULT 0,-- changes were missed: compare all of it
@@ -59,6 +60,7 @@ CREATE INDEX incarnation_uuid ON incarnation (uuid) WHERE uuid IS NOT NULL;
 CREATE INDEX incarnation_to_reconcile ON incarnation (id) WHERE to_reconcile = 1;
 CREATE INDEX incarnation_to_repair ON incarnation (id) WHERE to_repair = 1;
 CREATE INDEX incarnation_uncopied ON incarnation (id) WHERE state IN ('PENDING', 'COPYING');
+CREATE INDEX incarnation_buckets ON incarnation (id) WHERE buckets = 1;
 CREATE INDEX incarnation_to_copy ON incarnation (state, bytes_total DESC)
   WHERE state IN ('PENDING', 'COPYING') AND type = 'collection' AND dest_db IS NOT NULL
     AND unsupported IS NULL;

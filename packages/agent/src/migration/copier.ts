@@ -9,6 +9,7 @@ import { sizeOf } from '../source/cutBySize.ts';
 import { readRange } from '../source/reader.ts';
 import { BatchSize } from './batchSize.ts';
 import { NumberPool } from './budget.ts';
+import { contentOf, targetOf } from './content.ts';
 import type { MigrationContext } from './context.ts';
 import { markRefused } from './copyBatch.ts';
 import { copyInOrder } from './orderedCopier.ts';
@@ -199,7 +200,8 @@ export class Copier {
     failed.promise.catch(() => undefined);
     try {
       const rest = { lower: range.position ?? range.lower, upper: range.upper };
-      const batches = readRange(source, namespace, rest, since, size.next);
+      const content = contentOf(incarnation);
+      const batches = readRange(source, content, rest, since, size.next);
       for await (const { documents, time, isLast } of meter.reading(batches)) {
         if (isFirst && !isLast && !this.#mayGoOn(id)) return 'later';
         const splits = maySplit && !isLast;
@@ -260,8 +262,9 @@ export class Copier {
         await locks.shared(id, async () => {
           const incarnation = journal.incarnations.get(id);
           if (incarnation === undefined || incarnation.state !== 'COPYING') return;
-          if (incarnation.destination === null) return;
-          const batch = { op: 'insert', ...incarnation.destination, lane, documents } as const;
+          const target = targetOf(incarnation);
+          if (target === null) return;
+          const batch = { op: 'insert', ...target, lane, documents } as const;
           const reply = await meter.pushing(documents, () => pusher.pushDocuments(batch, signal));
           const accepted = acceptedOf(documents, reply);
           journal.transaction(() => {

@@ -5,6 +5,7 @@ import { WriteBlockRefusedError } from '../source/writeBlock.ts';
 import { CutoverFailedError, type CutoverStep, type MigrationContext, persist } from './context.ts';
 import { Drain, type Steps } from './drain.ts';
 import type { Structure } from './structure.ts';
+import { allSeriesAgain, seriesUnchanged } from './seriesPasses.ts';
 import { reportVerification } from './verificationReport.ts';
 import type { Verifier } from './verifier.ts';
 import type { WriteBlock } from './writeBlock.ts';
@@ -37,7 +38,8 @@ const STEPS: readonly (readonly [CutoverStep, CutoverPhase])[] = [
  *     TTL_LIVE        TTL indexes and options delete again              it is refused
  *     COMPARE         names, options and indexes are equal (D5)         anything differs
  *     LOOK_AGAIN      a second time T' has passed the stream and all    the source was written since T, or
- *                     is at the destination (D21)                       its write block was lifted
+ *                     is at the destination (D21); time series are      its write block was lifted
+ *                     still equal (D20)
  *     (end)           the server has COMPLETE, which it takes once: it is told until it answers
  *
  * Back means: TTL inert and unique indexes gone again, the write block lifted, the server told the
@@ -167,6 +169,7 @@ export class Cutover {
   /** What the background has not compared, and what was pushed since. */
   async #verify(): Promise<void> {
     if (this.#isFull) this.#verifier.again();
+    else allSeriesAgain(this.#context);
     await this.#drain.verified();
     this.#report = reportVerification(this.#context.journal);
     const { collections, documents } = this.#context.journal.verifications.totals();
@@ -219,6 +222,7 @@ export class Cutover {
       );
     }
     await this.#drain.lookAgain();
+    await seriesUnchanged(this.#context);
   }
 }
 

@@ -7,6 +7,7 @@ import { type DirtyKey, FLUSH_LANES } from '../journal/dirtyKeys.ts';
 import type { Incarnation } from '../journal/incarnations.ts';
 import { readBack } from '../source/reader.ts';
 import { type MigrationContext, isReady } from './context.ts';
+import { contentOf } from './content.ts';
 import { type KeyPush, KeyPusher } from './keyPusher.ts';
 import { flushInOrder } from './orderedFlush.ts';
 import { recover } from './recover.ts';
@@ -137,7 +138,7 @@ export class Flusher {
     const fragile: Buffer[] = [];
     let readAt: ClusterTime | null = null;
     const started = performance.now();
-    const batches = readBack(source, incarnation.source, documentKeys, newest);
+    const batches = readBack(source, contentOf(incarnation), documentKeys, newest);
     for await (const { documents, time } of meter.reading(batches)) {
       if (readAt === null) this.#adapt(performance.now() - started);
       readAt = time;
@@ -190,8 +191,9 @@ export class Flusher {
     found: readonly KeyPush[],
     readAt: ClusterTime,
   ): Promise<void> {
+    // Servers let buckets be inserted and deleted, but not every one lets them be replaced.
     const changedBytes = ({ key, document }: KeyPush): boolean =>
-      key.recreate || !keyOf(document).equals(key.documentKey);
+      incarnation.buckets || key.recreate || !keyOf(document).equals(key.documentKey);
     const recreated = found.filter(changedBytes);
     const replaced = found.filter((item) => !changedBytes(item));
     await this.#pusher.push(lane, incarnation, 'recreate', recreated, readAt);

@@ -25,7 +25,10 @@ export function wantedIndexes(
 
 /** The collection's options to have now: what expires documents is inert until the end, too. */
 export function wantedOptions(options: Document, stage: IndexStage): Document {
-  return stage === 'final' ? options : inert(options);
+  if (stage === 'final') return options;
+  // Not a large number: for what is clustered, servers refuse one that reaches back before 1970.
+  const { expireAfterSeconds: _live, ...rest } = options;
+  return rest;
 }
 
 /** True if the server itself deletes documents of the collection. */

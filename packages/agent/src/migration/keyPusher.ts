@@ -8,6 +8,7 @@ import type { Incarnation } from '../journal/incarnations.ts';
 import { acceptedOf } from '../push/pusher.ts';
 import { sizeOf } from '../source/cutBySize.ts';
 import { type MigrationContext, MigrationFailedError } from './context.ts';
+import { targetOf } from './content.ts';
 import { describeKey } from './ranges.ts';
 
 /** A key that was refused this often in a row, unchanged, ends the migration or its cutover. */
@@ -49,8 +50,9 @@ export class KeyPusher {
     readAt: ClusterTime,
   ): Promise<void> {
     const { journal, pusher, signal, inFlight, meter, throttle } = this.#context;
-    const { id, destination } = incarnation;
-    if (destination === null) return;
+    const { id } = incarnation;
+    const target = targetOf(incarnation);
+    if (target === null) return;
     let at = 0;
     for (const documents of throttle.cut(items.map(({ document }) => document))) {
       const keys = items.slice(at, at + documents.length).map(({ key }) => key);
@@ -59,7 +61,7 @@ export class KeyPusher {
       await meter.waiting('throttle', () => throttle.take(documents.length, bytes, signal));
       await meter.waiting('push', () => inFlight.acquire(bytes, signal));
       try {
-        const batch = { op, ...destination, lane, documents } as const;
+        const batch = { op, ...target, lane, documents } as const;
         const reply = await meter.waiting('push', () =>
           meter.pushing(documents, () => pusher.pushDocuments(batch, signal)),
         );

@@ -8,6 +8,7 @@ import { DIFFERED_AT_MOST, type KeyToVerify } from '../journal/keysToVerify.ts';
 import { DigestCursorLostError } from '../push/errors.ts';
 import { cutBySize } from '../source/cutBySize.ts';
 import { KEY_BYTES_AT_ONCE, readBack } from '../source/reader.ts';
+import { contentOf, targetOf } from './content.ts';
 import { type MigrationContext, isReady } from './context.ts';
 import { recover } from './recover.ts';
 import type { VerifierPace } from './verifierPace.ts';
@@ -83,8 +84,10 @@ export class KeyVerifier {
   }
 
   async #compare(incarnation: Incarnation, keys: readonly KeyToVerify[]): Promise<void> {
-    const { id, source: namespace, destination } = incarnation;
-    if (destination === null) return;
+    const { id, source: namespace } = incarnation;
+    const target = targetOf(incarnation);
+    if (target === null) return;
+    const content = contentOf(incarnation);
     const { source, gate, lives, signal, journal, work, hooks } = this.#context;
     const names = lives.nameChanges(id);
     await hooks.beforeVerifying?.(formatNamespace(namespace));
@@ -92,11 +95,11 @@ export class KeyVerifier {
     const started = performance.now();
     const here = new Map<string, Held>();
     let readAt = gate.position.time;
-    for await (const { documents, time } of readBack(source, namespace, documentKeys, readAt)) {
+    for await (const { documents, time } of readBack(source, content, documentKeys, readAt)) {
       for (const document of documents) note(here, keyOf(document), documentDigest(document));
       readAt = time;
     }
-    const there = await this.#readDestination(destination, documentKeys);
+    const there = await this.#readDestination(target, documentKeys);
     this.#adapt(performance.now() - started);
     await hooks.afterRead?.('verify', formatNamespace(namespace));
     await gate.waitFor(readAt, signal);

@@ -136,7 +136,7 @@ function merge(
 
 function add(
   journal: MigrationContext['journal'],
-  { namespace, type, uuid, unsupported, options }: ListedNamespace,
+  { namespace, type, uuid, options, buckets, unsupported }: ListedNamespace,
   from: ClusterTime,
 ): void {
   const incarnation = journal.incarnations.add({
@@ -146,7 +146,7 @@ function add(
     knownSince: from,
     state: type === 'view' ? 'COPIED' : 'PENDING',
   });
-  journal.incarnations.update(incarnation.id, { unsupported, capped: capOf(options) });
+  journal.incarnations.update(incarnation.id, { unsupported, capped: capOf(options), buckets });
 }
 
 /** One name, one type, and no proof that it was dropped and made again unseen. */

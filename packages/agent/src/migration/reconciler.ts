@@ -227,7 +227,8 @@ export class Reconciler {
       return { action: 'view', ...destination, options: there };
     }
     const indexes = wantedIndexes(found.indexes, incarnation.state, this.#stage);
-    return { action: 'collection', ...destination, options, indexes };
+    const buckets = found.buckets && { buckets: true };
+    return { action: 'collection', ...destination, options, indexes, ...buckets };
   }
 
   async #send(requests: readonly ReconcileRequest[]): Promise<Answer[]> {
@@ -261,6 +262,7 @@ export class Reconciler {
         destination: this.#destinationOf(incarnation),
         collated,
         capped,
+        buckets: found.buckets,
         expires: expiresDocuments(found.options, found.indexes),
       });
       const isNew = incarnation.destination === null;

@@ -33,6 +33,7 @@ import { Meter } from './meter.ts';
 import { Notifier } from './notifier.ts';
 import { measureIdle, measureProgress, unansweredSource } from './progress.ts';
 import { keepReporting } from './reporting.ts';
+import { SeriesPasses } from './seriesPasses.ts';
 import { Sizes } from './sizes.ts';
 import { Structure } from './structure.ts';
 import { Throttle } from './throttle.ts';
@@ -164,6 +165,7 @@ function startSteps(
     deps.writeBlock ?? null,
     deps.work.cutoverVerification === 'FULL',
   );
+  const series = new SeriesPasses(context, () => cutover.phase !== null);
   signal.addEventListener(
     'abort',
     deps.onWork(() => {
@@ -185,6 +187,7 @@ function startSteps(
       refusals: [
         ...structure.refusals.values(),
         ...(verifier.stuck === null ? [] : [`${verifier.stuck}.`]),
+        ...series.warnings(),
         ...(deps.writeBlock?.warnings(cutover.phase !== null) ?? []),
       ],
       toRepair: verifier.toRepair,
@@ -195,6 +198,7 @@ function startSteps(
     new Copier(context).run(),
     flusher.run(),
     verifier.run(),
+    series.run(),
     reportTo(deps.pusher, measure, signal),
     cutOverWhenAsked(context, deps, cutover),
   ];

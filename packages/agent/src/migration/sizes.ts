@@ -6,6 +6,7 @@ import {
   countDocuments,
   measureCollection,
 } from '../source/statistics.ts';
+import { contentOf } from './content.ts';
 import { NumberPool } from './budget.ts';
 
 /** Some servers read the whole collection to answer. */
@@ -90,12 +91,14 @@ export class Sizes {
     }
   }
 
-  async #measure({ id, source }: Incarnation): Promise<CollectionStatistics> {
+  async #measure(incarnation: Incarnation): Promise<CollectionStatistics> {
+    const { id } = incarnation;
+    const content = contentOf(incarnation);
     const turn = await this.#turns.acquire(this.#signal);
     try {
       const size = this.#isSlow
-        ? this.#estimate(id, await countDocuments(this.#source, source))
-        : await measureCollection(this.#source, source);
+        ? this.#estimate(id, await countDocuments(this.#source, content))
+        : await measureCollection(this.#source, content);
       this.#signal.throwIfAborted();
       // What was copied meanwhile is known better than any estimate.
       const current = this.#journal.incarnations.get(id);

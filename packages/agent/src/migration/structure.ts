@@ -85,10 +85,11 @@ export class Structure {
     if (!journal.pending.hasUncreated()) return;
     const { namespaces } = await pusher.listing(signal);
     const known = new Set(journal.incarnations.destinations().map(namespaceKey));
-    for (const { db, coll, type } of namespaces) {
+    for (const { db, coll, type, buckets } of namespaces) {
       if (known.has(namespaceKey({ db, coll }))) continue;
       if (type === 'collection') {
-        const look = { db, coll, cursor: null, limit: 1, expect: null };
+        const kind = buckets && { buckets };
+        const look = { db, coll, ...kind, cursor: null, limit: 1, expect: null };
         if ((await pusher.digest(look, signal)).count > 0) continue;
       }
       await pusher.structure({ action: 'drop', db, coll }, signal);

@@ -5,6 +5,7 @@ import type { Wanted } from '../journal/verifications.ts';
 import { DigestCursorLostError } from '../push/errors.ts';
 import { readRange } from '../source/reader.ts';
 import { Comparison } from './comparison.ts';
+import { contentOf, targetOf } from './content.ts';
 import { type MigrationContext, isReady } from './context.ts';
 import { isAt } from './copier.ts';
 import { KeyVerifier } from './keyVerifier.ts';
@@ -254,9 +255,11 @@ export class Verifier {
   }
 
   /** From where it is journaled, to the end of the collection or as far as it may. */
-  async #walk({ id, source: namespace, destination }: Incarnation): Promise<void> {
+  async #walk(incarnation: Incarnation): Promise<void> {
+    const { id, source: namespace } = incarnation;
+    const target = targetOf(incarnation);
     const { source, journal, lives, gate, pusher, signal, hooks, options } = this.#context;
-    if (destination === null) return;
+    if (target === null) return;
     const names = lives.nameChanges(id);
     await hooks.beforeVerifying?.(formatNamespace(namespace));
     const { walk, position } = journal.transaction(() => {
@@ -268,7 +271,7 @@ export class Verifier {
       keyDigests: (request: Parameters<typeof pusher.keyDigests>[0]) =>
         pusher.keyDigests(request, signal),
     };
-    const comparison = new Comparison(reads, destination, position);
+    const comparison = new Comparison(reads, target, position);
     const settle = async (readAt: bigint, isWhole: boolean): Promise<boolean> => {
       // D7: whether the name was still this collection's shows once the stream has passed the read.
       await gate.waitFor(readAt, signal);
@@ -281,7 +284,8 @@ export class Verifier {
     let settledAt = performance.now();
     let started = settledAt;
     let chunks = 0;
-    for await (const batch of readRange(source, namespace, range, after, () => verifyChunk)) {
+    const content = contentOf(incarnation);
+    for await (const batch of readRange(source, content, range, after, () => verifyChunk)) {
       const { documents } = batch;
       readAt = batch.time;
       if (isAt(documents[0], position)) documents.shift();

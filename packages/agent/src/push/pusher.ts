@@ -24,6 +24,8 @@ export interface DocumentBatch {
   readonly op: WriteOperation;
   readonly db: string;
   readonly coll: string;
+  /** The documents are buckets of that time series (rule D20). */
+  readonly buckets?: true;
   /** The caller has one batch of a lane under way at most (rule D13). */
   readonly lane: number;
   /** Raw BSON: documents, or document keys for `delete`. At most MAX_BATCH_BYTES plus one document. */

@@ -118,7 +118,7 @@ export class PusherOverHttp implements Pusher {
   }
 
   async pushDocuments(batch: DocumentBatch, signal: AbortSignal): Promise<DocumentsReply> {
-    const { op, db, coll, lane, documents } = batch;
+    const { op, db, coll, buckets, lane, documents } = batch;
     return await this.#call(
       {
         path: 'documents',
@@ -127,7 +127,8 @@ export class PusherOverHttp implements Pusher {
         async body(session) {
           const seq = (session.lanes.get(lane) ?? 0) + 1;
           session.lanes.set(lane, seq);
-          const header = serialize({ op, db, coll, lane, seq } satisfies BatchHeader);
+          const kind = buckets && { buckets };
+          const header = serialize({ op, db, coll, ...kind, lane, seq } satisfies BatchHeader);
           const bytes = Buffer.concat([header, ...documents]);
           const chunkSize = Math.max(SMALLEST_PIECE, bytes.length >> 2);
           return { bytes: await compress(bytes, { params: ZSTD, chunkSize }), encoding: 'zstd' };

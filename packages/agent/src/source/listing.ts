@@ -2,7 +2,7 @@ import type { Binary, Document } from 'mongodb';
 import { fieldsOf, isExact, orderedDocument } from '@linkspan/contract/bson/ordered.ts';
 import { findElement } from '@linkspan/contract/bson/raw.ts';
 import { Selection } from '@linkspan/contract/namespaces/selection.ts';
-import type { Namespace } from '@linkspan/contract/push/namespaces.ts';
+import { type Namespace, bucketsOf } from '@linkspan/contract/push/namespaces.ts';
 import { concurrently } from '@linkspan/contract/tasks/concurrently.ts';
 import type { ClusterTime } from '../journal/clusterTime.ts';
 import { timestampOf } from './changeStream.ts';
@@ -21,6 +21,8 @@ export interface ListedNamespace {
   readonly options: Document;
   /** Without `_id_`. */
   readonly indexes: readonly Document[];
+  /** A time series whose buckets can be read, and are what is moved (rule D20). */
+  readonly buckets: boolean;
   /** Why it cannot be moved yet, in words, or null. */
   readonly unsupported: string | null;
 }
@@ -94,19 +96,23 @@ async function listDatabase(
 ): Promise<ListedNamespace[]> {
   const infos = await readDocuments(source, db, {
     listCollections: 1,
-    filter: colls === undefined ? {} : { name: { $in: colls } },
+    filter: colls === undefined ? {} : { name: { $in: colls.flatMap(withBuckets) } },
     cursor: {},
     ...localAfter(after),
   });
   const namespaces: ListedNamespace[] = [];
+  const names = new Set(infos.map((raw) => String(orderedDocument(raw)['name'])));
   for (const raw of infos) {
     const info = orderedDocument(raw);
     const namespace = { db, coll: String(info['name']) };
     if (!selection.selects(namespace)) continue;
     const type = info['type'] === 'view' ? 'view' : 'collection';
     const options = Object.fromEntries(fieldsOf(info['options']));
-    const unsupported = whyUnsupported(info['type'], options) ?? whyInexact(raw);
-    namespaces.push({ namespace, type, uuid: uuidOf(info), options, indexes: [], unsupported });
+    const isSeries = info['type'] === 'timeseries';
+    const buckets = isSeries && names.has(bucketsOf(namespace).coll);
+    const unsupported = isSeries && !buckets ? WITHOUT_BUCKETS : whyInexact(raw);
+    const uuid = uuidOf(info);
+    namespaces.push({ namespace, type, uuid, options, indexes: [], buckets, unsupported });
   }
   if (!indexes) return namespaces;
   const listed = await concurrently(namespaces, AT_ONCE, async (found) => {
@@ -115,6 +121,10 @@ async function listDatabase(
     return own === null ? null : { ...found, ...own };
   });
   return listed.filter((found) => found !== null);
+}
+
+function withBuckets(coll: string): string[] {
+  return [coll, bucketsOf({ db: '', coll }).coll];
 }
 
 async function readDocuments(
@@ -156,6 +166,10 @@ async function listIndexes(
   }
 }
 
+/** Since MongoDB 8.3; source: "rawData" in the server's and drivers' release notes. */
+const WITHOUT_BUCKETS =
+  'it is a time series collection without a collection of buckets beside it, or one that the user may not list, which is not moved yet';
+
 const HOLDS_INEXACT =
   'holds a value that cannot be sent as it is: a string that is not UTF-8, a date beyond the year 275760, or one of a type that MongoDB has given up';
 
@@ -179,11 +193,4 @@ function uuidOf(info: Document): string | null {
   const { uuid } = Object.fromEntries(fieldsOf(info['info'])) as { uuid?: Binary };
   if (uuid === undefined || info['type'] === 'view') return null;
   return Buffer.from(uuid.value()).toString('hex');
-}
-
-function whyUnsupported(type: unknown, options: Document): string | null {
-  if (type === 'timeseries' || options['timeseries'] !== undefined) {
-    return 'time series collections are not moved yet';
-  }
-  return null;
 }

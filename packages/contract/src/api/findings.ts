@@ -125,6 +125,12 @@ export const FINDINGS = {
     'Source cluster contains a time series collection, which is unsupported',
     'Drop it, or move it otherwise.',
   ),
+  TIME_SERIES_COMPARED: entry(
+    'warning',
+    'source',
+    'Source contains a time series collection, which sends no changes',
+    'It is compared in full while the migration runs and at the cutover, which takes longer for it. The users on both sides need find, insert and remove on its collection of buckets (the resource system_buckets).',
+  ),
   INDEX_UNSUPPORTED: entry(
     'error',
     'source',

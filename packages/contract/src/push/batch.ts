@@ -19,6 +19,8 @@ export interface BatchHeader {
   readonly op: WriteOperation;
   readonly db: string;
   readonly coll: string;
+  /** The documents are buckets of this time series collection (rule D20); absent before version 3. */
+  readonly buckets?: boolean;
   /** One ordered sequence of pushes of the session; a lane has one batch under way at most. */
   readonly lane: number;
   /**

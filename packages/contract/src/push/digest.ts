@@ -12,6 +12,8 @@ import { createHash, hash } from 'node:crypto';
 export interface DigestRequest {
   readonly db: string;
   readonly coll: string;
+  /** Walks the buckets of this time series collection (rule D20); absent before version 3. */
+  readonly buckets?: boolean;
   /** null opens the walk; later the `cursor` of the last reply. */
   readonly cursor: string | null;
   /** Raw `{_id: …}`: a walk that is opened begins behind that key. Absent before version 3. */
@@ -44,6 +46,8 @@ export interface DigestReply {
 export interface KeyDigestRequest {
   readonly db: string;
   readonly coll: string;
+  /** Of the buckets of this time series (rule D20). */
+  readonly buckets?: boolean;
   /** Raw `{_id: …}`, 1 to 10,000. */
   readonly keys: readonly Uint8Array[];
 }

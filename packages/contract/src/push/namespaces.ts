@@ -12,6 +12,15 @@ export function isMigratable(namespace: Namespace): boolean {
   return !RESERVED_DATABASES.has(namespace.db) && !namespace.coll.startsWith('system.');
 }
 
+/**
+ * Where a server keeps the buckets of a time series collection, which are what is moved of it (rule D20).
+ * The only `system.*` collection that is read and written, and never named in a push: a batch or walk of
+ * the time series says `buckets`.
+ */
+export function bucketsOf({ db, coll }: Namespace): Namespace {
+  return { db, coll: `system.buckets.${coll}` };
+}
+
 /** `db.coll`, for messages to people; not a key, since a database's name cannot be cut from it safely. */
 export function formatNamespace(namespace: Namespace): string {
   return `${namespace.db}.${namespace.coll}`;

@@ -24,6 +24,11 @@ export interface ReconcileCollection {
   readonly options: Document;
   /** Specifications of listIndexes, in its order. */
   readonly indexes: readonly Document[];
+  /**
+   * A time series of which buckets will be pushed: refused where the destination keeps none (rule D20).
+   * Absent before version 3, and for collections whose documents are pushed.
+   */
+  readonly buckets?: boolean;
 }
 
 /** Creates a view, or gives it another pipeline. */
@@ -75,6 +80,8 @@ export interface DestinationListing {
     readonly db: string;
     readonly coll: string;
     readonly type: 'collection' | 'view';
+    /** A time series that is kept in buckets; absent before version 3. */
+    readonly buckets?: true;
     readonly options: Document;
     readonly indexes: readonly Document[];
   }[];

@@ -8,9 +8,9 @@
  *   rates and what follows them in progress, unlink. Agents of version 1 try a paused migration's push again
  *   until it goes on.
  * - 3: `throttle`, `blockSourceWrites` and `namespaces` in work, THROTTLE among what holds a migration back,
- *   status of a migration, structures, `namesOnly` of listing, `order` and `after` of digest, key digests, verification,
- *   source, size and probe of a validation, `unlessInUse` of a session, report of a migration that waits
- *   for one. Agents of version 2 are told of no throttle, and are not given
+ *   status of a migration, structures, `namesOnly` of listing, `buckets`, `order` and `after` of digest, key
+ *   digests, verification, source, size and probe of a validation, `unlessInUse` of a session, report of a
+ *   migration that waits for one. Agents of version 2 are told of no throttle, and are not given
  *   what has `namespaces`: they would move everything.
  *
  * A server speaks its own version and the one before; servers are upgraded first.

@@ -1,5 +1,6 @@
 import { fieldsOf } from '@linkspan/contract/bson/ordered.ts';
 import {
+  bucketsOf,
   formatNamespace,
   namespaceKey,
   type Namespace,
@@ -27,6 +28,16 @@ export async function findEntry(
 ): Promise<CatalogEntry | null> {
   const entries = await listEntries(destination, db, { name: coll });
   return entries[0] ?? null;
+}
+
+/** True if the destination keeps a time series in buckets that are read and written by themselves. */
+export async function hasBuckets(destination: Destination, namespace: Namespace): Promise<boolean> {
+  const { db } = namespace;
+  const found = await destination.readAll(db, `list the collections of ${db}`, {
+    listCollections: 1,
+    filter: { name: bucketsOf(namespace).coll },
+  });
+  return found.length > 0;
 }
 
 /** What the destination holds under each of the names, by their keys. */
@@ -106,7 +117,8 @@ export async function listNamespaces(
     for (const { name: coll, type, options } of await listEntries(destination, db)) {
       if (!wanted.has(coll)) continue;
       const isView = type === 'view';
-      const one = { db, coll, type: isView ? 'view' : 'collection' } as const;
+      const kind = type === 'timeseries' ? ({ buckets: true } as const) : {};
+      const one = { db, coll, type: isView ? 'view' : 'collection', ...kind } as const;
       if (namesOnly) {
         found.push({ ...one, options: {}, indexes: [] });
         continue;

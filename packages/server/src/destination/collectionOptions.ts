@@ -18,6 +18,7 @@ const MOVED = new Set([
   'capped',
   'size',
   'max',
+  'timeseries',
 ]);
 /** What `collMod` cannot change. */
 const FIXED = new Set(['collation', 'clusteredIndex', 'capped', 'size', 'max']);
@@ -45,12 +46,33 @@ export function normaliseOptions(options: Document, where: string): Document {
     delete normalised['size'];
     delete normalised['max'];
   }
+  const { timeseries } = normalised;
+  if (isDocument(timeseries)) normalised['timeseries'] = normaliseSeries(timeseries);
   const { clusteredIndex } = normalised;
   if (isDocument(clusteredIndex)) {
     const { key, unique, name } = Object.fromEntries(fieldsOf(clusteredIndex));
     normalised['clusteredIndex'] = { key, unique, ...(name === undefined ? {} : { name }) };
   }
   return normalised;
+}
+
+/** A granularity stands for its span, which servers show beside it. */
+function normaliseSeries(value: Document): Document {
+  const series = fieldsOf(value);
+  if (!series.some(([name]) => name === 'granularity')) return Object.fromEntries(series);
+  return Object.fromEntries(series.filter(([name]) => !SPANS.includes(name)));
+}
+
+const SPANS = ['bucketMaxSpanSeconds', 'bucketRoundingSeconds'];
+
+/** What `collMod` can change of a time series. Source: MongoDB manual, `collMod`. */
+const SERIES_CHANGES = ['granularity', ...SPANS];
+
+/** What stands for its fields, which no server changes; undefined of a collection that is none. */
+function seriesFields(value: unknown): Document | undefined {
+  if (!isDocument(value)) return undefined;
+  const fields = fieldsOf(value).filter(([name]) => !SERIES_CHANGES.includes(name));
+  return Object.fromEntries(fields.toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function isDefault(name: string, value: unknown): boolean {
@@ -72,6 +94,15 @@ function isDefault(name: string, value: unknown): boolean {
   }
 }
 
+/** Servers show the fields of a time series in an order of their own, and some show the default. */
+function seriesText(value: unknown): string {
+  const fields = new Map(fieldsOf(value));
+  if (fields.size > 0 && SPANS.every((name) => !fields.has(name))) {
+    fields.set('granularity', fields.get('granularity') ?? 'seconds');
+  }
+  return canonical(new Map([...fields].toSorted(([a], [b]) => (a < b ? -1 : 1))));
+}
+
 /** What `collMod` is told to take an option back. */
 const RESET: Document = {
   validator: {},
@@ -83,10 +114,18 @@ const RESET: Document = {
 
 /** The first option that differs and that only a new collection could have, or null. */
 export function fixedDifference(current: Document, wanted: Document): string | null {
-  return [...FIXED].find((name) => !isSame(name, current[name], wanted[name])) ?? null;
+  const other = [...FIXED].find((name) => !isSame(name, current[name], wanted[name]));
+  if (other !== undefined) return other;
+  const [is, isToBe] = [current['timeseries'], wanted['timeseries']].map(seriesFields);
+  return canonical(is) === canonical(isToBe) ? null : 'timeseries';
+}
+
+function seriesChange(wanted: unknown): Document {
+  return Object.fromEntries(fieldsOf(wanted).filter(([name]) => SERIES_CHANGES.includes(name)));
 }
 
 function isSame(name: string, a: unknown, b: unknown): boolean {
+  if (name === 'timeseries') return seriesText(a) === seriesText(b);
   if (name !== 'size' || a === undefined || b === undefined) return canonical(a) === canonical(b);
   const steps = (size: unknown): number => Math.ceil(Number(size) / SIZE_STEP);
   return steps(a) === steps(b);
@@ -107,7 +146,8 @@ export function optionChanges(current: Document, wanted: Document, where: string
   const changes: Document = {};
   for (const name of new Set([...Object.keys(current), ...Object.keys(wanted)])) {
     if (isSame(name, current[name], wanted[name])) continue;
-    changes[name] = wanted[name] ?? RESET[name];
+    const isSeries = name === 'timeseries';
+    changes[name] = isSeries ? seriesChange(wanted[name]) : (wanted[name] ?? RESET[name]);
   }
   return changes;
 }

@@ -15,7 +15,14 @@ import { concurrently } from '@linkspan/contract/tasks/concurrently.ts';
 import type { Document } from 'mongodb';
 
 import { canonical, normaliseCollation } from './canonical.ts';
-import { findEntries, findEntry, isEmpty, listIndexes, type CatalogEntry } from './catalog.ts';
+import {
+  findEntries,
+  findEntry,
+  hasBuckets,
+  isEmpty,
+  listIndexes,
+  type CatalogEntry,
+} from './catalog.ts';
 import { fixedDifference, normaliseOptions, optionChanges } from './collectionOptions.ts';
 import type { Destination } from './destination.ts';
 import { DestinationRefusedError, StructureRefusedError } from './errors.ts';
@@ -130,7 +137,17 @@ class Structure {
       await this.#claim(request, entry);
       await this.#alterOptions(request, normaliseOptions(entry.options, where), options);
     }
+    if (options['timeseries'] !== undefined) await this.#checkSeries(request);
     await this.#alterIndexes(request, indexes, options['collation'] !== undefined);
+  }
+
+  /** D20: what is pushed of a time series are buckets or documents, as both sides keep it. */
+  async #checkSeries(request: ReconcileCollection): Promise<void> {
+    const isPushed = request.buckets === true;
+    if ((await hasBuckets(this.#destination, request)) === isPushed) return;
+    throw new StructureRefusedError(
+      `${formatNamespace(request)} is a time series that the source keeps ${isPushed ? 'in buckets, and' : 'as documents, and'} the destination ${isPushed ? 'as documents' : 'in buckets'}: it can be moved only between servers that keep it alike`,
+    );
   }
 
   /** A view of ours, or an empty collection of ours that has what cannot be changed. */
@@ -205,7 +222,7 @@ class Structure {
   /** Makes an existing collection the migration's: it is already, or it is empty (rule D11). */
   async #claim(namespace: Namespace, entry: CatalogEntry): Promise<void> {
     if (await this.#owned.has(namespace)) return;
-    if (entry.type !== 'collection' || !(await isEmpty(this.#destination, namespace))) {
+    if (entry.type === 'view' || !(await isEmpty(this.#destination, namespace))) {
       throw notOurs(namespace, entry);
     }
     await this.#owned.add(namespace);

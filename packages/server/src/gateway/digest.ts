@@ -1,7 +1,7 @@
 import { isExact } from '@linkspan/contract/bson/ordered.ts';
 import { asBuffer, keyOf } from '@linkspan/contract/bson/raw.ts';
 import type { DigestRequest, KeyDigestRequest } from '@linkspan/contract/push/digest.ts';
-import { formatNamespace, type Namespace } from '@linkspan/contract/push/namespaces.ts';
+import { bucketsOf, formatNamespace, type Namespace } from '@linkspan/contract/push/namespaces.ts';
 import { BSON, Binary } from 'mongodb';
 
 import { digestKeys } from '../destination/digest.ts';
@@ -20,7 +20,7 @@ const HASH_BYTES = 16;
 export async function readDigest(session: PushSession, body: Buffer): Promise<Buffer> {
   const request = readRequest(body);
   checkOwned(session, request);
-  return session.digests.next(request);
+  return session.digests.next(named(request));
 }
 
 /**
@@ -30,7 +30,12 @@ export async function readDigest(session: PushSession, body: Buffer): Promise<Bu
 export async function readKeyDigests(session: PushSession, body: Buffer): Promise<Buffer> {
   const request = readKeys(body);
   checkOwned(session, request);
-  return digestKeys(session.destination, request);
+  return digestKeys(session.destination, named(request));
+}
+
+/** Where that is at the destination: buckets are beside their time series (rule D20). */
+function named<T extends Namespace & { readonly buckets?: boolean }>(request: T): T {
+  return request.buckets === true ? { ...request, ...bucketsOf(request) } : request;
 }
 
 function checkOwned(session: PushSession, namespace: Namespace): void {
@@ -68,6 +73,7 @@ function readRequest(body: Buffer): DigestRequest {
   return {
     ...namespace,
     ...(order === undefined ? {} : { order }),
+    buckets: message['buckets'] === true,
     cursor: message['cursor'] === null ? null : readText(message, 'cursor'),
     limit: readInteger(message, 'limit', 1, MAX_CHUNK_DOCUMENTS),
     expect: expect === null ? null : expect.value(),
@@ -84,7 +90,8 @@ function readKeys(body: Buffer): KeyDigestRequest {
       `keys: must be an array of 1 to ${MAX_CHUNK_DOCUMENTS} keys.`,
     );
   }
-  return { ...namespace, keys: keys.map((key: unknown) => readKey(key, 'keys')) };
+  const buckets = message['buckets'] === true;
+  return { ...namespace, buckets, keys: keys.map((key: unknown) => readKey(key, 'keys')) };
 }
 
 /** The bytes of a whole `{_id: …}` that a command can name. */

@@ -2,6 +2,7 @@ import { splitSequence } from '@linkspan/contract/bson/raw.ts';
 import type { BatchHeader, WriteOperation } from '@linkspan/contract/push/batch.ts';
 import type { DocumentsReply } from '@linkspan/contract/push/messages.ts';
 import {
+  bucketsOf,
   formatNamespace,
   isMigratable,
   type Namespace,
@@ -24,7 +25,7 @@ const MAX_LANE = 1_000_000;
 export async function pushDocuments(session: PushSession, body: Buffer): Promise<DocumentsReply> {
   const [head, ...documents] = splitSequence(body);
   if (head === undefined) throw new PushError('MESSAGE_INVALID', 'The body is empty.');
-  const { op, db, coll, lane, seq } = readHeader(head);
+  const { op, db, coll, buckets, lane, seq } = readHeader(head);
   checkNamespace({ db, coll });
   return session.lanes.run(lane, seq, async () => {
     session.check();
@@ -37,8 +38,7 @@ export async function pushDocuments(session: PushSession, body: Buffer): Promise
     const started = performance.now();
     const { written, duplicates, failures } = await writeBatch(session.destination, {
       op,
-      db,
-      coll,
+      ...(buckets === true ? bucketsOf({ db, coll }) : { db, coll }),
       documents,
     });
     const destinationMs = Math.round(performance.now() - started);
@@ -73,6 +73,7 @@ function readHeader(bytes: Buffer): BatchHeader {
     op: op as WriteOperation,
     db: readText(header, 'db'),
     coll: readText(header, 'coll'),
+    buckets: header['buckets'] === true,
     lane: readInteger(header, 'lane', 0, MAX_LANE),
     seq: readInteger(header, 'seq', 1, Number.MAX_SAFE_INTEGER),
   };

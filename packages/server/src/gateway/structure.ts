@@ -116,6 +116,7 @@ function readMessage(message: Record<string, unknown>): StructureRequest {
         ...namespace,
         options: readDocument(message, 'options'),
         indexes: readIndexes(message),
+        buckets: message['buckets'] === true,
       };
     case 'view':
       return { action, ...namespace, options: readDocument(message, 'options') };

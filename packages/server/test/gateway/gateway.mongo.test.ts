@@ -7,7 +7,7 @@ import * as events from '../../src/store/events.ts';
 import * as links from '../../src/store/links.ts';
 import * as liveMigrations from '../../src/store/liveMigrations.ts';
 import * as pushSessions from '../../src/store/pushSessions.ts';
-import { startPush, TestHost, type TestPush, type TestSession } from './push.ts';
+import { startPush, TestHost, type Answer, type TestPush, type TestSession } from './push.ts';
 
 let push: TestPush;
 let host: TestHost;
@@ -129,6 +129,40 @@ test('many structures at once: what is refused of one does not keep the others (
   expect((await send(wanted('system.users'))).code).toBe('NAMESPACE_REFUSED');
   expect((await send(wanted('m1'), wanted('m1'))).code).toBe('MESSAGE_INVALID');
   expect((await send({ action: 'drop', db: 'app', coll: 'm1' })).code).toBe('MESSAGE_INVALID');
+});
+
+test('D20: buckets go beside their time series, and no other system collection is named (C12)', async () => {
+  const session = await host.session(migrationId);
+  const app = push.mongo.client().db('app');
+  const series = { timeseries: { timeField: 't', metaField: 'm' } };
+  const make = (buckets: boolean): Promise<Answer> =>
+    session.structure({
+      action: 'collection',
+      db: 'app',
+      coll: 'w',
+      options: series,
+      indexes: [],
+      buckets,
+    });
+  const [isSilent, bucket] = [push.mongo.capabilities.silentTimeSeries, { _id: 'b', meta: 1 }];
+  // What a server keeps otherwise than the source does cannot be pushed to it.
+  expect(await make(!isSilent)).toMatchObject({ code: 'STRUCTURE_REFUSED' });
+  // To the gateway, a collection of that name is what makes the buckets.
+  if (!isSilent) await app.createCollection('system.buckets.w');
+  expect((await make(true)).status).toBe(200);
+  const named = { coll: 'system.buckets.w', lane: 1 };
+  expect((await session.documents(named, [bucket])).code).toBe('NAMESPACE_REFUSED');
+  const other = { coll: 'x', buckets: true, lane: 1 };
+  expect((await session.documents(other, [bucket])).code).toBe('NAMESPACE_NOT_CREATED');
+  if (!isSilent) {
+    const sent = { coll: 'w', buckets: true, lane: 2 };
+    expect((await session.documents(sent, [bucket])).json).toMatchObject({ written: 1 });
+    expect(await app.collection('system.buckets.w').find().toArray()).toEqual([bucket]);
+    const walk = { db: 'app', coll: 'w', buckets: true, cursor: null, limit: 10, expect: null };
+    const { bytes } = await session.post('digest', BSON.serialize(walk));
+    expect(BSON.deserialize(bytes)).toMatchObject({ count: 1 });
+  }
+  await app.collection('system.buckets.w').drop();
 });
 
 test('documents go only where the migration made a collection (D11, C12)', async () => {

@@ -7,9 +7,11 @@ import type { Check } from './check.ts';
 /** What is listed and cannot be moved, each by its name. */
 export const checkContents: Check = async ({ listed }) => listed.flatMap(findingsOf);
 
-function findingsOf({ namespace, unsupported, options }: ListedNamespace): Finding[] {
+function findingsOf({ namespace, unsupported, options, buckets }: ListedNamespace): Finding[] {
+  const name = formatNamespace(namespace);
+  if (buckets) return [finding('TIME_SERIES_COMPARED', `${name} is a time series collection.`)];
   if (unsupported === null) return [];
-  return [finding(codeOf(options), `${formatNamespace(namespace)}: ${unsupported}.`)];
+  return [finding(codeOf(options), `${name}: ${unsupported}.`)];
 }
 
 function codeOf(options: ListedNamespace['options']): FindingCode {
