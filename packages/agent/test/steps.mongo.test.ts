@@ -288,6 +288,50 @@ describe('the flush', () => {
     expect(pushed.at(-1)).toEqual({ op: 'replace', ids: ['A'] });
   });
 
+  /** A capped collection that is at the destination, with three documents at the source. */
+  async function cappedWithThree(): Promise<Incarnation> {
+    await mongodb.client().db('app').createCollection('a', { capped: true, size: 4096 });
+    await collection('a').insertMany([{ _id: 3 }, { _id: 1 }, { _id: 2 }]);
+    const { id } = known('a', 'COPIED');
+    journal.incarnations.update(id, { capped: '4096/0' });
+    return journal.incarnations.get(id) as Incarnation;
+  }
+
+  it('D12: what was inserted into a capped collection is pushed in that order, whatever came later', async () => {
+    await cappedWithThree();
+    for (const _id of [3, 1, 2]) {
+      see({ type: 'insert', documentKey: Buffer.from(serialize({ _id })) });
+    }
+    for (const type of ['update', 'delete', 'insert']) {
+      see({ type, documentKey: Buffer.from(serialize({ _id: 1 })) });
+    }
+    see({ type: 'update', documentKey: Buffer.from(serialize({ _id: 3 })) });
+    running(new Flusher(context));
+    await vi.waitFor(() => expect(journal.dirty.count()).toBe(0), 3000);
+    expect(pushed).toEqual([
+      { op: 'replace', ids: [3, 2] },
+      { op: 'recreate', ids: [1] },
+    ]);
+  });
+
+  it('D12: what the destination does not take of a capped collection is left to a comparison', async () => {
+    const incarnation = await cappedWithThree();
+    onPush = async ({ documents }) => ({
+      written: 0,
+      duplicates: 0,
+      failures: documents.map((_, index) => ({ index, code: 20, message: 'not in a capped one' })),
+    });
+    mark(incarnation, 9, 'delete');
+    seeAll();
+    running(new Flusher(context));
+    await vi.waitFor(() => expect(journal.dirty.count()).toBe(0), 3000);
+    expect(journal.incarnations.get(incarnation.id)?.toRepair, 'it evicts by itself').toBe(false);
+    mark(incarnation, 1, 'write');
+    context.work.notify();
+    await vi.waitFor(() => expect(journal.dirty.count()).toBe(0), 3000);
+    expect(journal.incarnations.get(incarnation.id)?.toRepair).toBe(true);
+  });
+
   it('D17: what a unique index of a cutover refuses ends the cutover, not the migration', async () => {
     await collection('a').insertOne({ _id: 1 });
     mark(known('a', 'COPIED'), 1, 'write');
