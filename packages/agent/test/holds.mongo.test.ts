@@ -1,13 +1,14 @@
 import { compareClusters } from '@linkspan/testkit/compare.ts';
 import type { MongoDB } from '@linkspan/testkit/mongodb.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BYTES } from './holds/bytes.ts';
 import { DOCUMENTS } from './holds/documents.ts';
 import type { Holding, Place } from './holds/holding.ts';
 import { NAMES } from './holds/names.ts';
 import { STRUCTURES } from './holds/structures.ts';
 import { EnginePair } from './support/enginePair.ts';
 
-const HOLDINGS: readonly Holding[] = [...DOCUMENTS, ...STRUCTURES, ...NAMES];
+const HOLDINGS: readonly Holding[] = [...BYTES, ...DOCUMENTS, ...STRUCTURES, ...NAMES];
 
 let pair: EnginePair;
 let differences: readonly string[] = [];
