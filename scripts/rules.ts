@@ -53,7 +53,7 @@ export const RULES: readonly Rule[] = [
     id: 'D14',
     what: 'No write of an older session lands after a newer one was opened',
     by: ['I5', 'C2'],
-    open: 'the fence is the proof that no connection of the older session is left at the server; that a server refuses an older `txnNumber` is not used yet, and SecantusDB does not',
+    open: 'SecantusDB takes an older `txnNumber`, so there the proof is that it lists no connection of the older session; that a `mongod` refuses one is used where it is found, and shown only there',
   },
   { id: 'D15', what: 'An equal `_id` of other bytes is a delete, then an insert' },
   { id: 'D16', what: 'Drops and renames alone are barriers; a refusal reconciles the collection' },

@@ -1,14 +1,20 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { LinkedPair } from '@linkspan/testkit/linkedPair.ts';
+import type { MongoDB } from '@linkspan/testkit/mongodb.ts';
 import { expect } from 'vitest';
 
 /** So many documents that a copy takes seconds: long enough for something to happen in the middle. */
 export const ROWS = 20_000;
 
+/** Of whatever a test has started. */
+export interface BothSides {
+  readonly source: MongoDB;
+  readonly destination: MongoDB;
+}
+
 const PADDING = 'x'.repeat(500);
 
 /** Fills `app.rows` at the source. */
-export async function loadRows(pair: LinkedPair): Promise<void> {
+export async function loadRows(pair: BothSides): Promise<void> {
   const rows = pair.source.client().db('app').collection<{ _id: number; padding: string }>('rows');
   for (let first = 0; first < ROWS; first += 2000) {
     const batch = Array.from({ length: 2000 }, (_, index) => ({
@@ -20,7 +26,7 @@ export async function loadRows(pair: LinkedPair): Promise<void> {
 }
 
 /** Waits until some of the copy is at the destination and some is not. */
-export async function inMidCopy(pair: LinkedPair, atLeast: number): Promise<void> {
+export async function inMidCopy(pair: BothSides, atLeast: number): Promise<void> {
   const rows = pair.destination.client().db('app').collection('rows');
   for (;;) {
     const count = await rows.estimatedDocumentCount();
@@ -35,15 +41,26 @@ export async function inMidCopy(pair: LinkedPair, atLeast: number): Promise<void
 /**
  * Writes a marker to the destination, and reads its own change stream behind it for some time. Fails if
  * anything of `app.rows` is written there (invariant I1).
+ * @param meanwhile runs once the marker is there: what might still bring something
  */
-export async function expectNothingAfter(pair: LinkedPair, quietMs = 3000): Promise<void> {
+export async function expectNothingAfter(
+  pair: BothSides,
+  quietMs = 3000,
+  meanwhile: () => Promise<void> = async () => {},
+): Promise<void> {
   const database = pair.destination.client().db('markers');
   const markers = database.collection('m');
   await using stream = pair.destination.client().watch();
   const seen: string[] = [];
-  const first = stream.next();
-  await markers.insertOne({ at: 'after the answer' });
+  let isWatching = false;
+  const first = stream.next().finally(() => (isWatching = true));
+  // The first may come before the stream is there.
+  while (!isWatching) {
+    await markers.insertOne({ at: 'after the answer' });
+    await Promise.race([first, delay(100)]);
+  }
   seen.push(JSON.stringify(await first));
+  await meanwhile();
   await delay(quietMs);
   await markers.insertOne({ at: 'later' });
   for (;;) {

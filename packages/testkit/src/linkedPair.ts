@@ -198,14 +198,14 @@ function addressArgs(port: number, network: Network | null): string[] {
   return [...own, '--public-url', `http://127.0.0.1:${network.server.port}`];
 }
 
-function portOf(uri: string): number {
+export function portOf(uri: string): number {
   const port = /:(\d+)\/\?/.exec(uri)?.[1];
   if (port === undefined) throw new Error('a proxy needs a MongoDB of one node with a port');
   return Number(port);
 }
 
 /** A driver that discovers the replica set would go on past the proxy. */
-function throughProxy(uri: string, proxy: Proxy | undefined): string {
+export function throughProxy(uri: string, proxy: Proxy | undefined): string {
   if (proxy === undefined) return uri;
   const credentials = /\/\/([^@/]*@)?/.exec(uri)?.[1] ?? '';
   return `mongodb://${credentials}127.0.0.1:${proxy.port}/?directConnection=true`;
@@ -232,7 +232,8 @@ async function startInitialised(
   return { server, orgId: organization.id, credentials: { publicKey, privateKey } };
 }
 
-function migrationCalls(
+/** What tests do with live migrations, as the organization's owner. */
+export function migrationCalls(
   owner: TestApi,
   projectId: string,
 ): Pick<DestinationSide, 'start' | 'describe' | 'until' | 'askForCutover' | 'cutOver'> {
@@ -299,13 +300,16 @@ export function migrationRequest(projectId: string, dropDestinationData = false)
 }
 
 /** JSON is YAML. */
-function agentConfiguration(uri: string, allowWriteBlock: boolean): string {
+export function agentConfiguration(uri: string, allowWriteBlock: boolean): string {
   const deployments = [{ name: SOURCE_DEPLOYMENT, uri, allowWriteBlock }];
   const projects = [{ id: SOURCE_PROJECT, name: 'Tests', deployments }];
   return JSON.stringify({ hostname: MIGRATION_HOST, projects });
 }
 
-async function expectBody<T>(answer: Promise<{ status: number; body: unknown }>): Promise<T> {
+/** @throws {Error} with what the API said, unless it went well */
+export async function expectBody<T>(
+  answer: Promise<{ status: number; body: unknown }>,
+): Promise<T> {
   const { status, body } = await answer;
   if (status >= 400) throw new Error(`the API answered ${status}: ${JSON.stringify(body)}`);
   return body as T;

@@ -42,6 +42,11 @@ export interface Proxy extends AsyncDisposable {
    * clients had sent: while frozen, only once it is healed, after whatever was sent since.
    */
   abandon(): void;
+  /**
+   * What clients send over the connections that are open now is held back, also after they have gone; new
+   * connections pass.
+   */
+  hold(): void;
   /** Resets every connection and refuses new ones. */
   refuse(): Promise<void>;
   /** Ends all faults. */
@@ -51,6 +56,7 @@ export interface Proxy extends AsyncDisposable {
 interface Pair {
   readonly client: Socket;
   readonly upstream: Socket;
+  isHeld: boolean;
 }
 
 /**
@@ -60,9 +66,11 @@ interface Pair {
  */
 export async function startProxy(target: number | (() => number), port = 0): Promise<Proxy> {
   const pairs = new Set<Pair>();
+  const stopped = new Set<Pair>();
   const passed = { up: 0, down: 0 };
   let got = 0;
   let frozen: PromiseWithResolvers<void> | null = null;
+  let holding: PromiseWithResolvers<void> | null = null;
   let bytesPerSecond: number | null = null;
   let fuse: { direction: Direction; bytes: number } | null = null;
   let turn: Promise<unknown> = Promise.resolve();
@@ -80,16 +88,22 @@ export async function startProxy(target: number | (() => number), port = 0): Pro
       ? Number.MAX_SAFE_INTEGER
       : Math.max(1, (bytesPerSecond * STEP_MS) / 1000);
 
-  const pass = async (from: Socket, to: Socket, direction: Direction): Promise<void> => {
+  const pass = async (pair: Pair, direction: Direction): Promise<void> => {
+    const [from, to] =
+      direction === 'up' ? [pair.client, pair.upstream] : [pair.upstream, pair.client];
+    const isHeld = (): boolean => frozen !== null || (pair.isHeld && direction === 'up');
+    const released = async (): Promise<void> => {
+      while (isHeld()) await (frozen ?? holding)?.promise;
+    };
     from.on('data', ({ length }: Buffer) => {
       got += length;
     });
-    for await (const chunk of received(from, () => frozen !== null)) {
+    for await (const chunk of received(from, isHeld)) {
       for (let at = 0; at < chunk.length;) {
-        await frozen?.promise;
+        await released();
         let piece = chunk.subarray(at, at + pieceBytes());
         await share(piece.length);
-        await frozen?.promise;
+        await released();
         const burning = fuse?.direction === direction ? fuse : null;
         if (burning !== null) piece = piece.subarray(0, burning.bytes);
         at += piece.length;
@@ -105,18 +119,19 @@ export async function startProxy(target: number | (() => number), port = 0): Pro
         return;
       }
     }
+    await released();
     to.end();
   };
   const take = (client: Socket): void => {
     const upstream = connect(typeof target === 'number' ? target : target(), HOST);
-    const pair = { client, upstream };
+    const pair = { client, upstream, isHeld: false };
     pairs.add(pair);
     for (const socket of [client, upstream]) socket.setNoDelay(true);
     client.on('error', () => undefined);
     upstream.on('error', () => client.resetAndDestroy());
     client.once('close', () => pairs.delete(pair));
-    void pass(client, upstream, 'up');
-    void pass(upstream, client, 'down');
+    void pass(pair, 'up');
+    void pass(pair, 'down');
   };
   const listen = async (at: number): Promise<Server> => {
     const listening = createServer({ allowHalfOpen: true }, take).listen(at, HOST);
@@ -141,11 +156,18 @@ export async function startProxy(target: number | (() => number), port = 0): Pro
     listening.close();
     await closed;
   };
+  const release = (): void => {
+    frozen?.resolve();
+    frozen = null;
+    for (const pair of stopped) pair.isHeld = false;
+    stopped.clear();
+    holding?.resolve();
+    holding = null;
+  };
   const heal = async (): Promise<void> => {
     bytesPerSecond = null;
     fuse = null;
-    frozen?.resolve();
-    frozen = null;
+    release();
     server ??= await listen(own);
   };
   return {
@@ -170,11 +192,18 @@ export async function startProxy(target: number | (() => number), port = 0): Pro
     abandon() {
       for (const { client } of pairs) client.resetAndDestroy();
     },
+    hold() {
+      holding ??= Promise.withResolvers<void>();
+      for (const pair of pairs) {
+        pair.isHeld = true;
+        stopped.add(pair);
+      }
+    },
     refuse,
     heal,
     async [Symbol.asyncDispose]() {
       await refuse();
-      frozen?.resolve();
+      release();
     },
   };
 }

@@ -293,6 +293,12 @@ export const FINDINGS = {
     'The destination has an arbiter',
     'Every write waits for a majority on disk: keep all data-bearing members up.',
   ),
+  DESTINATION_FENCE_NOT_ENFORCED: entry(
+    'information',
+    'destination',
+    'The destination does not order the writes of push sessions',
+    'Nothing, unless a removal of the link-token has to be proven while a server node stands still: it waits until the connections of that node are gone.',
+  ),
   DESTINATION_PRIVILEGES_UNCERTAIN: entry(
     'warning',
     'destination',

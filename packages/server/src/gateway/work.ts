@@ -1,4 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 
 import type {
   Namespaces,
@@ -19,9 +19,6 @@ import { PushError } from './errors.ts';
 
 /** A wake is a hint only: what correctness rests on is looking this often, in milliseconds. */
 const LOOK_EVERY_MS = 1000;
-
-/** Revisions are made of lists that hold passwords: without the key nothing can be guessed from one. */
-const REVISION_KEY = randomBytes(32);
 
 /**
  * The long poll: answers when the wanted state differs from the one that the host knows, or when its
@@ -92,7 +89,9 @@ async function listWork(
         isKnown && { cutoverVerification: 'FULL' as const }),
     });
   }
-  const revision = createHmac('sha256', REVISION_KEY).update(JSON.stringify(work)).digest('hex');
+  // The list holds passwords: without the key nothing can be guessed from it. All nodes have the same.
+  const key = store.sealer.deriveKey('work revisions');
+  const revision = createHmac('sha256', key).update(JSON.stringify(work)).digest('hex');
   return { revision, work };
 }
 

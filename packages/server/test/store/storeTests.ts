@@ -361,6 +361,39 @@ export function registerStoreTests(kind: string, open: () => Promise<Store>): vo
       expect(await pushSessions.settle(db, sessionId)).toBe(true);
       expect(await pushSessions.settle(db, sessionId)).toBe(false);
       expect(await pushSessions.listOpen(db)).toEqual([]);
+      // C14: a lease is renewed while it lasts, ends once, and never comes back.
+      const { dialect } = store;
+      const heldId = newId();
+      const lease = { dialect, nodeId: 'node', termMs: 60_000 };
+      await pushSessions.insert(
+        db,
+        {
+          id: heldId,
+          migration_id: id,
+          link_id: linkId,
+          cluster_id: clusterId,
+          epoch: 2,
+          secret_hash: Buffer.alloc(32),
+          state: 'OPEN',
+          connection_name: 'linkspan',
+          opened_at: timestamp(),
+        },
+        lease,
+      );
+      const renewed = (nodeId: string, termMs = 60_000) =>
+        pushSessions.renew(db, dialect, { nodeId, ids: [heldId], termMs });
+      expect(await pushSessions.endLease(db, dialect, heldId)).toMatchObject({ holding: 'HELD' });
+      expect(await pushSessions.findHolder(db, dialect, heldId)).toMatchObject({ nodeId: 'node' });
+      expect(await pushSessions.listHeld(db, dialect, 'node')).toMatchObject([{ id: heldId }]);
+      expect(await renewed('another')).toEqual([]);
+      expect(await renewed('node', -1)).toEqual([heldId]);
+      expect(await renewed('node')).toEqual([]);
+      expect(await pushSessions.endLease(db, dialect, heldId)).toMatchObject({ holding: 'LEFT' });
+      expect(await pushSessions.findHolder(db, dialect, heldId)).toBeUndefined();
+      await pushSessions.settle(db, heldId);
+      expect(await pushSessions.endLease(db, dialect, heldId)).toMatchObject({
+        holding: 'SETTLED',
+      });
       await liveMigrations.setEnded(db, id, 'FAILED', 'x', timestamp());
       await store.transaction(async (tx) => {
         await clusters.remove(tx, clusterId);

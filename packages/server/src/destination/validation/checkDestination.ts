@@ -53,7 +53,7 @@ export async function checkDestination(
   try {
     const freeBytes = await freeBytesOf(destination);
     const inspected: Inspected = { ...validated, destination, freeBytes };
-    const findings: Finding[] = [];
+    const findings: Finding[] = test.fence === 'ENFORCED' ? [] : [notEnforced(cluster)];
     for (const check of CHECKS) findings.push(...(await check(inspected)));
     return { findings, test, freeBytes };
   } catch (reason) {
@@ -67,4 +67,12 @@ export async function checkDestination(
     signal.removeEventListener('abort', cut);
     await destination.close();
   }
+}
+
+/** What a removal of the link-token rests on then is in the documentation of the control plane (rule C4). */
+function notEnforced(cluster: string): Finding {
+  return finding(
+    'DESTINATION_FENCE_NOT_ENFORCED',
+    `destination cluster ${cluster} takes a number of a retryable write that is lower than one before, or is sharded.`,
+  );
 }

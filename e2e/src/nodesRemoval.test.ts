@@ -1,0 +1,153 @@
+import type { ApiResponse } from '@linkspan/cli/api/authentication.ts';
+import {
+  type LinkedNodes,
+  type ServerNode,
+  startLinkedNodes,
+} from '@linkspan/testkit/linkedNodes.ts';
+import { DESTINATION_CLUSTER } from '@linkspan/testkit/linkedPair.ts';
+import { hasPostgreSQL, NO_POSTGRESQL } from '@linkspan/testkit/postgresql.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { expectNothingAfter, inMidCopy, loadRows } from './rows.ts';
+
+const QUIET_MS = 1000;
+const FIRST = '2023-01-01';
+
+/** A removal in the middle of a copy: one node holds the push, another one is asked. */
+interface Removal {
+  readonly holder: ServerNode;
+  readonly other: ServerNode;
+  /** DELETE, to the other node. */
+  readonly remove: () => Promise<ApiResponse<{ detail?: string }>>;
+}
+
+describe.skipIf(!hasPostgreSQL())(
+  hasPostgreSQL() ? 'removal on several nodes' : `removal on several nodes: ${NO_POSTGRESQL}`,
+  () => {
+    let all: LinkedNodes;
+    const latencies: string[] = [];
+    beforeAll(async () => {
+      all = await startLinkedNodes();
+      await loadRows(all);
+    });
+    afterAll(async () => {
+      await all?.[Symbol.asyncDispose]();
+      // For the table in docs/05-measurements.md.
+      for (const line of latencies) process.stdout.write(`revocation: ${line}\n`);
+    });
+
+    /** Runs a case in mid-copy; whatever it did to the nodes, they are well after it. */
+    async function inMidPush(run: (removal: Removal) => Promise<void>): Promise<void> {
+      await all.destination.client().db('app').dropDatabase();
+      await using agent = await all.link();
+      const id = await all.start({ dropDestinationData: true });
+      await inMidCopy(all, 1000);
+      const { holder, other } = await all.holderOf(id);
+      const path = `/api/atlas/v2/orgs/${all.orgId}/liveMigrations/linkTokens`;
+      const remove = () => other.api.delete<{ detail?: string }>(path, { version: FIRST });
+      await run({ holder, other, remove });
+      expect(await all.describe(id)).toMatchObject({ status: 'FAILED' });
+      await agent.kill();
+    }
+
+    /** @param again after a 503: it goes on by itself, and a link that is gone is 404 */
+    async function expectRemoved(
+      what: string,
+      { remove }: Removal,
+      again: 'again' | null = null,
+    ): Promise<void> {
+      const began = performance.now();
+      expect(again === null ? [204] : [204, 404]).toContain((await remove()).status);
+      latencies.push(`${what}: ${Math.round(performance.now() - began)} ms`);
+    }
+
+    /** 503, which names the cluster; POST is refused meanwhile. */
+    async function expectUnproven({ other, remove }: Removal): Promise<void> {
+      const refused = await remove();
+      expect(refused.status).toBe(503);
+      expect(refused.body.detail).toContain(DESTINATION_CLUSTER);
+      const path = `/api/atlas/v2/orgs/${all.orgId}/liveMigrations/linkTokens`;
+      const again = await other.api.post(path, { version: FIRST, body: { accessListIps: [] } });
+      expect(again.status).toBe(409);
+    }
+
+    it('C1, C2: with the holder healthy, DELETE on another node stops the push dead', async () => {
+      await inMidPush(async (removal) => {
+        await expectRemoved('holder healthy', removal);
+        await expectNothingAfter(all, QUIET_MS);
+      });
+    });
+
+    it('C2: with the holder killed, the lease is waited for, then its connections are gone', async () => {
+      await inMidPush(async (removal) => {
+        await removal.holder.server.kill();
+        await expectRemoved('holder killed', removal);
+        await expectNothingAfter(all, QUIET_MS, () => removal.holder.server.restart());
+      });
+    });
+
+    it('C14: with the holder cut off from PostgreSQL, it stops by its own clock', async () => {
+      await inMidPush(async (removal) => {
+        removal.holder.store.freeze();
+        await expectRemoved('holder cut off from PostgreSQL', removal);
+        await expectNothingAfter(all, QUIET_MS, () => removal.holder.store.heal());
+      });
+    });
+
+    it('I5, C14: a holder that stands still writes nothing once it goes on', async () => {
+      await inMidPush(async (removal) => {
+        const { server } = removal.holder;
+        server.suspend();
+        if (!all.destination.capabilities.transactionOrder) {
+          // No proof while the destination lists its connections.
+          await expectUnproven(removal);
+          all.network.cut();
+        }
+        await expectRemoved('holder standing still, its connections cut', removal, 'again');
+        await expectNothingAfter(all, 2 * QUIET_MS, async () => server.resume());
+      });
+    });
+
+    it('C3: with a destination that does not answer it is 503, and once it answers 204', async () => {
+      await inMidPush(async (removal) => {
+        all.network.freeze();
+        await expectUnproven(removal);
+        await all.network.heal();
+        await expectRemoved('destination that answers again', removal, 'again');
+        await expectNothingAfter(all, QUIET_MS);
+      });
+    });
+
+    /** The holder's last writes are on the network, and it dies. */
+    async function withHeldWrites(run: (removal: Removal) => Promise<void>): Promise<void> {
+      await inMidPush(async (removal) => {
+        all.network.hold();
+        while (all.network.held < 10_000) await new Promise(setImmediate);
+        await removal.holder.server.kill();
+        await run(removal);
+        await removal.holder.server.restart();
+      });
+    }
+
+    it('D14: what the network holds back until after the 204 is refused by the fence', async (context) => {
+      if (!all.destination.capabilities.transactionOrder) {
+        context.skip('needs a destination that enforces the order of transaction numbers');
+      }
+      await withHeldWrites(async (removal) => {
+        await expectRemoved('last write held back by the network', removal);
+        await expectNothingAfter(all, QUIET_MS, () => all.network.heal());
+      });
+    });
+
+    it('C2, C4: without the fence there is no 204 while the destination lists the connections', async (context) => {
+      if (all.destination.capabilities.transactionOrder) {
+        context.skip('needs a destination that does not enforce the order of transaction numbers');
+      }
+      await withHeldWrites(async (removal) => {
+        await expectUnproven(removal);
+        await all.network.heal();
+        await expectRemoved('last write let through by the network', removal, 'again');
+        await expectNothingAfter(all, QUIET_MS);
+      });
+    });
+  },
+);
