@@ -7,6 +7,7 @@ const onBothStores = [
   'http/organizations',
   'operations/linkRemoval',
   'store/killed',
+  'store/rotate',
 ].map((name) => `packages/server/test/${name}.test.ts`);
 
 /**

@@ -41,6 +41,7 @@ import { addProjectsCreate } from './commands/projects/create.ts';
 import { addProjectsDelete } from './commands/projects/delete.ts';
 import { addProjectsDescribe } from './commands/projects/describe.ts';
 import { addProjectsList } from './commands/projects/list.ts';
+import { addSecretsRotate } from './commands/secrets/rotate.ts';
 import { addServer } from './commands/server/server.ts';
 import { addServiceAccountSecretsCreate } from './commands/serviceAccountSecrets/create.ts';
 import { addServiceAccountSecretsDelete } from './commands/serviceAccountSecrets/delete.ts';
@@ -97,6 +98,13 @@ export function makeProgram(): Command {
     addStoreRestore,
     addStoreRestored,
   ]);
+  noun(
+    program,
+    'secrets',
+    [],
+    'Secrets that the store keeps sealed, for whoever runs the server.',
+    [addSecretsRotate],
+  );
   noun(program, 'config', [], 'Profiles: how to reach a server, and as whom.', [
     addConfigInit,
     addConfigSet,

@@ -105,7 +105,7 @@ export async function startServer({
   const sweep = new SharedStateSweep(store, log);
   const windows = new WindowExpiry(context, (id) => control.settle(id));
   const app = await createHttpServer({
-    nonces: new Nonces(store.sealer.deriveKey('digest nonces')),
+    nonces: noncesOf(store),
     sharedNonceUse: sharedNonceUseOf(store),
     directory: createDirectory(store),
     accessTokens: new AccessTokens(store, {
@@ -177,6 +177,11 @@ export async function startServer({
 
 function rateLimiterOf(store: Store): RateLimiter {
   return store.dialect.isShared ? new SharedRateLimiter(store) : new InProcessRateLimiter();
+}
+
+function noncesOf({ sealer }: Store): Nonces {
+  const [key, ...others] = sealer.deriveKeys('digest nonces');
+  return new Nonces(key, undefined, others);
 }
 
 /** A nonce is good for this long at most, also on a node whose clock is behind (rule C7). */

@@ -28,6 +28,7 @@ interface Uses {
  */
 export class Nonces {
   readonly #key: Buffer;
+  readonly #others: readonly Buffer[];
   readonly #now: () => number;
   readonly #startedAt: number;
   readonly #uses = new Map<string, Uses>();
@@ -36,9 +37,11 @@ export class Nonces {
    * @param key a secret of 32 bytes
    * @param now milliseconds since 1970, by a clock that does not go back: were it set back, every
    *   nonce would be one of before the start
+   * @param others keys of nodes whose nonces are good here, too
    */
-  constructor(key: Buffer, now: () => number = steadyNow) {
+  constructor(key: Buffer, now: () => number = steadyNow, others: readonly Buffer[] = []) {
     this.#key = key;
+    this.#others = others;
     this.#now = now;
     this.#startedAt = now();
   }
@@ -47,7 +50,7 @@ export class Nonces {
     const head = Buffer.alloc(TIME_BYTES + RANDOM_BYTES);
     head.writeUIntBE(this.#now(), 0, TIME_BYTES);
     randomBytes(RANDOM_BYTES).copy(head, TIME_BYTES);
-    return Buffer.concat([head, this.#mac(head)]).toString('base64');
+    return Buffer.concat([head, macOf(this.#key, head)]).toString('base64');
   }
 
   /** Whether the server issued the nonce, and lately. */
@@ -57,9 +60,9 @@ export class Nonces {
       return 'unknown';
     }
     const head = bytes.subarray(0, TIME_BYTES + RANDOM_BYTES);
-    if (!timingSafeEqual(this.#mac(head), bytes.subarray(TIME_BYTES + RANDOM_BYTES))) {
+    const mac = bytes.subarray(TIME_BYTES + RANDOM_BYTES);
+    if (![this.#key, ...this.#others].some((key) => timingSafeEqual(macOf(key, head), mac)))
       return 'unknown';
-    }
     const issuedAt = head.readUIntBE(0, TIME_BYTES);
     const age = this.#now() - issuedAt;
     // One of an earlier process, whose clock was ahead, seems to come from later than now.
@@ -91,10 +94,6 @@ export class Nonces {
     return true;
   }
 
-  #mac(head: Buffer): Buffer {
-    return createHmac('sha256', this.#key).update(head).digest().subarray(0, MAC_BYTES);
-  }
-
   /** A map keeps the order of insertion, which is the order of expiry. */
   #forgetExpired(): void {
     for (const [nonce, uses] of this.#uses) {
@@ -102,4 +101,8 @@ export class Nonces {
       this.#uses.delete(nonce);
     }
   }
+}
+
+function macOf(key: Buffer, head: Buffer): Buffer {
+  return createHmac('sha256', key).update(head).digest().subarray(0, MAC_BYTES);
 }

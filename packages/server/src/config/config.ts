@@ -14,7 +14,7 @@ import { acceptedVersion } from '@linkspan/contract/api/versions.ts';
 import { normaliseCidr } from '../domain/addresses.ts';
 import type { StoreOptions } from '../store/open.ts';
 import { SERVER_ENVIRONMENT_PREFIX, SERVER_OPTIONS } from './options.ts';
-import { storeOptions } from './storeOptions.ts';
+import { storeOptions, takeMasterKey } from './storeOptions.ts';
 
 const FileSchema = Type.Object(optionSchemas(SERVER_OPTIONS), { additionalProperties: false });
 
@@ -37,13 +37,15 @@ export interface ServerConfig {
   readonly nodeTls: TlsFiles;
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
+type Environment = Record<string, string | undefined>;
 
 /**
- * Reads the flags, the environment and, if one is named, the configuration file.
+ * Reads the flags, the environment and, if one is named, the configuration file. Takes the master key
+ * out of the environment, which child processes would inherit.
  * @throws {ConfigurationError} naming each problem with its flag, variable, or file and line
  */
 export function loadConfig(flags: GivenValues, environment: Environment): ServerConfig {
+  const masterKey = takeMasterKey(environment);
   const given = { flags, environment, environmentPrefix: SERVER_ENVIRONMENT_PREFIX };
   const { config } = resolveOptions(SERVER_OPTIONS, given);
   const sources = config === undefined ? given : { ...given, ...readFile(config) };
@@ -79,7 +81,7 @@ export function loadConfig(flags: GivenValues, environment: Environment): Server
   }
   const read = {
     options,
-    store: storeOptions(options, sources, problems),
+    store: storeOptions(options, masterKey, sources, problems),
     allowedNetworks: networks('allowedNetworks'),
     trustedProxies: networks('trustedProxies'),
     goneVersions,

@@ -12,7 +12,12 @@ export const STORE_OPTIONS = {
   masterKeyFile: {
     type: 'path',
     description:
-      'File with the key that secrets are sealed under, 32 bytes in hex or base64; made in the data directory if absent',
+      'File with the key that secrets are sealed under, 32 bytes in hex or base64, or LINKSPAN_SERVER_MASTER_KEY with the key itself; made in the data directory if absent',
+  },
+  masterKeyCommand: {
+    type: 'string',
+    description:
+      'Program, with arguments that have no spaces, that prints this key, as a helper of a KMS does; run without a shell',
   },
   store: {
     type: 'string',

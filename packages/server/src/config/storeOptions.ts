@@ -7,37 +7,61 @@ import {
   placeOf,
   resolveOptions,
 } from '@linkspan/contract/options/declare.ts';
+import { MASTER_KEY_VARIABLE } from '../store/masterKeySource.ts';
 import type { StoreOptions } from '../store/open.ts';
 import { SERVER_ENVIRONMENT_PREFIX, STORE_OPTIONS } from './options.ts';
 
 /**
- * The options of `linkspan init`: where the store is, from flags and the server's environment.
+ * The options of `linkspan init`: where the store is, from flags and the server's environment. The master
+ * key is taken out of that, which child processes would inherit.
  * @throws {ConfigurationError}
  */
 export function loadStoreOptions(
   flags: GivenValues,
-  environment: Readonly<Record<string, string | undefined>>,
+  environment: Record<string, string | undefined>,
 ): StoreOptions {
   const sources = { flags, environment, environmentPrefix: SERVER_ENVIRONMENT_PREFIX };
   const problems: string[] = [];
-  const read = storeOptions(resolveOptions(STORE_OPTIONS, sources), sources, problems);
+  const masterKey = takeMasterKey(environment);
+  const options = resolveOptions(STORE_OPTIONS, sources);
+  const read = storeOptions(options, masterKey, sources, problems);
   if (problems.length > 0) throw new ConfigurationError(problems);
   return read;
 }
 
 /**
  * Where the store is, from the options of any command that has them.
+ * @param masterKey what the environment gave
  * @param problems takes what is wrong
  */
 export function storeOptions(
   options: OptionValues<typeof STORE_OPTIONS>,
+  masterKey: string | null,
   sources: OptionSources,
   problems: string[],
 ): StoreOptions {
-  const { dataDir, masterKeyFile = null, storeConnections } = options;
+  const { dataDir, masterKeyFile = null, masterKeyCommand, storeConnections } = options;
   const url = storeUrl(options, sources, problems);
-  const embedded = { dataDirectory: dataDir, masterKeyFile };
+  const places = [
+    ...(masterKey === null ? [] : [MASTER_KEY_VARIABLE]),
+    ...(masterKeyFile === null ? [] : [placeOf('masterKeyFile', sources)]),
+    ...(masterKeyCommand === undefined ? [] : [placeOf('masterKeyCommand', sources)]),
+  ];
+  if (places.length > 1) problems.push(`${places[0]}: not beside ${places.slice(1).join(' and ')}`);
+  const embedded = {
+    dataDirectory: dataDir,
+    masterKeyFile,
+    ...(masterKey === null ? {} : { masterKey }),
+    ...(masterKeyCommand === undefined ? {} : { masterKeyCommand }),
+  };
   return url === null ? embedded : { ...embedded, url, connections: storeConnections };
+}
+
+/** The master key that the environment gives, and no longer does: child processes would inherit it. */
+export function takeMasterKey(environment: Record<string, string | undefined>): string | null {
+  const given = environment[MASTER_KEY_VARIABLE] ?? '';
+  delete environment[MASTER_KEY_VARIABLE];
+  return given === '' ? null : given;
 }
 
 /** The connection string of PostgreSQL; null for the embedded store. */

@@ -57,7 +57,7 @@ const LEFT = new PushError(
  */
 export class Forwarding implements AsyncDisposable {
   readonly #store: Store;
-  readonly #key: Buffer;
+  readonly #keys: readonly [Buffer, ...Buffer[]];
   readonly #http = new HttpAgent({ keepAlive: true, maxSockets: CONNECTIONS });
   readonly #https: HttpsAgent;
 
@@ -73,7 +73,7 @@ export class Forwarding implements AsyncDisposable {
       ...readTlsFiles(tls),
       minVersion: 'TLSv1.2',
     });
-    this.#key = store.sealer.deriveKey('node forwarding');
+    this.#keys = store.sealer.deriveKeys('node forwarding');
   }
 
   /**
@@ -87,9 +87,12 @@ export class Forwarding implements AsyncDisposable {
     const [nodeId = '', at = '', address = '', shown = '', signature = ''] =
       String(header).split(' ');
     const caller = { address, isCertified: shown === CERTIFIED };
-    const expected = this.#sign(nodeId, at, caller, request);
     const given = Buffer.from(signature, 'hex');
-    const isSigned = given.length === expected.length && timingSafeEqual(given, expected);
+    // A node may still be on the key before.
+    const isSigned = this.#keys.some((key) => {
+      const expected = sign(key, nodeId, at, caller, request);
+      return given.length === expected.length && timingSafeEqual(given, expected);
+    });
     const isFresh = Math.abs(Date.now() - Number(at)) < FRESH_MS;
     if (!isSigned || !isFresh || nodeId !== this.#store.nodeId) throw NOT_THE_HOLDER;
     return caller;
@@ -136,7 +139,7 @@ export class Forwarding implements AsyncDisposable {
     const url = new URL(request.url, target.url);
     const isTls = url.protocol === 'https:';
     const at = String(Date.now());
-    const signature = this.#sign(target.nodeId, at, caller, request).toString('hex');
+    const signature = sign(this.#keys[0], target.nodeId, at, caller, request).toString('hex');
     const upstream = (isTls ? httpsRequest : httpRequest)(url, {
       method: 'POST',
       agent: isTls ? this.#https : this.#http,
@@ -177,13 +180,18 @@ export class Forwarding implements AsyncDisposable {
       clearInterval(watch);
     }
   }
+}
 
-  #sign(nodeId: string, at: string, caller: Caller, request: FastifyRequest): Buffer {
-    const { authorization = '' } = request.headers;
-    return createHmac('sha256', this.#key)
-      .update([nodeId, at, caller.address, shownBy(caller), request.url, authorization].join('\n'))
-      .digest();
-  }
+function sign(
+  key: Buffer,
+  nodeId: string,
+  at: string,
+  caller: Caller,
+  { url, headers: { authorization = '' } }: FastifyRequest,
+): Buffer {
+  return createHmac('sha256', key)
+    .update([nodeId, at, caller.address, shownBy(caller), url, authorization].join('\n'))
+    .digest();
 }
 
 function shownBy({ isCertified }: Caller): string {

@@ -20,6 +20,14 @@ export async function claim(ex: Executor, name: StoreFact, value: string): Promi
   return (await find(ex, name)) ?? value;
 }
 
+export async function set(ex: Executor, name: StoreFact, value: string): Promise<void> {
+  await ex
+    .insertInto('store_facts')
+    .values({ name, value })
+    .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
+    .execute();
+}
+
 export async function remove(ex: Executor, name: StoreFact): Promise<void> {
   await ex.deleteFrom('store_facts').where('name', '=', name).execute();
 }

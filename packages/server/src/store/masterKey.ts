@@ -1,94 +1,48 @@
-import { randomBytes } from 'node:crypto';
-import { existsSync, linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
 import type { Executor } from './executor.ts';
 import * as facts from './facts.ts';
-import { Sealer } from './sealing.ts';
-
-/** The master key's file is missing, or does not hold a key, or not the key of this store. */
-export class MasterKeyError extends Error {
-  override readonly name = 'MasterKeyError';
-}
-
-/** Where the key is looked for. */
-export interface MasterKeyPlace {
-  readonly dataDirectory: string;
-  /** null: `master.key` in the data directory, made on first use. */
-  readonly masterKeyFile: string | null;
-}
+import {
+  makeMasterKey,
+  MasterKeyError,
+  type MasterKeyPlace,
+  type MasterKeys,
+  readMasterKeys,
+} from './masterKeySource.ts';
+import { countByKey } from './sealedValues.ts';
+import { keyIdOf, Sealer } from './sealing.ts';
 
 /**
- * Reads the master key: 32 bytes in hex or base64. The key in the data directory is made on first
- * use, and never where sealed rows exist, which another key could not open (rule C8).
- * @returns what seals under it, and the file that it stands in
- * @throws {MasterKeyError} naming the file and what to do
+ * Takes the key that is this store's own from where keys are looked for, and makes it the store's own
+ * where it has none. A server with another key would start and then refuse every request; two nodes
+ * with a key each would not read each other's secrets. Where the place holds more keys, what they
+ * have sealed opens, too: so keys are changed under nodes that run. A key is made in the data
+ * directory on first use, and never where sealed rows exist, which it could not open (rule C8).
+ * @throws {MasterKeyError} naming the place and what to do
  */
-export async function loadMasterKey(
-  { dataDirectory, masterKeyFile }: MasterKeyPlace,
-  db: Executor,
-): Promise<{ readonly sealer: Sealer; readonly path: string }> {
-  const path = masterKeyFile ?? join(dataDirectory, 'master.key');
-  if (existsSync(path)) return { sealer: new Sealer(read(path)), path };
-  if (masterKeyFile !== null) {
-    throw new MasterKeyError(`the master key file ${path} does not exist`);
-  }
-  if ((await facts.find(db, 'masterKeyId')) !== null || (await firstSealed(db)) !== undefined) {
+export async function openSealer(place: MasterKeyPlace, db: Executor): Promise<Sealer> {
+  const sealed = await countByKey(db);
+  const isNew = (await facts.find(db, 'masterKeyId')) === null && sealed.size === 0;
+  const found = (await readMasterKeys(place)) ?? (isNew ? await makeMasterKey(place) : null);
+  if (found === null) {
     throw new MasterKeyError(
-      `the master key file ${path} is missing, but the store holds secrets sealed under it: put the file back, or name it with --master-key-file`,
+      `the master key file master.key is missing in ${place.dataDirectory}, but the store holds secrets sealed under it: put the file back, or name it with --master-key-file`,
     );
   }
-  make(path);
-  return { sealer: new Sealer(read(path)), path };
-}
-
-/** Appears whole or not at all; of two nodes that make it at once, both use the first one's. */
-function make(path: string): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const key = randomBytes(32).toString('hex');
-  const fresh = `${path}.${process.pid}-${randomBytes(4).toString('hex')}`;
-  writeFileSync(fresh, `${key}\n`, { mode: 0o600, flag: 'wx', flush: true });
-  try {
-    linkSync(fresh, path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  } finally {
-    unlinkSync(fresh);
-  }
-}
-
-/**
- * Makes the key the one of this store, unless it has one. A server with another key would start and
- * then refuse every request; two nodes with a key each would not read each other's secrets.
- * @throws {MasterKeyError} if the store's key is another one
- */
-export async function claimMasterKey(sealer: Sealer, path: string, db: Executor): Promise<void> {
-  const sealed = await firstSealed(db);
-  const isSame =
-    (sealed === undefined || sealer.hasSealed(sealed)) &&
-    (await facts.claim(db, 'masterKeyId', sealer.keyId)) === sealer.keyId;
-  if (isSame) return;
-  throw new MasterKeyError(
-    `the store's secrets are sealed under another master key than that in ${path}: put the right file there, or name it with --master-key-file`,
+  // One that says nothing of its key is from before stores did.
+  const [fallback = keyIdOf(found.keys[0] ?? Buffer.alloc(0))] = sealed.keys();
+  const own = await facts.claim(db, 'masterKeyId', fallback);
+  const needed = new Set([own, ...sealed.keys()]);
+  const known = new Map(found.keys.map((key) => [keyIdOf(key), key]));
+  const key = known.get(own);
+  const missing = [...needed].filter((id) => !known.has(id));
+  if (key === undefined || missing.length > 0) throw wrongKey(found, missing, [...known.keys()]);
+  return new Sealer(
+    key,
+    found.keys.filter((other) => other !== key),
   );
 }
 
-function read(path: string): Buffer {
-  const text = readFileSync(path, 'utf8').trim();
-  const key = /^[0-9a-f]{64}$/i.test(text) ? Buffer.from(text, 'hex') : Buffer.from(text, 'base64');
-  if (key.length !== 32) {
-    throw new MasterKeyError(`the master key file ${path} must hold 32 bytes in hex or base64`);
-  }
-  return key;
-}
-
-/** Some sealed value, of a store from before it said which key is its own. */
-async function firstSealed(db: Executor): Promise<Uint8Array | undefined> {
-  const key = await db.selectFrom('api_keys').select('ha1_sealed').limit(1).executeTakeFirst();
-  const cluster = await db.selectFrom('clusters').select('uri_sealed').limit(1).executeTakeFirst();
-  const signingKey = await db
-    .selectFrom('signing_keys')
-    .select('private_key_sealed')
-    .limit(1)
-    .executeTakeFirst();
-  return key?.ha1_sealed ?? cluster?.uri_sealed ?? signingKey?.private_key_sealed;
+function wrongKey({ place }: MasterKeys, missing: string[], known: string[]): MasterKeyError {
+  return new MasterKeyError(
+    `the store's secrets are sealed under another master key than that in ${place.replace(/^the file /, '')}: it needs the one with the id ${missing.join(' and that with the id ')}, and there is ${known.join(', ')}. Put the right one there, or name its file with --master-key-file`,
+  );
 }

@@ -7,7 +7,8 @@ import { openSqlite, SQLITE } from './dialects/sqlite.ts';
 import type { Executor } from './executor.ts';
 import * as facts from './facts.ts';
 import { backUp, BackupError } from './maintenance/backup.ts';
-import { claimMasterKey, loadMasterKey } from './masterKey.ts';
+import { openSealer } from './masterKey.ts';
+import type { MasterKeyPlace } from './masterKeySource.ts';
 import { migrate } from './migrate.ts';
 import type { Schema } from './schema.ts';
 import { SqlStore } from './sqlStore.ts';
@@ -24,11 +25,8 @@ export const STORE_FILE = 'linkspan.db';
 /** Connections to PostgreSQL that a node makes at most, unless it is told otherwise. */
 export const DEFAULT_CONNECTIONS = 10;
 
-export interface StoreOptions {
-  /** Holds `linkspan.db` and, unless another is named, `master.key`. Made if missing, mode 0700. */
-  readonly dataDirectory: string;
-  /** null: `master.key` in the data directory, made on first use. */
-  readonly masterKeyFile: string | null;
+/** The data directory holds `linkspan.db`, too. Made if missing, mode 0700. */
+export interface StoreOptions extends MasterKeyPlace {
   /** Connection string of a PostgreSQL database, a secret; absent: the embedded store. */
   readonly url?: string;
   /** The most connections to it. */
@@ -102,8 +100,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     }
     await migrate(db, dialect);
     await refuseBackup(db);
-    const { sealer, path } = await loadMasterKey(options, db);
-    await claimMasterKey(sealer, path, db);
+    const sealer = await openSealer(options, db);
     return new SqlStore({ db, dialect, durability, sealer, embedded, url: options.url ?? null });
   } catch (error) {
     await close();

@@ -1,14 +1,25 @@
 import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto';
 
 const FORMAT = 1;
-const KEY_ID_BYTES = 8;
+/** Where the key's id stands in a sealed value, and how long it is. */
+export const KEY_ID_AT = 1;
+export const KEY_ID_BYTES = 8;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
-const HEADER_BYTES = 1 + KEY_ID_BYTES + NONCE_BYTES;
+const HEADER_BYTES = KEY_ID_AT + KEY_ID_BYTES + NONCE_BYTES;
 
 /** A sealed value cannot be opened: another master key, another row, or damage. */
 export class SealError extends Error {
   override readonly name = 'SealError';
+}
+
+/** Tells a key of 32 bytes from another one, and nothing else of it: hex. */
+export function keyIdOf(key: Uint8Array): string {
+  return createHash('sha256')
+    .update('linkspan master key id')
+    .update(key)
+    .digest('hex')
+    .slice(0, 2 * KEY_ID_BYTES);
 }
 
 /**
@@ -18,27 +29,32 @@ export class SealError extends Error {
  */
 export class Sealer {
   readonly #key: Buffer;
-  readonly #keyId: Buffer;
+  readonly #others: ReadonlyMap<string, Buffer>;
+  /** Of the key that it seals under. */
+  readonly keyId: string;
 
-  /** @param key 32 bytes */
-  constructor(key: Uint8Array) {
-    if (key.length !== 32) throw new RangeError('a master key has 32 bytes');
+  /**
+   * @param key 32 bytes
+   * @param others keys that what was sealed under them is opened with
+   */
+  constructor(key: Uint8Array, others: readonly Uint8Array[] = []) {
+    for (const { length } of [key, ...others]) {
+      if (length !== 32) throw new RangeError('a master key has 32 bytes');
+    }
     this.#key = Buffer.from(key);
-    this.#keyId = createHash('sha256')
-      .update('linkspan master key id')
-      .update(key)
-      .digest()
-      .subarray(0, KEY_ID_BYTES);
+    this.keyId = keyIdOf(key);
+    this.#others = new Map(others.map((other) => [keyIdOf(other), Buffer.from(other)]));
   }
 
-  /** Tells this key from another one, and nothing else of it: hex. */
-  get keyId(): string {
-    return this.#keyId.toString('hex');
-  }
-
-  /** Another key of 32 bytes for one purpose, from which the master key does not follow. */
-  deriveKey(purpose: string): Buffer {
-    return Buffer.from(hkdfSync('sha256', this.#key, '', `linkspan ${purpose}`, 32));
+  /**
+   * Other keys of 32 bytes for one purpose, from which no master key follows: one for each master key.
+   * The first is of the one that it seals under, the others are what nodes may use that have not
+   * changed to it.
+   */
+  deriveKeys(purpose: string): readonly [Buffer, ...Buffer[]] {
+    const derive = (key: Buffer): Buffer =>
+      Buffer.from(hkdfSync('sha256', key, '', `linkspan ${purpose}`, 32));
+    return [derive(this.#key), ...[...this.#others.values()].map(derive)];
   }
 
   /** @param identity table, column and id of the row, as `clusters.uri/<id>` */
@@ -48,7 +64,7 @@ export class Sealer {
     cipher.setAAD(Buffer.from(identity));
     return Buffer.concat([
       Buffer.of(FORMAT),
-      this.#keyId,
+      Buffer.from(this.keyId, 'hex'),
       nonce,
       cipher.update(secret, 'utf8'),
       cipher.final(),
@@ -56,9 +72,9 @@ export class Sealer {
     ]);
   }
 
-  /** Whether the value was sealed under this key; nothing is opened. */
+  /** Whether the value was sealed under the key that it seals under; nothing is opened. */
   hasSealed(sealed: Uint8Array): boolean {
-    return this.#keyId.equals(sealed.subarray(1, 1 + KEY_ID_BYTES));
+    return sealedUnder(sealed) === this.keyId;
   }
 
   /** @throws {SealError} if it was sealed under another key or for another row */
@@ -67,15 +83,16 @@ export class Sealer {
     if (bytes.length < HEADER_BYTES + TAG_BYTES || bytes[0] !== FORMAT) {
       throw new SealError(`the sealed value of ${identity} is damaged`);
     }
-    if (!this.hasSealed(bytes)) {
+    const key = this.hasSealed(bytes) ? this.#key : this.#others.get(sealedUnder(bytes));
+    if (key === undefined) {
       throw new SealError(
         `the sealed value of ${identity} was sealed under another master key: start the server with the key file that belongs to this store`,
       );
     }
     const decipher = createDecipheriv(
       'aes-256-gcm',
-      this.#key,
-      bytes.subarray(1 + KEY_ID_BYTES, HEADER_BYTES),
+      key,
+      bytes.subarray(KEY_ID_AT + KEY_ID_BYTES, HEADER_BYTES),
     );
     decipher.setAAD(Buffer.from(identity));
     decipher.setAuthTag(bytes.subarray(bytes.length - TAG_BYTES));
@@ -88,4 +105,8 @@ export class Sealer {
       throw new SealError(`the sealed value of ${identity} is damaged or belongs to another row`);
     }
   }
+}
+
+function sealedUnder(sealed: Uint8Array): string {
+  return Buffer.from(sealed.subarray(KEY_ID_AT, KEY_ID_AT + KEY_ID_BYTES)).toString('hex');
 }

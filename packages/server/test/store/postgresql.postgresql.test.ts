@@ -10,7 +10,7 @@ import { newId } from '../../src/domain/ids.ts';
 import { initOrganization } from '../../src/init.ts';
 import * as links from '../../src/store/links.ts';
 import { storeRestored } from '../../src/store/maintenance/restore.ts';
-import { MasterKeyError } from '../../src/store/masterKey.ts';
+import { MasterKeyError } from '../../src/store/masterKeySource.ts';
 import { StoreTooNewError } from '../../src/store/migrate.ts';
 import { openStore, type StoreOptions } from '../../src/store/open.ts';
 import type { Store } from '../../src/store/store.ts';

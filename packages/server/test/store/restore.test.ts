@@ -11,7 +11,7 @@ import { type RunningServer, startServer } from '../../src/main.ts';
 import * as events from '../../src/store/events.ts';
 import { BackupError } from '../../src/store/maintenance/backup.ts';
 import { restoreStore, storeRestored } from '../../src/store/maintenance/restore.ts';
-import { MasterKeyError } from '../../src/store/masterKey.ts';
+import { MasterKeyError } from '../../src/store/masterKeySource.ts';
 import { openStore, type StoreOptions } from '../../src/store/open.ts';
 import type { Store } from '../../src/store/store.ts';
 import { type Api, apiClient, type Credentials, textOf } from '../support/api.ts';

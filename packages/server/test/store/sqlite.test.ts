@@ -14,7 +14,7 @@ import { ConfigurationError } from '@linkspan/contract/options/declare.ts';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { InitError, initOrganization } from '../../src/init.ts';
-import { MasterKeyError } from '../../src/store/masterKey.ts';
+import { MasterKeyError } from '../../src/store/masterKeySource.ts';
 import { StoreTooNewError } from '../../src/store/migrate.ts';
 import { openStore } from '../../src/store/open.ts';
 import { SealError } from '../../src/store/sealing.ts';

@@ -16,10 +16,12 @@ export function addStoreStatus(parent: Command): void {
         import('@linkspan/server/store/maintenance/status.ts'),
       ]);
       const status = await storeStatus(loadStoreOptions(flags, process.env));
-      const { durability, knownVersion, rows, schemaVersion, store } = status;
+      const { durability, knownVersion, masterKeyId, rows, schemaVersion, sealed, store } = status;
       print(flags['output'] === 'json' ? 'json' : undefined, status, () => [
         `Store: ${store}`,
         `Schema version: ${schemaVersion} of ${knownVersion}`,
+        ...(masterKeyId === null ? [] : [`Master key: ${masterKeyId}`]),
+        ...Object.entries(sealed).map(([id, count]) => `Sealed under ${id}: ${count}`),
         ...Object.entries(durability.settings).map(([name, value]) => `${name}: ${value}`),
         ...durability.faults.map((fault) => `A server would not start: ${fault}`),
         ...durability.warnings.map((warning) => `Warning: ${warning}`),

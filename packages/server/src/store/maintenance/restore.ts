@@ -6,7 +6,7 @@ import type { Executor } from '../executor.ts';
 import * as facts from '../facts.ts';
 import * as links from '../links.ts';
 import * as liveMigrations from '../liveMigrations.ts';
-import { claimMasterKey, loadMasterKey } from '../masterKey.ts';
+import { openSealer } from '../masterKey.ts';
 import { migrate, schemaVersion } from '../migrate.ts';
 import { connect, type Connected, STORE_FILE, type StoreOptions } from '../open.ts';
 import { BackupError } from './backup.ts';
@@ -53,8 +53,7 @@ export async function restoreStore(path: string, options: StoreOptions): Promise
         throw new BackupError(`${path} is no backup of a store`);
       }
       await migrate(connected.db, connected.dialect);
-      const { sealer, path: keyPath } = await loadMasterKey(options, connected.db);
-      await claimMasterKey(sealer, keyPath, connected.db);
+      await openSealer(options, connected.db);
       restored = await markRestored(connected);
     } finally {
       await connected.close();

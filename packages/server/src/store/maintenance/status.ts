@@ -1,7 +1,9 @@
 import { sql } from 'kysely';
 import type { Durability } from '../dialects/dialect.ts';
+import * as facts from '../facts.ts';
 import { migrate, SCHEMA_VERSION, schemaVersion } from '../migrate.ts';
 import { connect, requireStore, type StoreOptions } from '../open.ts';
+import { countByKey } from '../sealedValues.ts';
 
 export interface StoreStatus {
   readonly store: 'SQLite' | 'PostgreSQL';
@@ -11,6 +13,10 @@ export interface StoreStatus {
   readonly knownVersion: number;
   readonly rows: Readonly<Record<string, number>>;
   readonly durability: Durability;
+  /** Of the key that secrets are sealed under; null before there is one. */
+  readonly masterKeyId: string | null;
+  /** How many are sealed under which key, by its id. */
+  readonly sealed: Readonly<Record<string, number>>;
 }
 
 /**
@@ -28,12 +34,15 @@ export async function storeStatus(options: StoreOptions): Promise<StoreStatus> {
         select count(*) as total from ${sql.table(name)}`.execute(db);
       rows[name] = counted.rows[0]?.total ?? 0;
     }
+    const hasTables = (await schemaVersion(db, dialect)) === SCHEMA_VERSION;
     return {
       store: dialect.name,
       schemaVersion: await schemaVersion(db, dialect),
       knownVersion: SCHEMA_VERSION,
       rows,
       durability: await dialect.durability(db),
+      masterKeyId: hasTables ? await facts.find(db, 'masterKeyId') : null,
+      sealed: hasTables ? Object.fromEntries(await countByKey(db)) : {},
     };
   } finally {
     await close();
