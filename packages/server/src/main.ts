@@ -97,6 +97,7 @@ export async function startServer({
     allowedNetworks,
     removalWaitMs: options.removalWaitSeconds * 1000,
     windowHours: options.windowHours,
+    linkTokenHours: options.linkTokenHours,
     log,
   };
   const removal = new LinkRemoval(context);

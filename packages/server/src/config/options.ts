@@ -149,6 +149,13 @@ export const SERVER_OPTIONS = {
     description:
       'Seconds that the removal of a link-token waits for writes under way before it answers 503',
   },
+  linkTokenHours: {
+    type: 'integer',
+    minimum: 1,
+    maximum: 720,
+    default: 24,
+    description: 'Hours for which a link-token can be presented; it is used up by the first host',
+  },
   windowHours: {
     type: 'integer',
     minimum: 1,

@@ -90,7 +90,7 @@ async function listWork(
     });
   }
   // The list holds passwords: without the key nothing can be guessed from it. All nodes have the same.
-  const key = store.sealer.deriveKey('work revisions');
+  const [key] = store.sealer.deriveKeys('work revisions');
   const revision = createHmac('sha256', key).update(JSON.stringify(work)).digest('hex');
   return { revision, work };
 }

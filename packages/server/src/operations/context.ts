@@ -25,6 +25,8 @@ export interface OperationContext {
   readonly removalWaitMs: number;
   /** How long a migration may go on after it was first ready for cutover, where no one says. */
   readonly windowHours: number;
+  /** For which a link-token can be presented. */
+  readonly linkTokenHours: number;
   readonly log: Log;
 }
 

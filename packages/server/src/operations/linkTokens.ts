@@ -20,8 +20,7 @@ import { checkRoom, checkedCidr } from './accessListEntries.ts';
 import { actorOf, type OperationContext } from './context.ts';
 import { insertKey } from './keys.ts';
 
-/** How long a link-token can be presented, in milliseconds. */
-const TOKEN_LIFETIME_MS = 24 * 60 * 60_000;
+const HOUR_MS = 60 * 60_000;
 
 const KEY_DESCRIPTION =
   'Organization link for live migrations. Deleting this key removes the link.';
@@ -50,6 +49,7 @@ export async function create(
     }
     const key = await insertKey(tx, store.sealer, { orgId, description: KEY_DESCRIPTION, linkId });
     const now = timestamp();
+    const expires = timestamp(new Date(Date.now() + context.linkTokenHours * HOUR_MS));
     for (const cidr of accessList) {
       await apiKeys.addAccessListEntry(tx, { api_key_id: key.row.id, cidr, created_at: now });
     }
@@ -66,7 +66,7 @@ export async function create(
       api_key_id: key.row.id,
       state: 'PENDING',
       token_hash: secretHash(linkToken),
-      token_expires_at: timestamp(new Date(Date.now() + TOKEN_LIFETIME_MS)),
+      token_expires_at: expires,
       token_host_id: null,
       access_list: JSON.stringify(accessList),
       created_at: now,
@@ -79,7 +79,7 @@ export async function create(
       orgId,
       actor,
       targetId: linkId,
-      detail: { apiKeyId: key.row.id, accessListIps: accessList },
+      detail: { apiKeyId: key.row.id, accessListIps: accessList, expires: apiTime(expires) },
     });
     return { linkToken };
   });

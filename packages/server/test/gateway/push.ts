@@ -329,6 +329,7 @@ export function operationContext(push: TestPush, waitMs = 20_000): OperationCont
     allowedNetworks: addressList([]),
     removalWaitMs: waitMs,
     windowHours: 120,
+    linkTokenHours: 24,
     log: { info: () => {}, warn: () => {}, error: () => {} },
   };
 }

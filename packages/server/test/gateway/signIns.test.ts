@@ -22,7 +22,7 @@ beforeEach(async () => {
   const made = await initOrganization({ dataDirectory, masterKeyFile: null }, 'Organization');
   orgId = made.organization.id;
   server = await startServer({
-    config: loadConfig({ dataDir: dataDirectory, port: '0' }, {}),
+    config: loadConfig({ dataDir: dataDirectory, port: '0', linkTokenHours: '2' }, {}),
     log: makeLogger('silent'),
     createGateway: (dependencies) => {
       store = dependencies.store;
@@ -88,6 +88,36 @@ test('C11: a link-token that is too old, or comes from elsewhere, is told of', a
     { failure: 'ADDRESS_NOT_ON_ACCESS_LIST' },
     { failure: 'EXPIRED' },
   ]);
+});
+
+test('C5: a link-token says when it expires, is good until then, and used up by its first host', async () => {
+  const shown = async () => {
+    const link = await api.call('GET', `/api/linkspan/v1/orgs/${orgId}/liveMigrations/link`);
+    return link.json['linkTokenExpires'];
+  };
+  const before = Date.now();
+  const token = await newToken();
+  const expires = Date.parse(String(await shown()));
+  expect(expires - before).toBeGreaterThan(2 * 3_600_000 - 2000);
+  expect(expires - Date.now()).toBeLessThanOrEqual(2 * 3_600_000);
+  const event = 'eventType=LIVE_MIGRATION_LINK_TOKEN_CREATED&includeRaw=true';
+  const events = await api.call('GET', `/api/atlas/v1.0/orgs/${orgId}/events?${event}`);
+  expect(events.text).toContain(String(await shown()));
+  const moment = (token_expires_at: Date) =>
+    store.db
+      .updateTable('links')
+      .set({ token_expires_at: timestamp(token_expires_at) })
+      .execute();
+  const host = new TestHost(() => server.url);
+  await moment(new Date());
+  expect((await host.register(token)).code).toBe('LINK_TOKEN_REFUSED');
+  await moment(new Date(Date.now() + 60_000));
+  expect((await host.register(token)).status).toBe(200);
+  // The same host may ask again, also later; it is linked, and no other is.
+  await moment(new Date(0));
+  expect((await host.register(token)).status).toBe(200);
+  expect(await shown()).toBe(null);
+  expect((await new TestHost(() => server.url).register(token)).code).toBe('LINK_TOKEN_REFUSED');
 });
 
 test('C11: a host with a wrong secret, or from elsewhere, is told of; an unknown one is not', async () => {

@@ -22,6 +22,7 @@ export function operationContext(server: TestServer): OperationContext {
     allowedNetworks: addressList([]),
     removalWaitMs: 1000,
     windowHours: 120,
+    linkTokenHours: 24,
     log: console,
   };
 }

@@ -15,6 +15,9 @@ export function addLinkDescribe(parent: Command): void {
       const link = await session.call<OrganizationLink>('GET', path);
       print(session.output, link, () => [
         `State: ${link.state}`,
+        ...(link.linkTokenExpires === null
+          ? []
+          : [`Link-token, not presented yet, expires: ${link.linkTokenExpires}`]),
         `Active live migrations: ${link.impact.liveMigrations.map(({ id }) => id).join(', ') || 'none'}`,
         table(
           ['HOST ID', 'HOSTNAME', 'AGENT', 'LAST HEARTBEAT', 'UNLINKED'],
