@@ -297,6 +297,12 @@ const MIGRATIONS: readonly ErrorCase[] = [
     await owner.call('DELETE', `/orgs/${orgId}/liveMigrations/linkTokens`);
     return lab.call('PUT', `/groups/${groupId}/liveMigrations/${id}/cutover`, { as });
   }),
+  of('LIVE_MIGRATION_COPIED_DATA_KEPT', 409, async (lab) => {
+    const { owner, groupId, id, as } = await migrating(lab);
+    const path = `/api/linkspan/v1/groups/${groupId}/liveMigrations/${id}/cancel`;
+    await owner.call('POST', path);
+    return lab.call('POST', path, { as, body: { dropCopied: true } });
+  }),
   of('SERVICE_UNAVAILABLE', 503, async (lab) => {
     const { orgId, owner } = await linked(lab);
     lab.unproven = true;
