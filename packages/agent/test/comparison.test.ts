@@ -14,7 +14,7 @@ const rawKey = (_id: number): string => Buffer.from(serialize({ _id })).toString
 function inOrder(documents: Documents, after: Buffer | null): Buffer[] {
   const all = [...documents].toSorted(([a], [b]) => a - b).map(([_id, text]) => raw(_id, text));
   const from = after === null ? -1 : after.readInt32LE(after.length - 5);
-  return all.filter((document) => keyOf(document).readInt32LE(8) > from);
+  return all.filter((document) => keyOf(document).readInt32LE(9) > from);
 }
 
 /** A destination as the push protocol shows it. */
@@ -158,6 +158,27 @@ describe('a comparison', () => {
       const extra = await compare(holed, full, 1000);
       expect(extra.suspects.size).toBeGreaterThanOrEqual(60_000);
       expect(extra.equalChunks).toBeGreaterThan(0);
+    },
+  );
+
+  it(
+    'D19: leaves nothing behind its position where very many had to be given up',
+    { timeout: 60_000 },
+    async () => {
+      const here = new Map(
+        Array.from({ length: 60_000 }, (_, n): [number, string] => [100_000 + n, 'a']),
+      );
+      const there = new Map(
+        Array.from({ length: 60_000 }, (_, n): [number, string] => [n, 'extra']),
+      );
+      for (const [_id, text] of here) if (_id !== 100_005) there.set(_id, text);
+      let hasStopped = false;
+      const { suspects } = await compare(here, there, 1000, (chunks) => {
+        const stops = !hasStopped && chunks === 51;
+        hasStopped ||= stops;
+        return stops;
+      });
+      expect(suspects).toContain(rawKey(100_005));
     },
   );
 });

@@ -126,6 +126,8 @@ export class Comparison {
 
   /** What it has come to since this was last called. */
   take(): Compared {
+    // What lies before the position is not looked at again, whichever read has moved it there.
+    this.#suspects.push(...this.#source.takePassed(), ...this.#destination.takePassed());
     const compared = {
       position: this.#position,
       documents: this.#source.reached - this.#counted,
