@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LinkedPair } from '@linkspan/testkit/linkedPair.ts';
 import type { Random } from './random.ts';
+import { openSource } from './workers.ts';
 import { DURABLE } from './workload/feature.ts';
 
 /** What people do to a migration while it runs. */
@@ -32,7 +33,8 @@ async function ask(pair: LinkedPair, id: string, verb: string): Promise<boolean>
 /** Writes without a pause until it is disposed of. */
 function keepWriting(pair: LinkedPair): AsyncDisposable {
   const stop = new AbortController();
-  const beats = pair.source.client().db('app').collection<{ _id: number; beats: number }>('beats');
+  const source = openSource(pair.source.uri);
+  const beats = source.client.db('app').collection<{ _id: number; beats: number }>('beats');
   const run = async (): Promise<void> => {
     while (!stop.signal.aborted) {
       const beat = beats.updateOne(
@@ -49,6 +51,7 @@ function keepWriting(pair: LinkedPair): AsyncDisposable {
     async [Symbol.asyncDispose]() {
       stop.abort();
       await running;
+      await source[Symbol.asyncDispose]();
     },
   };
 }

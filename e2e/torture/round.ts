@@ -7,6 +7,7 @@ import { CONTROLS } from './controls.ts';
 import { lasting, type Target } from './faults/fault.ts';
 import { FAULTS } from './faults/index.ts';
 import type { Figures } from './figures.ts';
+import { reviveHung } from './hung.ts';
 import type { Random } from './random.ts';
 import { openSource, Workers } from './workers.ts';
 import { FEATURES } from './workload/index.ts';
@@ -62,6 +63,7 @@ export async function runRound(round: Round): Promise<void> {
     await workers.stop();
   }
   figures.events += (await oplogEntries(pair)) - entries;
+  await reviveHung(pair, figures);
   await drained(pair, id);
   note(round, 'before the cutover', documentsOnly(await compare(pair, namespaces)));
   const complete = await cutOver(round, id);
@@ -97,6 +99,7 @@ async function strike({ target, figures, random, seconds, faults, say }: Round, 
     await delay(lasts);
     await heal();
     figures.fault(fault.kind);
+    await reviveHung(target.pair, figures);
   }
   await delay(Math.max(0, due + every - performance.now()));
 }
@@ -134,6 +137,7 @@ async function cutOver(round: Round, id: string): Promise<LiveMigrationDetail> {
       await delay(Math.min(lasting(one), 5000));
       await heal();
       figures.fault(fault.kind);
+      await reviveHung(pair, figures);
     }
     const after = await pair.until(id, 'the end of the cutover', isOver, CATCH_UP_MS);
     if (after.status === 'COMPLETE') return after;

@@ -1,0 +1,38 @@
+import type { LinkedPair } from '@linkspan/testkit/linkedPair.ts';
+import type { MongoDB } from '@linkspan/testkit/mongodb.ts';
+import { MongoClient } from 'mongodb';
+import type { Figures } from './figures.ts';
+import { DURABLE } from './workload/feature.ts';
+
+const PATIENCE_MS = 10_000;
+
+/**
+ * SecantusDB comes to a standstill now and then: it answers pings and nothing else. As whoever runs a
+ * database would, kills one that does not answer and starts it again; that counts as a fault.
+ */
+export async function reviveHung(pair: LinkedPair, figures: Figures): Promise<void> {
+  for (const side of ['source', 'destination'] as const) {
+    const mongodb = pair[side];
+    if (!mongodb.capabilities.control || (await answers(mongodb, side === 'source'))) continue;
+    await mongodb.restart();
+    figures.fault(`hung by itself, killed and started again: ${side}`);
+  }
+}
+
+async function answers({ uri }: MongoDB, mayWrite: boolean): Promise<boolean> {
+  await using client = new MongoClient(uri, {
+    appName: 'torture',
+    retryWrites: false,
+    serverSelectionTimeoutMS: PATIENCE_MS,
+    socketTimeoutMS: PATIENCE_MS,
+  });
+  try {
+    await client.db('admin').command({ currentOp: 1, $all: true });
+    const looked = client.db('app').collection<{ _id: number; looked: number }>('looked');
+    const update = { $inc: { looked: 1 } };
+    if (mayWrite) await looked.updateOne({ _id: 0 }, update, { upsert: true, ...DURABLE });
+    return true;
+  } catch {
+    return false;
+  }
+}
