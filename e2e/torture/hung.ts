@@ -9,11 +9,17 @@ const PATIENCE_MS = 10_000;
 /**
  * SecantusDB comes to a standstill now and then: it answers pings and nothing else. As whoever runs a
  * database would, kills one that does not answer and starts it again; that counts as a fault.
+ * @param mayWrite to the source; not in a cutover
  */
-export async function reviveHung(pair: LinkedPair, figures: Figures): Promise<void> {
+export async function reviveHung(
+  pair: LinkedPair,
+  figures: Figures,
+  mayWrite: boolean,
+): Promise<void> {
   for (const side of ['source', 'destination'] as const) {
     const mongodb = pair[side];
-    if (!mongodb.capabilities.control || (await answers(mongodb, side === 'source'))) continue;
+    if (!mongodb.capabilities.control || (await answers(mongodb, mayWrite && side === 'source')))
+      continue;
     await mongodb.restart();
     figures.fault(`hung by itself, killed and started again: ${side}`);
   }

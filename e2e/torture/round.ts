@@ -63,7 +63,7 @@ export async function runRound(round: Round): Promise<void> {
     await workers.stop();
   }
   figures.events += (await oplogEntries(pair)) - entries;
-  await reviveHung(pair, figures);
+  await reviveHung(pair, figures, true);
   await drained(pair, id);
   note(round, 'before the cutover', documentsOnly(await compare(pair, namespaces)));
   const complete = await cutOver(round, id);
@@ -99,7 +99,7 @@ async function strike({ target, figures, random, seconds, faults, say }: Round, 
     await delay(lasts);
     await heal();
     figures.fault(fault.kind);
-    await reviveHung(target.pair, figures);
+    await reviveHung(target.pair, figures, true);
   }
   await delay(Math.max(0, due + every - performance.now()));
 }
@@ -137,7 +137,7 @@ async function cutOver(round: Round, id: string): Promise<LiveMigrationDetail> {
       await delay(Math.min(lasting(one), 5000));
       await heal();
       figures.fault(fault.kind);
-      await reviveHung(pair, figures);
+      await reviveHung(pair, figures, false);
     }
     const after = await pair.until(id, 'the end of the cutover', isOver, CATCH_UP_MS);
     if (after.status === 'COMPLETE') return after;
