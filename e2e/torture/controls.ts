@@ -67,6 +67,16 @@ export const CONTROLS: readonly Control[] = [
     },
   },
   {
+    kind: 'verification asked for',
+    weight: 1,
+    act: async (pair, id) => void (await ask(pair, id, 'verify')),
+  },
+  {
+    kind: 'repair asked for',
+    weight: 1,
+    act: async (pair, id) => void (await ask(pair, id, 'repair')),
+  },
+  {
     kind: 'cutover while the source is written',
     weight: 1,
     async act(pair, id) {
