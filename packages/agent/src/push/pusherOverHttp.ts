@@ -1,7 +1,4 @@
-import { promisify } from 'node:util';
-import { constants, zstdCompress } from 'node:zlib';
-
-import { BSON_SEQUENCE, type BatchHeader } from '@linkspan/contract/push/batch.ts';
+import { BSON_SEQUENCE } from '@linkspan/contract/push/batch.ts';
 import type {
   DigestReply,
   DigestRequest,
@@ -27,6 +24,7 @@ import { SESSION_HEADER } from '@linkspan/contract/push/version.ts';
 import { serialize, type Document } from 'bson';
 
 import { Backoff } from './backoff.ts';
+import { compressed } from './batchBody.ts';
 import { readBson, readDigestReply, readKeyDigestReply } from './bsonReplies.ts';
 import {
   finalError,
@@ -38,14 +36,6 @@ import {
 import { LinkRefusedError, MigrationEndedError, MigrationPausedError } from './errors.ts';
 import type { DocumentBatch, Pusher } from './pusher.ts';
 import { PushAnswerError, TransientPushError, type PushTransport } from './transport.ts';
-
-const compress = promisify(zstdCompress);
-
-/** Level 1: the hop is limited by processor time before it is limited by the wire. */
-const ZSTD = { [constants.ZSTD_c_compressionLevel]: 1 };
-
-/** Node's own pieces are 16 KiB: fewer and larger ones cost less to collect. */
-const SMALLEST_PIECE = 64 * 1024;
 
 const BSON = 'application/bson';
 const TIMEOUT_MS = 30_000;
@@ -118,7 +108,11 @@ export class PusherOverHttp implements Pusher {
   }
 
   async pushDocuments(batch: DocumentBatch, signal: AbortSignal): Promise<DocumentsReply> {
+<<<<<<< HEAD
     const { op, db, coll, buckets, lane, documents } = batch;
+=======
+    const { lane } = batch;
+>>>>>>> a687445 (Keep how a batch is written on the wire by itself)
     return await this.#call(
       {
         path: 'documents',
@@ -127,11 +121,15 @@ export class PusherOverHttp implements Pusher {
         async body(session) {
           const seq = (session.lanes.get(lane) ?? 0) + 1;
           session.lanes.set(lane, seq);
+<<<<<<< HEAD
           const kind = buckets && { buckets };
           const header = serialize({ op, db, coll, ...kind, lane, seq } satisfies BatchHeader);
           const bytes = Buffer.concat([header, ...documents]);
           const chunkSize = Math.max(SMALLEST_PIECE, bytes.length >> 2);
           return { bytes: await compress(bytes, { params: ZSTD, chunkSize }), encoding: 'zstd' };
+=======
+          return { bytes: await compressed(batch, seq), encoding: 'zstd' };
+>>>>>>> a687445 (Keep how a batch is written on the wire by itself)
         },
         read: (answer) => readReply(DocumentsReply, answer, 'documents'),
       },
