@@ -8,8 +8,11 @@ import { DURABLE } from './workload/feature.ts';
 export interface Control {
   readonly kind: string;
   readonly weight: number;
-  /** @throws {Error} if the migration does what it must not */
-  act(pair: LinkedPair, id: string, random: Random): Promise<void>;
+  /**
+   * @param atEnd what it leaves running is ended with the writing of the source
+   * @throws {Error} if the migration does what it must not
+   */
+  act(pair: LinkedPair, id: string, random: Random, atEnd: AsyncDisposableStack): Promise<void>;
 }
 
 const PATIENCE_MS = 20_000;
@@ -79,13 +82,14 @@ export const CONTROLS: readonly Control[] = [
   {
     kind: 'cutover while the source is written',
     weight: 1,
-    async act(pair, id) {
+    async act(pair, id, _random, atEnd) {
       // The workload has gaps, in which a cutover may rightly succeed.
-      await using _writing = keepWriting(pair);
+      await using writing = new AsyncDisposableStack();
+      writing.use(keepWriting(pair));
       const path = `/api/atlas/v2/groups/${pair.projectId}/liveMigrations/${id}/cutover`;
       const answer = await pair.api.put(path, { version: '2023-01-01' }).catch(() => null);
-      // It is not ready, or the server is out of reach: then there is nothing to fail.
-      if (answer === null || answer.status >= 400) return;
+      // It is not ready for one.
+      if (answer !== null && answer.status >= 400) return;
       const deadline = performance.now() + PATIENCE_MS;
       while (performance.now() < deadline) {
         const found = await pair.describe(id).catch(() => null);
@@ -95,6 +99,8 @@ export const CONTROLS: readonly Control[] = [
         if (found !== null && !found.cutover.underWay) return;
         await delay(100);
       }
+      // It may drain for minutes: only a source that is at rest may let it succeed.
+      atEnd.use(writing.move());
     },
   },
 ];

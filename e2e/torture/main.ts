@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { torture, TortureFailedError } from './run.ts';
 
 /** Of one migration: then the next one begins, so that copies are struck, too. */
-const LONGEST_MINUTES = 4;
+const LONGEST_MINUTES = 2;
 
 const { values } = parseArgs({
   options: {

@@ -57,18 +57,25 @@ export async function runRound(round: Round): Promise<void> {
   const namespaces = random.fork('namespaces').chance(0.5) ? SOME_UNDER_OTHER_NAMES : null;
   if (namespaces !== null) round.say('some collections alone, and under other names');
   const id = await pair.start({ dropDestinationData: round.hasPredecessor, namespaces });
+  const atEnd = new AsyncDisposableStack();
   try {
-    await strike(round, id);
+    await strike(round, id, atEnd);
   } finally {
     await workers.stop();
+    await atEnd.disposeAsync();
   }
   figures.events += (await oplogEntries(pair)) - entries;
-  await reviveHung(pair, figures, true);
-  await drained(pair, id);
-  note(round, 'before the cutover', documentsOnly(await compare(pair, namespaces)));
-  const complete = await cutOver(round, id);
+  await reviveHung(pair, figures, false);
+  const asked = await pair.until(id, 'no cutover under way', isOver, CATCH_UP_MS);
+  let complete = asked;
+  if (asked.status !== 'COMPLETE') {
+    await drained(pair, id);
+    note(round, 'before the cutover', documentsOnly(await compare(pair, namespaces)));
+    complete = await cutOver(round, id);
+  }
   const comparison = await compare(pair, namespaces);
   note(round, 'after the cutover', comparison.differences);
+  round.say(`compared: ${comparison.documents} documents`);
   figures.rounds += 1;
   figures.documents += comparison.documents;
   figures.collections += comparison.collections;
@@ -77,7 +84,11 @@ export async function runRound(round: Round): Promise<void> {
 }
 
 /** Faults one after the other and controls between them, spread over the time of the round. */
-async function strike({ target, figures, random, seconds, faults, say }: Round, id: string) {
+async function strike(
+  { target, figures, random, seconds, faults, say }: Round,
+  id: string,
+  atEnd: AsyncDisposableStack,
+): Promise<void> {
   const order = random.fork('faults');
   const every = (seconds * 1000) / (faults + 1);
   const possible = FAULTS.filter((fault) => fault.isPossible?.(target) !== false);
@@ -91,7 +102,7 @@ async function strike({ target, figures, random, seconds, faults, say }: Round, 
     await delay(Math.max(0, due - performance.now()));
     if (control !== null) {
       say(control.kind);
-      await control.act(target.pair, id, one);
+      await control.act(target.pair, id, one, atEnd);
       figures.control(control.kind);
     }
     say(`${fault.kind}, ${Math.round(lasts)} ms`);
@@ -103,6 +114,9 @@ async function strike({ target, figures, random, seconds, faults, say }: Round, 
   }
   await delay(Math.max(0, due + every - performance.now()));
 }
+
+const isOver = ({ status, cutover }: LiveMigrationDetail): boolean =>
+  status === 'COMPLETE' || !cutover.underWay;
 
 /** All that the source holds is at the destination, as far as the migration says. */
 async function drained(pair: LinkedPair, id: string): Promise<void> {
@@ -126,8 +140,6 @@ async function cutOver(round: Round, id: string): Promise<LiveMigrationDetail> {
   const reasons: string[] = [];
   for (let attempt = 0; attempt < CUTOVER_ATTEMPTS; attempt += 1) {
     await pair.askForCutover(id);
-    const isOver = ({ status, cutover }: LiveMigrationDetail): boolean =>
-      status === 'COMPLETE' || !cutover.underWay;
     const one = order.fork(attempt);
     if (round.faults > 0 && attempt < 2) {
       const fault = one.weighted(possible);
