@@ -19,10 +19,11 @@ const SMALLEST_PIECE = 64 * 1024;
  * @param seq its number in its lane
  */
 export async function compressed(
-  { op, db, coll, lane, documents }: DocumentBatch,
+  { op, db, coll, buckets, lane, documents }: DocumentBatch,
   seq: number,
 ): Promise<Buffer> {
-  const header = serialize({ op, db, coll, lane, seq } satisfies BatchHeader);
+  const kind = buckets && { buckets };
+  const header = serialize({ op, db, coll, ...kind, lane, seq } satisfies BatchHeader);
   const bytes = Buffer.concat([header, ...documents]);
   const chunkSize = Math.max(SMALLEST_PIECE, bytes.length >> 2);
   return compress(bytes, { params: ZSTD, chunkSize });

@@ -108,11 +108,7 @@ export class PusherOverHttp implements Pusher {
   }
 
   async pushDocuments(batch: DocumentBatch, signal: AbortSignal): Promise<DocumentsReply> {
-<<<<<<< HEAD
-    const { op, db, coll, buckets, lane, documents } = batch;
-=======
     const { lane } = batch;
->>>>>>> a687445 (Keep how a batch is written on the wire by itself)
     return await this.#call(
       {
         path: 'documents',
@@ -121,15 +117,7 @@ export class PusherOverHttp implements Pusher {
         async body(session) {
           const seq = (session.lanes.get(lane) ?? 0) + 1;
           session.lanes.set(lane, seq);
-<<<<<<< HEAD
-          const kind = buckets && { buckets };
-          const header = serialize({ op, db, coll, ...kind, lane, seq } satisfies BatchHeader);
-          const bytes = Buffer.concat([header, ...documents]);
-          const chunkSize = Math.max(SMALLEST_PIECE, bytes.length >> 2);
-          return { bytes: await compress(bytes, { params: ZSTD, chunkSize }), encoding: 'zstd' };
-=======
           return { bytes: await compressed(batch, seq), encoding: 'zstd' };
->>>>>>> a687445 (Keep how a batch is written on the wire by itself)
         },
         read: (answer) => readReply(DocumentsReply, answer, 'documents'),
       },
