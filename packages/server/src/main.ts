@@ -47,6 +47,7 @@ export interface ServerStart {
   /** For tests of the control plane alone. */
   readonly createGateway?: (dependencies: GatewayDependencies) => Gateway;
   readonly closeGraceMs?: number;
+  readonly headersTimeoutMs?: number;
 }
 
 /** A server that listens. */
@@ -67,6 +68,7 @@ export async function startServer({
   log,
   createGateway: makeGateway = createGateway,
   closeGraceMs = CLOSE_GRACE_MS,
+  headersTimeoutMs,
 }: ServerStart): Promise<RunningServer> {
   const { options } = config;
   await using resources = new AsyncDisposableStack();
@@ -128,6 +130,8 @@ export async function startServer({
     logger: log,
     trustedProxies: config.trustedProxies,
     certificates,
+    maxConnections: options.maxConnections,
+    ...(headersTimeoutMs === undefined ? {} : { headersTimeoutMs }),
   });
   resources.defer(() => audit.close());
   resources.defer(() => accessListUse.close());

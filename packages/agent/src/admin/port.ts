@@ -45,12 +45,19 @@ const METHODS: readonly HTTPMethods[] = [
 /** The longest that a request may take to arrive whole, in milliseconds. */
 const REQUEST_TIMEOUT_MS = 30_000;
 
+/** A connection on which no whole header has come for so long is closed, in milliseconds. */
+const HEADERS_TIMEOUT_MS = 10_000;
+
+/** Connections at once: those who link hosts are few. */
+const MAX_CONNECTIONS = 1000;
+
 /** How long a closing port goes on answering what is under way, in milliseconds. */
 const CLOSE_GRACE_MS = 3000;
 
 export interface AdminPortOptions extends LiveExport {
   readonly log: Logger;
   readonly closeGraceMs?: number;
+  readonly headersTimeoutMs?: number;
 }
 
 /** The port, listening. Closing it answers what is under way first, and cuts what sends nothing. */
@@ -67,6 +74,7 @@ export interface AdminPort extends AsyncDisposable {
  */
 export async function startAdminPort(options: AdminPortOptions): Promise<AdminPort> {
   const { admin, log, closeGraceMs = CLOSE_GRACE_MS } = options;
+  const { headersTimeoutMs = HEADERS_TIMEOUT_MS } = options;
   const nonces = new Nonces(randomBytes(32));
   const app: FastifyInstance = Fastify({
     loggerInstance: log as FastifyBaseLogger,
@@ -75,11 +83,13 @@ export async function startAdminPort(options: AdminPortOptions): Promise<AdminPo
     routerOptions: { maxParamLength: MAX_PATH_PARAMETER },
     exposeHeadRoutes: false,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    http: { headersTimeout: headersTimeoutMs, connectionsCheckingInterval: headersTimeoutMs / 4 },
     clientErrorHandler: (error, socket) => answerMalformed(socket, error.code),
     frameworkErrors: (error, request, reply) => {
       void answerError(error, request, reply, nonces);
     },
   });
+  app.server.maxConnections = MAX_CONNECTIONS;
   app.setErrorHandler<Error>((error, request, reply) => answerError(error, request, reply, nonces));
   app.setNotFoundHandler(async (request) => {
     throw apiError('RESOURCE_NOT_FOUND', pathOf(request));

@@ -259,3 +259,25 @@ test('clients that send nothing, or half a request, do not keep a host from stop
   await stopping[Symbol.asyncDispose]();
   for (const socket of open) socket.destroy();
 });
+
+test('whoever sends nothing, or a header that does not end, is cut, and others are answered', async () => {
+  await using guarded = await startAdminHost({ headersTimeoutMs: 400 });
+  const open = await Promise.all(
+    ['', `GET ${STATUS} HTTP/1.1\r\nHost: x\r\n`].map(async (sent) => {
+      const socket = connect(Number(new URL(guarded.url).port), '127.0.0.1');
+      socket.on('error', () => undefined);
+      await once(socket, 'connect');
+      socket.write(sent);
+      return socket;
+    }),
+  );
+  const trickle = setInterval(() => open[1]?.write('X-A: 1\r\n'), 50);
+  try {
+    const [silent, slow] = await Promise.all(open.map((socket) => text(socket)));
+    expect(silent === '' || silent?.startsWith('HTTP/1.1 408')).toBe(true);
+    expect(slow).toMatch(/^HTTP\/1\.1 408 /);
+  } finally {
+    clearInterval(trickle);
+  }
+  expect((await guarded.call('GET', STATUS)).status).toBe(200);
+});

@@ -147,6 +147,7 @@ export interface AdminHostOptions extends Partial<HostLinkOptions> {
   /** The state directory of an earlier one. */
   readonly path?: string;
   readonly closeGraceMs?: number;
+  readonly headersTimeoutMs?: number;
 }
 
 export async function startAdminHost(options: AdminHostOptions = {}): Promise<AdminHost> {
@@ -178,8 +179,15 @@ export async function startAdminHost(options: AdminHostOptions = {}): Promise<Ad
   const ha1 = digestHa1(KEY.publicKey, REALM, KEY.privateKey);
   const { publicKey } = KEY;
   const admin = { host: '127.0.0.1', port: 0, orgId: ORG, publicKey, ha1 };
-  const { closeGraceMs = 3000 } = options;
-  const port = await startAdminPort({ admin, hostname: 'host-1', link, log, closeGraceMs });
+  const { closeGraceMs = 3000, headersTimeoutMs } = options;
+  const port = await startAdminPort({
+    admin,
+    hostname: 'host-1',
+    link,
+    log,
+    closeGraceMs,
+    ...(headersTimeoutMs === undefined ? {} : { headersTimeoutMs }),
+  });
   const ended = link.run(options.linkToken ?? null).then(
     () => null,
     (error: Error) => error,

@@ -114,6 +114,14 @@ export const SERVER_OPTIONS = {
     description:
       'Reverse proxies whose X-Forwarded-For is believed: addresses and CIDR blocks, with commas',
   },
+  maxConnections: {
+    type: 'integer',
+    minimum: 10,
+    maximum: 1_000_000,
+    default: 20_000,
+    description:
+      'Connections of clients and agents at once; more are closed as they come. The system has to allow as many open files',
+  },
   goneVersions: {
     type: 'string',
     default: '',

@@ -1,5 +1,5 @@
 import { promisify } from 'node:util';
-import { zstdDecompress } from 'node:zlib';
+import { constants, zstdDecompress } from 'node:zlib';
 
 import { MAX_BODY_BYTES } from '@linkspan/contract/push/version.ts';
 import type { FastifyRequest } from 'fastify';
@@ -12,6 +12,12 @@ const decompress = promisify(zstdDecompress);
 /** What is decompressed comes in one piece where it can: pieces are copied together once more. */
 const SMALLEST_PIECE = 64 * 1024;
 const LARGEST_PIECE = 4 * 1024 * 1024;
+
+/**
+ * A frame says how much memory its decoder needs: this much is enough for the largest body, and more is
+ * refused before it is taken (the base-2 logarithm of bytes).
+ */
+const WINDOW_LOG = { [constants.ZSTD_d_windowLogMax]: 26 };
 
 /** A sender of which nothing came for so long is given up, in milliseconds; a slow one is not. */
 const STANDSTILL_MS = 60_000;
@@ -67,7 +73,11 @@ async function inflate(received: Buffer, encoding: string): Promise<Buffer> {
   }
   try {
     const chunkSize = Math.min(LARGEST_PIECE, Math.max(SMALLEST_PIECE, received.length * 8));
-    return await decompress(received, { maxOutputLength: MAX_BODY_BYTES, chunkSize });
+    return await decompress(received, {
+      maxOutputLength: MAX_BODY_BYTES,
+      chunkSize,
+      params: WINDOW_LOG,
+    });
   } catch (error) {
     const tooLarge = (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
     throw new PushError(

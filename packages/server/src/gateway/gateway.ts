@@ -17,6 +17,7 @@ import { holdSessions, settleSessions } from './fence.ts';
 import { Forwarding } from './forward.ts';
 import { LINK_REMOVED, Leases, MIGRATION_ENDED } from './leases.ts';
 import { createPlugin } from './plugin.ts';
+import { Polls } from './polls.ts';
 import { Sessions, SETTLED_TOPIC } from './sessions.ts';
 import { Wakes } from './wakes.ts';
 
@@ -94,6 +95,7 @@ export function createGateway({
     forwarding,
     agentCertificates,
     wakes,
+    polls: new Polls(),
     announce,
     budget: new ByteBudget(BODIES_BYTES),
     inbound: new Inbound(new ByteBudget(INBOUND_BYTES)),

@@ -33,7 +33,8 @@ export async function pollWork(
   gone: AbortSignal,
 ): Promise<WorkReply> {
   const deadline = performance.now() + request.waitSeconds * 1000;
-  const ended = AbortSignal.any([gone, context.stopping]);
+  using poll = context.polls.enter(host.id);
+  const ended = AbortSignal.any([gone, context.stopping, poll.signal]);
   for (;;) {
     using listening = context.wakes.listen(link.id);
     if ((await links.find(context.store.db, link.id))?.state !== 'LINKED') {

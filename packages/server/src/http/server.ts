@@ -32,7 +32,17 @@ export interface HttpDependencies extends PipelineDependencies, OAuthDependencie
   readonly trustedProxies: readonly string[];
   /** null: plain http. */
   readonly certificates: Certificates | null;
+  /** Connections at once; more are closed as they come. */
+  readonly maxConnections: number;
+  /** For tests. */
+  readonly headersTimeoutMs?: number;
 }
+
+/**
+ * A connection on which no whole header has come for so long is closed, in milliseconds; so is one that
+ * sends nothing at all.
+ */
+const HEADERS_TIMEOUT_MS = 20_000;
 
 /**
  * The longest that a request may take to arrive whole, in milliseconds: the largest batch over a
@@ -42,9 +52,15 @@ const REQUEST_TIMEOUT_MS = 15 * 60_000;
 
 /** The HTTP server, not listening yet. */
 export async function createHttpServer(dependencies: HttpDependencies): Promise<FastifyInstance> {
-  const { nonces, certificates } = dependencies;
+  const { nonces, certificates, headersTimeoutMs = HEADERS_TIMEOUT_MS } = dependencies;
+  const arrival = {
+    headersTimeout: headersTimeoutMs,
+    connectionsCheckingInterval: headersTimeoutMs / 4,
+  };
   const app = Fastify({
-    https: certificates?.serverOptions() ?? null,
+    ...(certificates === null
+      ? { http: arrival }
+      : { https: { ...certificates.serverOptions(), ...arrival } }),
     loggerInstance: dependencies.logger,
     logController: new LogController({ disableRequestLogging: true }),
     forceCloseConnections: 'idle',
@@ -60,6 +76,7 @@ export async function createHttpServer(dependencies: HttpDependencies): Promise<
     },
     // Its server is one of node:https or node:http: what is used of it, both have.
   }) as unknown as FastifyInstance;
+  app.server.maxConnections = dependencies.maxConnections;
   app.setErrorHandler<Error>((error, request, reply) => answerError(error, request, reply, nonces));
   // Those of WebDAV and others: a method that a path does not know is no unknown path.
   for (const method of METHODS) {
