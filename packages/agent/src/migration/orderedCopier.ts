@@ -37,7 +37,7 @@ export async function copyInOrder(
         waiting.clear(what);
         return;
       } catch (error) {
-        await recover(context, id, what, error);
+        await recover(context, incarnation, what, error);
       }
     }
   } finally {
@@ -61,6 +61,8 @@ async function copy(
   // Keys that were marked before are read as they are by now.
   const covered = journal.dirty.lastSequence();
   if (toRecopy && !(await makeAgain(context, incarnation))) return;
+  // Its name may have become another's while it was made.
+  if (lives.nameChanges(id) !== names) return;
   if (!(await readAndPush(context, lane, incarnation)) || lives.nameChanges(id) !== names) return;
   finish(context, id, toRecopy ? covered : null);
   log.info({ namespace: formatNamespace(source) }, 'collection copied in its order');
