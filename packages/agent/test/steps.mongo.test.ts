@@ -224,6 +224,55 @@ describe('the copy', () => {
     expect(pushed).toEqual([{ op: 'insert', ids: [1, 2] }]);
   });
 
+  it('I8: what broke off with its collection is not waited for any more', async () => {
+    for (const name of ['dropped', 'renamed']) {
+      await collection(name).insertOne({ _id: 1 });
+      known(name, 'PENDING');
+    }
+    onPush = async () => {
+      throw new PushRefusedError('DESTINATION_REFUSED', 'not authorized');
+    };
+    seeAll();
+    running(new Copier(context));
+    const told = (): string | null => context.waiting.describe();
+    await vi.waitFor(() => expect(told()).toMatch(/app.dropped.*app.renamed/));
+    see({ type: 'drop', namespace: app('dropped'), time: END_OF_TIME });
+    expect(told()).toMatch(/^copying app.renamed/);
+    see({ type: 'rename', namespace: app('renamed'), to: app('b'), time: END_OF_TIME });
+    expect(told()).toBeNull();
+  });
+
+  it('D2, D7: a collection that is dropped or renamed while it is made again takes nothing of another', async () => {
+    const options = { capped: true, size: 4096 };
+    const ids = ['dropped', 'renamed'].map((name) => known(name, 'PENDING').id);
+    for (const id of ids) journal.incarnations.update(id, { toRecopy: true, capped: '4096/0' });
+    for (const name of ['dropped', 'renamed']) {
+      await mongodb.client().db('app').createCollection(name, options);
+    }
+    const structure = context.pusher.structure.bind(context.pusher);
+    context.pusher.structure = async (request, signal) => {
+      const reply = await structure(request, signal);
+      if (request.action !== 'collection') return reply;
+      const namespace = app(request.coll);
+      await collection(request.coll).insertOne({ _id: 'of another' });
+      if (request.coll === 'dropped') {
+        see({ type: 'drop', namespace, time: 3n });
+        see({ type: 'create', namespace, time: 4n });
+      } else see({ type: 'rename', namespace, to: app('b'), time: 3n });
+      return reply;
+    };
+    seeAll();
+    running(new Copier(context));
+    await vi.waitFor(() => {
+      expect(structured).toEqual(
+        expect.arrayContaining(['collection dropped', 'collection renamed']),
+      );
+    });
+    await vi.waitFor(() => expect(context.locks.size).toBe(0));
+    expect(ids.map((id) => journal.incarnations.get(id)?.state)).toEqual(['ENDED', 'PENDING']);
+    expect(pushed).toEqual([]);
+  });
+
   it('I8: a document that the destination refuses does not count as copied', async () => {
     await collection('a').insertMany([{ _id: 1 }, { _id: 2 }, { _id: 3 }]);
     const { id } = known('a', 'PENDING');

@@ -158,18 +158,22 @@ export class Copier {
   async #copyRange(id: number, range: CopyRange, maySplit: boolean): Promise<Outcome> {
     const { journal, signal, waiting } = this.#context;
     let { position } = range;
+    let what = '';
     for (;;) {
       signal.throwIfAborted();
       const incarnation = journal.incarnations.get(id);
-      if (incarnation === undefined || incarnation.state !== 'COPYING') return 'changed';
-      const what = `copying ${formatNamespace(incarnation.source)}, range ${range.number}`;
+      if (incarnation === undefined || incarnation.state !== 'COPYING') {
+        waiting.clear(what);
+        return 'changed';
+      }
+      what = `copying ${formatNamespace(incarnation.source)}, range ${range.number}`;
       try {
         const outcome = await this.#readAndPush(incarnation, { ...range, position }, maySplit);
         if (outcome === 'whole') journal.ranges.finish(id, range.number);
         waiting.clear(what);
         return outcome;
       } catch (error) {
-        await recover(this.#context, id, what, error);
+        await recover(this.#context, incarnation, what, error);
         position = journal.ranges.of(id)[range.number]?.position ?? position;
       }
     }

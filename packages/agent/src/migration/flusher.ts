@@ -124,7 +124,7 @@ export class Flusher {
       }
       waiting.clear(what);
     } catch (error) {
-      await recover(this.#context, id, what, error);
+      await recover(this.#context, incarnation, what, error);
     }
   }
 

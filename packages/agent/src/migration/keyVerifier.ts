@@ -78,7 +78,7 @@ export class KeyVerifier {
     } catch (error) {
       // A cursor that was lost: they are taken again.
       if (error instanceof DigestCursorLostError) return keys.length;
-      await recover(this.#context, id, what, error);
+      await recover(this.#context, incarnation, what, error);
     }
     return keys.length;
   }

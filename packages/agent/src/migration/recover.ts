@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { namespaceKey } from '@linkspan/contract/push/namespaces.ts';
+import type { Incarnation } from '../journal/incarnations.ts';
 import { PushRefusedError } from '../push/errors.ts';
 import { type MigrationContext, isSourceFault, pauseAfter, persist } from './context.ts';
 
@@ -14,7 +16,7 @@ const REFUSED_PAUSE_MS = 500;
  */
 export async function recover(
   context: MigrationContext,
-  id: number,
+  incarnation: Incarnation,
   what: string,
   error: unknown,
 ): Promise<void> {
@@ -22,7 +24,9 @@ export async function recover(
   const isRefused = error instanceof PushRefusedError;
   if (!isRefused && !isSourceFault(error)) throw error;
   signal.throwIfAborted();
-  const times = waiting.set(what, `${what}: ${error.message}`);
+  const { id } = incarnation;
+  const isOver = (): boolean => !isCalledSo(context, incarnation);
+  const times = waiting.set(what, `${what}: ${error.message}`, isOver);
   log.warn({ what, reason: error.message }, 'broke off: going on from what was acknowledged');
   if (isRefused) {
     journal.incarnations.update(id, { toReconcile: true });
@@ -34,4 +38,20 @@ export async function recover(
   if (!isRefused) {
     await persist(context, 'reaching the source', () => source.run('admin', { ping: 1 }));
   }
+}
+
+/**
+ * True while the collection has the name that it had: what is said of it by that name is over once it was
+ * dropped or renamed.
+ */
+export function isCalledSo(
+  { journal }: Pick<MigrationContext, 'journal'>,
+  { id, source }: Incarnation,
+): boolean {
+  const current = journal.incarnations.get(id);
+  return (
+    current !== undefined &&
+    current.state !== 'ENDED' &&
+    namespaceKey(current.source) === namespaceKey(source)
+  );
 }

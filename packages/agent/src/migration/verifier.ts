@@ -11,7 +11,7 @@ import { isAt } from './copier.ts';
 import { KeyVerifier } from './keyVerifier.ts';
 import { walkInOrder } from './orderedVerifier.ts';
 import { describeKey } from './ranges.ts';
-import { recover } from './recover.ts';
+import { isCalledSo, recover } from './recover.ts';
 import { VerifierPace } from './verifierPace.ts';
 
 /** What was compared is journaled so often, and as soon as the stream has passed it. */
@@ -220,10 +220,10 @@ export class Verifier {
       waiting.clear(what);
     } catch (error) {
       if (!(error instanceof DigestCursorLostError)) {
-        await recover(this.#context, id, what, error);
+        await recover(this.#context, incarnation, what, error);
         return;
       }
-      waiting.set(what, `${what}: ${error.message}`);
+      waiting.set(what, `${what}: ${error.message}`, () => !isCalledSo(this.#context, incarnation));
       await this.#pace.idle();
     }
   }

@@ -1,11 +1,21 @@
+interface Entry {
+  readonly reason: string;
+  readonly times: number;
+  readonly isOver: () => boolean;
+}
+
 /** What the steps of a migration are waiting for, for its status, and how often in a row they have. */
 export class Waiting {
-  readonly #entries = new Map<string, { reason: string; times: number }>();
+  readonly #entries = new Map<string, Entry>();
 
-  /** @returns how often it was set since it was cleared, this time included */
-  set(who: string, reason: string): number {
+  /**
+   * @param isOver true once nobody comes back to clear it
+   * @returns how often it was set since it was cleared, this time included
+   */
+  set(who: string, reason: string, isOver: () => boolean = () => false): number {
+    this.#forgetOver();
     const times = (this.#entries.get(who)?.times ?? 0) + 1;
-    this.#entries.set(who, { reason, times });
+    this.#entries.set(who, { reason, times, isOver });
     return times;
   }
 
@@ -15,7 +25,12 @@ export class Waiting {
 
   /** All reasons in words, or null. */
   describe(): string | null {
+    this.#forgetOver();
     if (this.#entries.size === 0) return null;
     return [...this.#entries.values()].map(({ reason }) => reason).join('; ');
+  }
+
+  #forgetOver(): void {
+    for (const [who, { isOver }] of this.#entries) if (isOver()) this.#entries.delete(who);
   }
 }
