@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ApiResponse } from '@linkspan/cli/api/authentication.ts';
 import {
   type LinkedNodes,
@@ -44,9 +45,19 @@ describe.skipIf(!hasPostgreSQL())(
       const { holder, other } = await all.holderOf(id);
       const path = `/api/atlas/v2/orgs/${all.orgId}/liveMigrations/linkTokens`;
       const remove = () => other.api.delete<{ detail?: string }>(path, { version: FIRST });
-      await run({ holder, other, remove });
+      try {
+        await run({ holder, other, remove });
+      } finally {
+        await all.network.heal();
+        await holder.store.heal();
+      }
       expect(await all.describe(id)).toMatchObject({ status: 'FAILED' });
       await agent.kill();
+    }
+
+    /** Until documents that a node has sent are still on the network. */
+    async function untilHeld(): Promise<void> {
+      while (all.network.held < 10_000) await delay(5);
     }
 
     /** @param again after a 503: it goes on by itself, and a link that is gone is 404 */
@@ -110,6 +121,7 @@ describe.skipIf(!hasPostgreSQL())(
     it('C3: with a destination that does not answer it is 503, and once it answers 204', async () => {
       await inMidPush(async (removal) => {
         all.network.freeze();
+        await untilHeld();
         await expectUnproven(removal);
         await all.network.heal();
         await expectRemoved('destination that answers again', removal, 'again');
@@ -121,7 +133,7 @@ describe.skipIf(!hasPostgreSQL())(
     async function withHeldWrites(run: (removal: Removal) => Promise<void>): Promise<void> {
       await inMidPush(async (removal) => {
         all.network.hold();
-        while (all.network.held < 10_000) await new Promise(setImmediate);
+        await untilHeld();
         await removal.holder.server.kill();
         await run(removal);
         await removal.holder.server.restart();

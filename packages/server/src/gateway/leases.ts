@@ -126,7 +126,8 @@ export class Leases {
   async #lookOnce(): Promise<void> {
     const { store, termMs } = this.#options;
     if (performance.now() - this.#reportedAt > REPORT_EVERY_MS) await this.#report();
-    const held = this.#entered();
+    // One that refuses goes on to be settled; another node may prove the rest once its lease is over.
+    const held = this.#entered().filter((session) => !session.isRefusing);
     if (held.length === 0) return;
     const askedAt = performance.now();
     const isDue = askedAt - this.#renewedAt > termMs / 4;

@@ -50,10 +50,7 @@ export class LiveMigrationControl {
 
   async #takeUp(): Promise<void> {
     const { db } = this.#context.store;
-    for (const { migration_id: id } of await pushSessions.listOpen(db)) {
-      const row = await liveMigrations.find(db, id);
-      if (row !== undefined && !liveMigrations.ACTIVE.includes(row.status)) this.settle(id);
-    }
+    for (const id of await pushSessions.listEndedMigrations(db)) this.settle(id);
     for (const { id } of await liveMigrations.listDropping(db)) this.settle(id);
   }
 

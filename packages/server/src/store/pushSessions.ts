@@ -1,6 +1,7 @@
 import { type Selectable } from 'kysely';
 import type { StoreDialect } from './dialects/dialect.ts';
 import type { Executor } from './executor.ts';
+import { ACTIVE } from './liveMigrations.ts';
 import type { LinkState, LiveMigrationRow, PushSessionRow, Schema } from './schema.ts';
 
 /** A session with whose it is. */
@@ -39,6 +40,19 @@ export async function listOpen(
   if (of.migration_id !== undefined) query = query.where('migration_id', '=', of.migration_id);
   if (of.cluster_id !== undefined) query = query.where('cluster_id', '=', of.cluster_id);
   return query.orderBy('opened_at').orderBy('id').execute();
+}
+
+/** Migrations that have ended, of which sessions may have writes under way. */
+export async function listEndedMigrations(ex: Executor): Promise<string[]> {
+  const rows = await ex
+    .selectFrom('push_sessions as s')
+    .innerJoin('live_migrations as m', 'm.id', 's.migration_id')
+    .select('m.id')
+    .distinct()
+    .where('s.state', '=', 'OPEN')
+    .where('m.status', 'not in', ACTIVE)
+    .execute();
+  return rows.map(({ id }) => id);
 }
 
 /**

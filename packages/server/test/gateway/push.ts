@@ -170,21 +170,25 @@ export interface TestPush extends AsyncDisposable {
   makeMigration(host: TestHost, change?: Partial<LiveMigrationRow>): Promise<string>;
   /** Another server on the same store, without what the first one had in memory. */
   restart(): Promise<void>;
+  /** Starts another node beside it, on a store that can be shared. @returns its URL, and how to stop it */
+  node(): Promise<RunningServer>;
 }
 
 /**
  * On the embedded store, or on PostgreSQL where LINKSPAN_TEST_STORE says so: a whole server with a
  * link whose token is unused, and a destination cluster `target`.
+ * @param storeUrl of an empty database that it is to use in any case
  */
-export async function startPush(): Promise<TestPush> {
+export async function startPush(storeUrl?: string): Promise<TestPush> {
   await using resources = new AsyncDisposableStack();
   const mongo = resources.use(await startMongoDB({ name: 'destination' }));
   const dataDirectory = mkdtempSync(join(tmpdir(), 'linkspan-gateway-'));
   resources.defer(() => rmSync(dataDirectory, { recursive: true, force: true }));
-  const database = await testDatabase();
+  const database = storeUrl === undefined ? await testDatabase() : null;
   if (database !== null) resources.use(database);
+  const url = storeUrl ?? database?.url;
   const flags = { dataDir: dataDirectory, port: '0', allowedNetworks: '127.0.0.0/8' };
-  const environment = database === null ? {} : { LINKSPAN_SERVER_STORE: database.url };
+  const environment = url === undefined ? {} : { LINKSPAN_SERVER_STORE: url };
   const config = loadConfig(flags, environment);
   const { organization } = await initOrganization(config.store, 'Test');
   let gateway: Gateway | undefined;
@@ -303,6 +307,7 @@ export async function startPush(): Promise<TestPush> {
       await server.close();
       server = await start();
     },
+    node: () => startServer({ config, log: makeLogger('silent') }),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
