@@ -172,8 +172,12 @@ export class Cutover {
     else allSeriesAgain(this.#context);
     await this.#drain.verified();
     this.#report = reportVerification(this.#context.journal);
-    const { collections, documents } = this.#context.journal.verifications.totals();
-    this.#verified = { collections, documents };
+    const { collectionsVerified, documentsVerified, keysVerified } = this.#report;
+    // What a walk has seen and a change has made differ counts again: each was compared.
+    this.#verified = {
+      collections: collectionsVerified,
+      documents: documentsVerified + keysVerified,
+    };
   }
 
   /**

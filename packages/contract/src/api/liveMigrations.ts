@@ -214,7 +214,7 @@ export const LiveMigrationDetail = Type.Object(
     verification: CutoverVerification,
     /** What is wrong or needs care, in words: of the migration host, and of the server about it. */
     warnings: Type.Array(Type.String()),
-    /** What the cutover verified, or null. */
+    /** What was compared until the cutover, or null: a document that changed meanwhile counts again. */
     verified: Nullable(
       Type.Object(
         {
