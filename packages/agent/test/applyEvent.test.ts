@@ -1,5 +1,6 @@
 import { type Document, serialize } from 'bson';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { Selection } from '@linkspan/contract/namespaces/selection.ts';
 import { type Journal, openJournal } from '../src/journal/journal.ts';
 import { applyEvent } from '../src/migration/applyEvent.ts';
 import type { ChangeEvent } from '../src/source/events.ts';
@@ -166,6 +167,14 @@ describe('other events', () => {
     listed();
     expect(apply(event('endOfTransaction')).relist).toBe(false);
     expect(apply(event('somethingNew')).relist).toBe(true);
+    const selection = new Selection({ include: ['d.a'], exclude: [], rename: [] });
+    const relists = (fields: Partial<ChangeEvent>): boolean =>
+      applyEvent(journal, event('somethingNew', fields), LISTED, selection).relist;
+    expect(relists({ namespace: { db: 'd', coll: '' } }), 'of the database').toBe(true);
+    expect(relists({ namespace: { db: '', coll: '' } }), 'of everything').toBe(true);
+    expect(relists({ namespace: B, to: A })).toBe(true);
+    expect(relists({ namespace: B })).toBe(false);
+    expect(relists({ namespace: { db: 'e', coll: '' } })).toBe(false);
   });
 
   it('D16: what a dropped database leaves is looked for, without a new listing', () => {

@@ -337,6 +337,12 @@ describe('verification', () => {
     }
     expect(journal.keysToVerify.take(id, 10)).toEqual([]);
     expect(journal.keysToVerify.stuck(10)).toMatchObject([{ documentKey: key('a') }]);
+    const { walk } = journal.verifications.of(id) ?? { walk: 0 };
+    journal.verifications.finish(id, walk);
+    journal.incarnations.update(id, { toRepair: true });
+    journal.keysToVerify.suspect(id, [key('a')]);
+    expect(journal.verifications.repaired(), 'it is decided').toMatchObject([{ id }]);
+    expect(journal.verifications.isComplete(true)).toBe(false);
     journal.keysToVerify.retryStuck();
     expect(journal.keysToVerify.take(id, 10)).toMatchObject([{ differed: 1 }]);
   });

@@ -16,6 +16,7 @@ import { applyEvent } from '../src/migration/applyEvent.ts';
 import { ByteBudget } from '../src/migration/budget.ts';
 import { DEFAULT_OPTIONS, type MigrationContext } from '../src/migration/context.ts';
 import { Copier } from '../src/migration/copier.ts';
+import { Drain } from '../src/migration/drain.ts';
 import { Flusher } from '../src/migration/flusher.ts';
 import { TrackedGate } from '../src/migration/gate.ts';
 import { listSourceInto } from '../src/migration/listSourceInto.ts';
@@ -273,6 +274,34 @@ describe('the copy', () => {
     expect(pushed).toEqual([]);
   });
 
+  it('I8: what has no ranges, since it broke off in its order, is copied and not taken for copied', async () => {
+    await collection('a').insertMany([{ _id: 1 }, { _id: 2 }]);
+    const { id } = known('a', 'PENDING');
+    journal.incarnations.update(id, { state: 'COPYING' });
+    seeAll();
+    running(new Copier(context));
+    await vi.waitFor(() => expect(journal.incarnations.get(id)?.state).toBe('COPIED'));
+    expect(pushed).toEqual([{ op: 'insert', ids: [1, 2] }]);
+  });
+
+  it('cuts a large collection into ranges also where it was put off at first', async () => {
+    const text = 'x'.repeat(1000);
+    await collection('a').insertMany(Array.from({ length: 400 }, (_, _id) => ({ _id, text })));
+    const { id } = known('a', 'PENDING');
+    journal.incarnations.update(id, { state: 'COPYING', bytesTotal: 400_000, measured: true });
+    journal.ranges.plan(id, []);
+    context = { ...context, options: { ...context.options, copyBatchBytes: 1, rangeBytes: 1000 } };
+    let ranges = 0;
+    onPush = async () => {
+      ranges = Math.max(ranges, journal.ranges.of(id).length);
+      return undefined;
+    };
+    seeAll();
+    running(new Copier(context));
+    await vi.waitFor(() => expect(journal.incarnations.get(id)?.state).toBe('COPIED'), 5000);
+    expect(ranges).toBeGreaterThan(1);
+  });
+
   it('I8: a document that the destination refuses does not count as copied', async () => {
     await collection('a').insertMany([{ _id: 1 }, { _id: 2 }, { _id: 3 }]);
     const { id } = known('a', 'PENDING');
@@ -396,6 +425,50 @@ describe('the flush', () => {
     onPush = async () => undefined;
     await vi.waitFor(() => expect(journal.dirty.count()).toBe(0), 3000);
     expect(pushed.every(({ op }) => op === 'replace')).toBe(true);
+  });
+});
+
+it('D16: a drop waits for one push, and not for all that a throttle holds back', async () => {
+  const text = 'x'.repeat(1000);
+  const incarnation = known('a', 'COPIED');
+  await collection('a').insertMany(Array.from({ length: 40 }, (_, _id) => ({ _id, text })));
+  for (let _id = 0; _id < 40; _id += 1) mark(incarnation, _id, 'write');
+  let now = 0;
+  const clock = {
+    now: () => now,
+    sleep: async (milliseconds: number) => void (now += milliseconds),
+  };
+  const throttle = new Throttle({ bytesPerSecond: 1000, documentsPerSecond: null }, clock);
+  context = { ...context, throttle };
+  onPush = async () => {
+    see({ type: 'drop', time: END_OF_TIME });
+    return undefined;
+  };
+  seeAll();
+  running(new Flusher(context));
+  await vi.waitFor(() => expect(pushed.length).toBeGreaterThan(0));
+  await context.locks.exclusive(incarnation.id, async () => undefined);
+  expect(pushed).toHaveLength(1);
+});
+
+describe('a cutover', () => {
+  it('D22: does not wait for ever for a side that is away while it compares', async () => {
+    const pusher = { ...context.pusher, away: 'the server cannot be reached', waiting: null };
+    context = { ...context, pusher, options: { ...context.options, drainMs: 50 } };
+    const structure = new Structure(context);
+    const drain = new Drain(context, {
+      tracker: new Tracker(context, () => undefined),
+      flusher: new Flusher(context),
+      verifier: new Verifier(context, () => ({ verify: 0, repair: 0 })),
+      structure,
+    });
+    let stopped: AbortSignal | null = null;
+    const compared = drain.whileAnswered('comparing names', async (signal) => {
+      stopped = signal;
+      await context.work.wait(context.work.version, 60_000, signal);
+    });
+    await expect(compared).rejects.toThrow(/comparing names had to wait .*cannot be reached/);
+    expect(stopped).toMatchObject({ aborted: true });
   });
 });
 

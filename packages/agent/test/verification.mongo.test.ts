@@ -107,6 +107,10 @@ describe('differences planted at the destination', () => {
     ).body as { _id: string };
     await pair.run(id);
     await complete(id);
+    const { begun: first } = await reportOf(id);
+    await ask(id, 'verify');
+    await expect.poll(async () => (await reportOf(id)).begun, { timeout: 30_000 }).not.toBe(first);
+    await expect.poll(async () => (await reportOf(id)).ended, { timeout: 30_000 }).not.toBeNull();
     const { begun } = await reportOf(id);
     await there('a').deleteOne({ _id: 700 });
     await ask(id, 'verify');
@@ -115,7 +119,9 @@ describe('differences planted at the destination', () => {
     expect(await reportOf(id)).toMatchObject({ differencesFound: 1, differencesRepaired: 1 });
     await there('a').updateOne({ _id: 3 }, { $set: { text: 'flipped' } });
     await pair.side.cutOver(id);
-    expect(await reportOf(id)).toMatchObject({ complete: true, differencesFound: 1 });
+    const report = await reportOf(id);
+    expect(report).toMatchObject({ complete: true, differencesFound: 1 });
+    expect(report.ended).not.toBeNull();
     await pair.expectEqual();
   });
 

@@ -25,6 +25,7 @@ export interface KeysToVerify {
     incarnation: number,
     keys: readonly Pick<KeyToVerify, 'comparable' | 'documentKey'>[],
   ): void;
+  /** What is left alone because it went on differing is known to differ: it is not decided again. */
   suspect(incarnation: number, documentKeys: readonly Buffer[]): void;
   /** Those that are not dirty and may become equal, the oldest first. */
   take(incarnation: number, limit: number): KeyToVerify[];
@@ -60,7 +61,7 @@ export function openKeysToVerify(db: DatabaseSync): KeysToVerify {
   const suspect = db.prepare(
     `INSERT INTO key_to_verify (incarnation, comparable, document_key, sequence, suspected)
      SELECT incarnation, ?, ?, ?, 1 FROM verification WHERE incarnation = ?
-     ON CONFLICT (incarnation, comparable) DO UPDATE SET suspected = 1`,
+     ON CONFLICT (incarnation, comparable) DO UPDATE SET suspected = differed < ${DIFFERED_AT_MOST}`,
   );
   const clean = `NOT EXISTS (SELECT 1 FROM dirty_key d
     WHERE d.incarnation = k.incarnation AND d.comparable = k.comparable)`;

@@ -58,8 +58,16 @@ export function applyEvent(
     case 'modify':
       return applyRestructure(journal, event, selection);
     default:
-      return { ...NOTHING, relist: selection.selects(event.namespace) };
+      return { ...NOTHING, relist: mayConcern(event, selection) };
   }
+}
+
+/** Whether an event that is not known may be about something that is moved. */
+function mayConcern({ namespace, to }: ChangeEvent, selection: Selection): boolean {
+  return [namespace, to ?? namespace].some(({ db, coll }) => {
+    if (db === '') return true;
+    return coll === '' ? selection.maySelectIn(db) : selection.selects({ db, coll });
+  });
 }
 
 function applyDocumentEvent(

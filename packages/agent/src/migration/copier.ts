@@ -119,14 +119,18 @@ export class Copier {
       await copyInOrder(this.#context, this.#lanes, id);
       return;
     }
-    const isNew = incarnation.state === 'PENDING';
-    if (isNew) {
+    // One that broke off while it was copied in its order has none, and is none of those any more.
+    if (incarnation.state === 'PENDING' || journal.ranges.of(id).length === 0) {
       journal.transaction(() => {
         journal.ranges.plan(id, []);
         journal.incarnations.update(id, { state: 'COPYING', documentsCopied: 0, bytesCopied: 0 });
       });
     }
-    let outcomes = await this.#copyRanges(id, isNew);
+    // Also one that was put off, or that a stop came upon before anything of it was acknowledged.
+    const isUntouched = journal.ranges
+      .of(id)
+      .every(({ number, position, done }) => number === 0 && position === null && !done);
+    let outcomes = await this.#copyRanges(id, isUntouched);
     if (outcomes.includes('split')) {
       const bounds = await planRanges(this.#context, incarnation);
       if (journal.incarnations.get(id)?.state !== 'COPYING') return;
@@ -136,7 +140,7 @@ export class Copier {
     if (!outcomes.every((outcome) => outcome === 'whole')) return;
     journal.transaction(() => {
       const current = journal.incarnations.get(id);
-      if (current === undefined || current.state === 'ENDED') return;
+      if (current?.state !== 'COPYING') return;
       journal.incarnations.update(id, {
         state: 'COPIED',
         toReconcile: true,

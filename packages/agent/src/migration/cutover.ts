@@ -171,6 +171,7 @@ export class Cutover {
     if (this.#isFull) this.#verifier.again();
     else allSeriesAgain(this.#context);
     await this.#drain.verified();
+    this.#context.journal.verifications.noteEnded();
     this.#report = reportVerification(this.#context.journal);
     const { collectionsVerified, documentsVerified, keysVerified } = this.#report;
     // What a walk has seen and a change has made differ counts again: each was compared.
@@ -193,8 +194,10 @@ export class Cutover {
         `the structure of the destination changed while it was compared: ${structure.changes.join('; ')}`,
       );
     }
-    const { journal, pusher, selection, signal } = this.#context;
-    const { namespaces } = await pusher.listing(signal);
+    const { journal, pusher, selection } = this.#context;
+    const { namespaces } = await this.#drain.whileAnswered('comparing names', (signal) =>
+      pusher.listing(signal),
+    );
     const there = new Set(namespaces.map((namespace) => namespaceKey(namespace)));
     const here = new Set<string>();
     for (const { source } of journal.incarnations.live()) {
@@ -226,7 +229,9 @@ export class Cutover {
       );
     }
     await this.#drain.lookAgain();
-    await seriesUnchanged(this.#context);
+    await this.#drain.whileAnswered('comparing time series', (signal) =>
+      seriesUnchanged({ ...this.#context, signal }),
+    );
   }
 }
 

@@ -5,6 +5,7 @@ import { CutoverFailedError, type MigrationContext, persist } from './context.ts
 import type { Flusher } from './flusher.ts';
 import type { Structure } from './structure.ts';
 import type { Tracker } from './tracker.ts';
+import { untilFirst } from './together.ts';
 import type { Verifier } from './verifier.ts';
 
 const IDLE_MS = 200;
@@ -107,8 +108,25 @@ export class Drain {
     });
   }
 
-  async #asLongAsItTakes(what: string, isDone: () => boolean): Promise<void> {
-    const { work, signal, pusher, waiting, options } = this.#context;
+  /**
+   * Does something that both sides have to answer for, as long as they do and nothing else fails the
+   * cutover.
+   * @throws {CutoverFailedError}
+   */
+  async whileAnswered<T>(what: string, task: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return untilFirst<T>(this.#context.signal, (signal) => [
+      task(signal),
+      // It only ever ends by failing.
+      this.#asLongAsItTakes(what, () => false, signal) as Promise<never>,
+    ]);
+  }
+
+  async #asLongAsItTakes(
+    what: string,
+    isDone: () => boolean,
+    signal = this.#context.signal,
+  ): Promise<void> {
+    const { work, pusher, waiting, options } = this.#context;
     let answeredAt = performance.now();
     for (;;) {
       const { version } = work;

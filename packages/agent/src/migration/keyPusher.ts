@@ -38,7 +38,8 @@ export class KeyPusher {
   stuck: string | null = null;
 
   /**
-   * Pushes in the order given.
+   * Pushes in the order given, as long as the collection has the name that it has now: a drop or rename
+   * waits for what is under way, and not for all that a throttle holds back (rule D16).
    * @param readAt what is pushed is the state of this time
    * @throws {MigrationFailedError} if a document is refused again and again
    */
@@ -49,8 +50,9 @@ export class KeyPusher {
     items: readonly KeyPush[],
     readAt: ClusterTime,
   ): Promise<void> {
-    const { journal, pusher, signal, inFlight, meter, throttle } = this.#context;
+    const { journal, pusher, signal, inFlight, meter, throttle, lives } = this.#context;
     const { id } = incarnation;
+    const names = lives.nameChanges(id);
     const target = targetOf(incarnation);
     if (target === null) return;
     let at = 0;
@@ -59,6 +61,7 @@ export class KeyPusher {
       at += documents.length;
       const bytes = sizeOf(documents);
       await meter.waiting('throttle', () => throttle.take(documents.length, bytes, signal));
+      if (lives.nameChanges(id) !== names) return;
       await meter.waiting('push', () => inFlight.acquire(bytes, signal));
       try {
         const batch = { op, ...target, lane, documents } as const;

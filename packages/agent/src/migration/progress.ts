@@ -165,16 +165,22 @@ function phaseOf(isListed: boolean, isCopied: boolean, isStructureSettled: boole
   return isStructureSettled ? 'TAILING' : 'INDEXING';
 }
 
+/** Also where the destination refused changes of capped collections (rule D12). */
+const WHY_REPAIRED = {
+  REQUESTED: 'As it was asked for',
+  HISTORY_LOST: 'The source had lost the history after the last change that was read',
+  REFUSED: 'The destination had refused changes of capped collections',
+} as const;
+
 function warningsOf(
   journal: Journal,
   { refusals, toRepair }: { refusals: Iterable<string>; toRepair: number },
 ): string[] {
   const warnings = [...refusals];
   if (toRepair > 0) {
+    const { repair } = journal.verifications.run();
     warnings.push(
-      journal.verifications.run().repair === 'REQUESTED'
-        ? `As it was asked for, ${toRepair} collections are being compared in full and repaired.`
-        : `The source had lost the history after the last change that was read: ${toRepair} collections are being compared in full and repaired.`,
+      `${WHY_REPAIRED[repair ?? 'REFUSED']}: ${toRepair} collections are being compared in full and repaired.`,
     );
   }
   for (const { source, unsupported } of journal.pending.unsupported(WARNINGS_AT_MOST)) {

@@ -10,6 +10,8 @@ export function requestRecopy(journal: Journal, id: number, cap: string | null):
     journal.incarnations.update(id, { state: 'PENDING', toRecopy: true, capped: cap });
     journal.ranges.clear(id);
     journal.verifications.restart(id);
+    // What differed there goes with it, and of a capped one nobody decides a key by itself.
+    journal.keysToVerify.clear(id);
     journal.dirty.shareLane(id);
   });
 }

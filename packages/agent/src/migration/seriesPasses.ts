@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { formatNamespace } from '@linkspan/contract/push/namespaces.ts';
 import type { Incarnation } from '../journal/incarnations.ts';
+import { DigestCursorLostError } from '../push/errors.ts';
 import { readRange } from '../source/reader.ts';
 import { Comparison, type DestinationReads } from './comparison.ts';
 import { contentOf, targetOf } from './content.ts';
@@ -90,28 +91,37 @@ export async function seriesUnchanged(context: MigrationContext): Promise<void> 
 }
 
 async function isUnchanged(context: MigrationContext, one: Incarnation): Promise<boolean> {
-  const { source, pusher, gate, signal, options } = context;
+  const { source, pusher, gate, signal, options, waiting } = context;
   const target = targetOf(one);
   if (target === null) return false;
-  return persist(context, `comparing ${formatNamespace(one.source)} once more`, async () => {
-    const reads: DestinationReads = {
-      digest: (request) => pusher.digest(request, signal),
-      keyDigests: (request) => pusher.keyDigests(request, signal),
-    };
+  const reads: DestinationReads = {
+    digest: (request) => pusher.digest(request, signal),
+    keyDigests: (request) => pusher.keyDigests(request, signal),
+  };
+  const look = async (): Promise<boolean> => {
     const comparison = new Comparison(reads, target, null);
     const whole = { lower: null, upper: null };
     const { time: after } = gate.position;
-    for await (const { documents } of readRange(
-      source,
-      contentOf(one),
-      whole,
-      after,
-      () => options.verifyChunk,
-    )) {
+    const chunk = (): number => options.verifyChunk;
+    for await (const { documents } of readRange(source, contentOf(one), whole, after, chunk)) {
       await comparison.add(documents);
       if (comparison.take().suspects.length > 0) return false;
     }
     await comparison.finish();
     return comparison.take().suspects.length === 0;
-  });
+  };
+  const what = `comparing ${formatNamespace(one.source)} once more`;
+  try {
+    for (;;) {
+      try {
+        return await persist(context, what, look);
+      } catch (error) {
+        if (!(error instanceof DigestCursorLostError)) throw error;
+        // With its push session: it begins again.
+        signal.throwIfAborted();
+      }
+    }
+  } finally {
+    waiting.clear(what);
+  }
 }

@@ -43,7 +43,6 @@ export class Verifier {
   readonly #wanted: () => Wanted;
   readonly #pace: VerifierPace;
   readonly #keys: KeyVerifier;
-  #wasComplete: boolean;
   #countedAt = 0;
   /** Nothing changes any more, so that the order of capped collections can be compared (rule D12). */
   #isDrained = false;
@@ -56,7 +55,6 @@ export class Verifier {
     this.#wanted = wanted;
     this.#pace = new VerifierPace(context);
     this.#keys = new KeyVerifier(context, this.#pace);
-    this.#wasComplete = context.journal.verifications.run().ended !== null;
   }
 
   /** Collections that are to be compared because changes of them were missed. */
@@ -104,6 +102,8 @@ export class Verifier {
 
   /** For a cutover that has drained: now the order of capped collections has to be the same. */
   finish(): void {
+    // What differed while the source was written may be equal now.
+    this.#context.journal.keysToVerify.retryStuck();
     this.#isDrained = true;
     this.#quietAt = '';
   }
@@ -189,12 +189,10 @@ export class Verifier {
       log.info({ namespace: formatNamespace(source), documents, found }, 'collection repaired');
       work.notify();
     }
-    const isComplete = verifications.isComplete(false);
-    if (isComplete && !this.#wasComplete && verifications.run().begun !== null) {
-      verifications.noteEnded();
-      log.info({ ...verifications.totals() }, 'all collections are verified');
-    }
-    this.#wasComplete = isComplete;
+    const { begun, ended } = verifications.run();
+    if (begun === null || ended !== null || !verifications.isComplete(false)) return;
+    verifications.noteEnded();
+    log.info({ ...verifications.totals() }, 'all collections are verified');
   }
 
   /** The journal does not grow with the changes of months (invariant I6). */
@@ -205,7 +203,10 @@ export class Verifier {
     if (now - this.#countedAt < COUNT_EVERY_MS) return;
     this.#countedAt = now;
     for (const id of keysToVerify.incarnationsWithMore(PUSHED_AT_MOST)) {
-      if (verifications.of(id)?.done === true) journal.transaction(() => verifications.restart(id));
+      // All of a capped one is compared at once, and only when nothing changes any more.
+      const isCapped = (journal.incarnations.get(id)?.capped ?? null) !== null;
+      if (verifications.of(id)?.done !== true && !isCapped) continue;
+      journal.transaction(() => verifications.restart(id));
     }
   }
 
