@@ -12,6 +12,7 @@ import * as projects from '@linkspan/contract/api/projects.ts';
 import * as serviceAccounts from '@linkspan/contract/api/serviceAccounts.ts';
 import * as systemStatus from '@linkspan/contract/api/systemStatus.ts';
 import * as messages from '@linkspan/contract/push/messages.ts';
+import { Verification } from '@linkspan/contract/push/verification.ts';
 
 /** A part of the document. */
 export type Json = Readonly<Record<string, unknown>>;
@@ -37,6 +38,7 @@ const SHARED: Json = {
   Deployment: messages.Deployment,
   Finding: messages.Finding,
   Progress: messages.Progress,
+  Verification,
 };
 
 /** By their text, since a schema that is optional somewhere is another object there. */
