@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -149,6 +149,9 @@ export async function startDestinationSide(
       body: {
         name: DESTINATION_CLUSTER,
         connectionString: throughProxy(destination.uri, network?.destination),
+        ...(destination.caFile === null
+          ? {}
+          : { tlsCA: await readFile(destination.caFile, 'utf8') }),
       },
     }),
   );

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
-import { MongoClient } from 'mongodb';
+import { MongoClient, type MongoClientOptions } from 'mongodb';
 
+import type { Issued } from './certificates.ts';
 import { spawnGuarded, type Guarded } from './guarded.ts';
 import { freePort, untilListening } from './ports.ts';
 import { prepareSecantus } from './secantus.ts';
@@ -29,6 +30,8 @@ export interface MongoDBOptions {
   readonly oplogEntries?: number;
   /** Demands SCRAM from clients; this user is made first, with the role `root`. */
   readonly auth?: { readonly username: string; readonly password: string };
+  /** Speaks TLS alone, with this certificate for 127.0.0.1. With `auth`, whose user is made before. */
+  readonly tls?: Issued & { readonly caFile: string };
 }
 
 /** What a server does that another one does not. Tests that need more say by name that they skip. */
@@ -70,8 +73,10 @@ const SECANTUS: typeof MONGOD = {
 
 /** A real server that speaks MongoDB's wire protocol: a replica set of one node. */
 export interface MongoDB extends AsyncDisposable {
-  /** With the credentials of `auth`, if any. */
+  /** With the credentials of `auth`, and what `tls` takes save for the authority's file. */
   readonly uri: string;
+  /** Of `tls`. */
+  readonly caFile: string | null;
   readonly server: 'mongod' | 'SecantusDB';
   readonly capabilities: Capabilities;
   /** The log file, or null for a server that was there already. */
@@ -113,14 +118,31 @@ export async function startMongoDB(options: MongoDBOptions = {}): Promise<MongoD
     options.auth === undefined
       ? ''
       : `${encodeURIComponent(options.auth.username)}:${encodeURIComponent(options.auth.password)}@`;
-  const uri = `mongodb://${credentials}${address}/?replicaSet=${replicaSet}`;
+  const { tls = null } = options;
+  const plainUri = `mongodb://${credentials}${address}/?replicaSet=${replicaSet}`;
+  const uri = tls === null ? plainUri : `${plainUri}&tls=true`;
+  const pairFile = join(directory, 'server.pem');
+  if (tls !== null) {
+    const pair = [readFileSync(tls.certFile), readFileSync(tls.keyFile)];
+    await writeFile(pairFile, Buffer.concat(pair), { mode: 0o600 });
+  }
   const keyFile = join(directory, 'keyfile');
   if (options.auth !== undefined && mongod !== null) {
     await writeFile(keyFile, randomBytes(96).toString('base64'), { mode: 0o600 });
   }
 
   const { oplogEntries = 10_000_000 } = options;
+  // The first user is made without TLS, too.
   const launch = async (auth: boolean): Promise<Guarded> => {
+    const isTls = tls !== null && (auth || options.auth === undefined);
+    const tlsArgs = !isTls
+      ? []
+      : mongod === null
+        ? ['--tls-cert-file', tls.certFile, '--tls-key-file', tls.keyFile]
+        : [
+            ...['--tlsMode', 'requireTLS', '--tlsCertificateKeyFile', pairFile],
+            ...['--tlsCAFile', tls.caFile, '--tlsAllowConnectionsWithoutCertificates'],
+          ];
     const testCommands = options.testCommands ?? true;
     const [command, args] =
       mongod === null
@@ -131,13 +153,13 @@ export async function startMongoDB(options: MongoDBOptions = {}): Promise<MongoD
         : ([mongod, mongodArguments(port, data, testCommands, auth ? keyFile : null)] as const);
     const child = await spawnGuarded({
       command,
-      args,
+      args: [...args, ...tlsArgs],
       cwd: directory,
       logFile,
       ...(options.keep === true ? {} : { removeOnLoss: directory }),
     });
     try {
-      await ready(child, port, mongod === null ? null : replicaSet);
+      await ready(child, port, mongod === null ? null : replicaSet, isTls ? tls.caFile : null);
     } catch (error) {
       await child.kill();
       if (options.keep !== true) await rm(directory, { recursive: true, force: true });
@@ -169,6 +191,7 @@ export async function startMongoDB(options: MongoDBOptions = {}): Promise<MongoD
   };
   return {
     uri,
+    caFile: tls?.caFile ?? null,
     server: mongod === null ? 'SecantusDB' : 'mongod',
     capabilities: {
       ...(mongod === null ? SECANTUS : MONGOD),
@@ -176,7 +199,7 @@ export async function startMongoDB(options: MongoDBOptions = {}): Promise<MongoD
       failCommand: options.testCommands ?? true,
     },
     logFile,
-    client: () => (client ??= new MongoClient(uri)),
+    client: () => (client ??= new MongoClient(uri, trusting(tls?.caFile ?? null))),
     kill: () => child.kill(),
     async restart() {
       await child.kill();
@@ -215,6 +238,7 @@ async function useGiven(uri: string): Promise<MongoDB> {
   const stop = (): Promise<void> => client.close();
   return {
     uri,
+    caFile: null,
     server: secantus ? 'SecantusDB' : 'mongod',
     capabilities: { ...(secantus ? SECANTUS : MONGOD), control: false, failCommand: false },
     logFile: null,
@@ -270,8 +294,17 @@ function secantusArguments(
   return args;
 }
 
+function trusting(caFile: string | null): MongoClientOptions {
+  return caFile === null ? {} : { tls: true, tlsCAFile: caFile };
+}
+
 /** Waits until the server takes writes; initiates the replica set of a `mongod` that is new. */
-async function ready(child: Guarded, port: number, replicaSet: string | null): Promise<void> {
+async function ready(
+  child: Guarded,
+  port: number,
+  replicaSet: string | null,
+  caFile: string | null,
+): Promise<void> {
   const giveUp = new AbortController();
   const timer = setTimeout(
     () => giveUp.abort(new Error(`it did not listen within ${START_TIMEOUT_MS / 1000} s`)),
@@ -280,7 +313,7 @@ async function ready(child: Guarded, port: number, replicaSet: string | null): P
   void child.exited.then((code) => giveUp.abort(new Error(`it ended with exit code ${code}`)));
   try {
     await untilListening(port, giveUp.signal);
-    if (replicaSet !== null) await initiate(port, replicaSet, giveUp.signal);
+    if (replicaSet !== null) await initiate(port, replicaSet, caFile, giveUp.signal);
   } catch {
     const reason = giveUp.signal.aborted ? String(giveUp.signal.reason) : 'it failed';
     throw new Error(`MongoDB did not start: ${reason}. Its log ends:\n${await child.logTail()}`);
@@ -289,8 +322,14 @@ async function ready(child: Guarded, port: number, replicaSet: string | null): P
   }
 }
 
-async function initiate(port: number, replicaSet: string, signal: AbortSignal): Promise<void> {
-  const direct = new MongoClient(`mongodb://127.0.0.1:${port}/?directConnection=true`);
+async function initiate(
+  port: number,
+  replicaSet: string,
+  caFile: string | null,
+  signal: AbortSignal,
+): Promise<void> {
+  const uri = `mongodb://127.0.0.1:${port}/?directConnection=true`;
+  const direct = new MongoClient(uri, trusting(caFile));
   try {
     const admin = direct.db('admin');
     const members = [{ _id: 0, host: `127.0.0.1:${port}` }];

@@ -29,10 +29,17 @@ export type Cluster = Static<typeof Cluster>;
 const Name = Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9-]{0,63}$' });
 const Uri = Type.String({ minLength: 1, maxLength: 8192 });
 
-export const CreateCluster = Type.Object({ name: Name, connectionString: Uri }, closed);
+/** Certificate authorities, PEM, that the cluster's certificate is signed by; the system's if absent. */
+const TlsCa = Type.Optional(Type.Union([Type.String({ maxLength: 65_536 }), Type.Null()]));
+
+export const CreateCluster = Type.Object(
+  { name: Name, connectionString: Uri, tlsCA: TlsCa },
+  closed,
+);
 export type CreateCluster = Static<typeof CreateCluster>;
 
-export const UpdateCluster = Type.Object({ connectionString: Uri }, closed);
+/** What is absent is taken away: the two belong together. */
+export const UpdateCluster = Type.Object({ connectionString: Uri, tlsCA: TlsCa }, closed);
 export type UpdateCluster = Static<typeof UpdateCluster>;
 
 /** Answer of a connection test. Codes are coarse; the message holds no credentials. */

@@ -1,6 +1,7 @@
 import { lookup as systemLookup } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 
+import { splitTlsCa } from '../domain/destinationTls.ts';
 import { MongoClient, type MongoClientOptions } from 'mongodb';
 
 /** Whether the server may connect to an address, IPv4 or IPv6 (rule C13). */
@@ -35,7 +36,9 @@ export interface ConnectOptions {
 export function connect(uri: string, options: ConnectOptions): MongoClient {
   const { appName, mayConnect, overrides } = options;
   const lookup = checkedLookup(mayConnect);
-  const client = new MongoClient(uri, { ...OPTIONS, ...overrides, appName, lookup });
+  const { uri: plain, ca } = splitTlsCa(uri);
+  const trusted = ca === null ? {} : { ca };
+  const client = new MongoClient(plain, { ...OPTIONS, ...overrides, ...trusted, appName, lookup });
   // An address that stands for itself is never looked up.
   client.on('serverOpening', ({ address }) => {
     const host = address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');

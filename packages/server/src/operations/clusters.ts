@@ -2,10 +2,12 @@ import type {
   Cluster,
   ConnectionTestResult,
   CreateCluster,
+  UpdateCluster,
 } from '@linkspan/contract/api/clusters.ts';
 import type { Principal } from '../domain/access.ts';
 import { apiError, attributeError } from '@linkspan/contract/serving/apiError.ts';
 import { checkDestinationUri, DestinationUriError, hostsOf } from '../domain/destinationUri.ts';
+import { withTlsCa } from '../domain/destinationTls.ts';
 import { newId } from '../domain/ids.ts';
 import { apiTime, timestamp } from '../domain/time.ts';
 import * as clusters from '../store/clusters.ts';
@@ -47,14 +49,14 @@ export async function create(
   body: CreateCluster,
   base: string,
 ): Promise<Cluster> {
-  checkUri(context, body.connectionString);
+  const uri = checkedUri(context, body);
   const { store } = context;
   const id = newId();
   const row: ClusterRow = {
     id,
     project_id: groupId,
     name: body.name,
-    uri_sealed: store.sealer.seal(clusters.uriIdentity(id), body.connectionString),
+    uri_sealed: store.sealer.seal(clusters.uriIdentity(id), uri),
     facts: null,
     created_at: timestamp(),
   };
@@ -74,15 +76,15 @@ export async function setConnectionString(
   principal: Principal,
   groupId: string,
   name: string,
-  connectionString: string,
+  body: UpdateCluster,
   base: string,
 ): Promise<Cluster> {
-  checkUri(context, connectionString);
+  const uri = checkedUri(context, body);
   const { store } = context;
   await store.transaction(async (tx) => {
     const row = await load(tx, groupId, name);
     await refuseWhileUsed(tx, row);
-    const sealed = store.sealer.seal(clusters.uriIdentity(row.id), connectionString);
+    const sealed = store.sealer.seal(clusters.uriIdentity(row.id), uri);
     await clusters.setUri(tx, row.id, { uri_sealed: sealed, facts: null });
     await record(tx, principal, 'CLUSTER_UPDATE_COMPLETED', row);
   });
@@ -140,12 +142,17 @@ async function refuseWhileUsed(tx: Executor, row: ClusterRow): Promise<void> {
   if (uses > 0) throw apiError('CANNOT_MODIFY_CLUSTER_WITH_RUNNING_LIVE_IMPORT');
 }
 
-function checkUri(context: OperationContext, uri: string): void {
+/** The connection string to keep, with the authorities that belong to it. */
+function checkedUri(context: OperationContext, body: UpdateCluster): string {
+  const { connectionString, tlsCA = null } = body;
+  let attribute: keyof UpdateCluster = 'connectionString';
   try {
-    checkDestinationUri(uri, context.allowedNetworks);
+    checkDestinationUri(connectionString, context.allowedNetworks);
+    attribute = 'tlsCA';
+    return withTlsCa(connectionString, tlsCA);
   } catch (error) {
     if (!(error instanceof DestinationUriError)) throw error;
-    throw attributeError('INVALID_ATTRIBUTE', 'connectionString', error.message);
+    throw attributeError('INVALID_ATTRIBUTE', attribute, error.message);
   }
 }
 

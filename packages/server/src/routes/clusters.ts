@@ -74,7 +74,7 @@ export function clusterEndpoints(context: OperationContext): Endpoint[] {
           principal,
           groupId,
           clusterName,
-          body.connectionString,
+          body,
           base,
         ),
       }),
