@@ -135,14 +135,7 @@ export async function startMongoDB(options: MongoDBOptions = {}): Promise<MongoD
   // The first user is made without TLS, too.
   const launch = async (auth: boolean): Promise<Guarded> => {
     const isTls = tls !== null && (auth || options.auth === undefined);
-    const tlsArgs = !isTls
-      ? []
-      : mongod === null
-        ? ['--tls-cert-file', tls.certFile, '--tls-key-file', tls.keyFile]
-        : [
-            ...['--tlsMode', 'requireTLS', '--tlsCertificateKeyFile', pairFile],
-            ...['--tlsCAFile', tls.caFile, '--tlsAllowConnectionsWithoutCertificates'],
-          ];
+    const tlsArgs = isTls ? tlsArguments(tls, mongod === null ? null : pairFile) : [];
     const testCommands = options.testCommands ?? true;
     const [command, args] =
       mongod === null
@@ -296,6 +289,15 @@ function secantusArguments(
 
 function trusting(caFile: string | null): MongoClientOptions {
   return caFile === null ? {} : { tls: true, tlsCAFile: caFile };
+}
+
+/** @param pairFile of a `mongod`, which wants certificate and key in one file; null: SecantusDB */
+function tlsArguments(tls: Issued & { readonly caFile: string }, pairFile: string | null) {
+  if (pairFile === null) {
+    return ['--tls-cert-file', tls.certFile, '--tls-key-file', tls.keyFile];
+  }
+  const own = ['--tlsMode', 'requireTLS', '--tlsCertificateKeyFile', pairFile];
+  return [...own, '--tlsCAFile', tls.caFile, '--tlsAllowConnectionsWithoutCertificates'];
 }
 
 /** Waits until the server takes writes; initiates the replica set of a `mongod` that is new. */
