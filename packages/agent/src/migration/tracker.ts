@@ -120,7 +120,7 @@ export class Tracker {
       if (event.time <= this.#lastWrite || IGNORED_EVENTS.has(event.type)) continue;
       if (event.type === 'delete') {
         const { incarnations } = this.#context.journal;
-        if (incarnations.byName(event.namespace)?.expires === true) continue;
+        if (incarnations.byName(seriesOf(event.namespace))?.expires === true) continue;
       }
       if (DOCUMENT_EVENTS.has(event.type) && isInternal(event.namespace.db)) continue;
       if (isLeftOut(event, this.#context.selection)) continue;
@@ -164,12 +164,14 @@ function isLeftOut({ namespace, to }: ChangeEvent, selection: Selection): boolea
   const isOut = ({ db, coll }: Namespace): boolean =>
     coll === ''
       ? isMigratable({ db, coll }) && !selection.maySelectIn(db)
-      : selection.leavesOut({ db, coll: coll.replace(BUCKETS, '') });
+      : selection.leavesOut(seriesOf({ db, coll }));
   return isOut(namespace) && (to === null || isOut(to));
 }
 
-/** What the documents of a time series are kept in. */
-const BUCKETS = /^system\.buckets\./;
+/** Of the buckets of a time series, its own name. */
+function seriesOf({ db, coll }: Namespace): Namespace {
+  return { db, coll: coll.replace(/^system\.buckets\./, '') };
+}
 
 /** Databases whose documents the server itself writes. */
 function isInternal(db: string): boolean {

@@ -215,7 +215,10 @@ class Structure {
       to: formatNamespace(to),
       dropTarget: target !== null,
     };
-    await this.#run(request, `rename it to ${formatNamespace(to)}`, command, { db: 'admin' });
+    // From one database to another all of it is copied, which takes as long as it takes.
+    const unhurried = request.db !== to.db;
+    const how = { db: 'admin', unhurried };
+    await this.#run(request, `rename it to ${formatNamespace(to)}`, command, how);
     await this.#owned.remove(request);
   }
 

@@ -35,6 +35,12 @@ export async function pushDocuments(session: PushSession, body: Buffer): Promise
         `${formatNamespace({ db, coll })} was not created for this migration: send its structure first.`,
       );
     }
+    if (buckets === true && !(await session.hasBuckets({ db, coll }))) {
+      throw new PushError(
+        'NAMESPACE_REFUSED',
+        `${formatNamespace({ db, coll })} is no time series that the destination keeps in buckets.`,
+      );
+    }
     const started = performance.now();
     const { written, duplicates, failures } = await writeBatch(session.destination, {
       op,

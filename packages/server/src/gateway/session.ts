@@ -1,5 +1,6 @@
 import { namespaceKey, type Namespace } from '@linkspan/contract/push/namespaces.ts';
 
+import { hasBuckets } from '../destination/catalog.ts';
 import type { AddressCheck } from '../destination/connect.ts';
 import { Destination } from '../destination/destination.ts';
 import { DigestWalks } from '../destination/digest.ts';
@@ -65,6 +66,7 @@ export class PushSession {
   leasedUntil = 0;
   readonly #parts: SessionParts;
   readonly #owned = new Map<string, Namespace>();
+  readonly #series = new Set<string>();
   #refusal: PushError | null = null;
   readonly #structureRecord: StructureRecord;
   #isFenced = false;
@@ -168,6 +170,18 @@ export class PushSession {
     return this.#owned.has(namespaceKey(namespace));
   }
 
+  /**
+   * True for a time series that the destination keeps in buckets. Only its buckets may be written: any other
+   * name would make a system collection that nobody drops (rule C12).
+   */
+  async hasBuckets(namespace: Namespace): Promise<boolean> {
+    const key = namespaceKey(namespace);
+    if (this.#series.has(key)) return true;
+    if (!(await hasBuckets(this.destination, namespace))) return false;
+    this.#series.add(key);
+    return true;
+  }
+
   get ownedNamespaces(): readonly Namespace[] {
     return [...this.#owned.values()];
   }
@@ -191,6 +205,7 @@ export class PushSession {
       remove: async (namespace) => {
         await migrationNamespaces.remove(store.db, row(namespace));
         this.#owned.delete(namespaceKey(namespace));
+        this.#series.delete(namespaceKey(namespace));
       },
     };
   }

@@ -154,6 +154,11 @@ test('D20: buckets go beside their time series, and no other system collection i
   expect((await session.documents(named, [bucket])).code).toBe('NAMESPACE_REFUSED');
   const other = { coll: 'x', buckets: true, lane: 1 };
   expect((await session.documents(other, [bucket])).code).toBe('NAMESPACE_NOT_CREATED');
+  await session.collection('app', 'plain');
+  const astray = await session.documents({ coll: 'plain', buckets: true, lane: 3 }, [bucket]);
+  expect(astray.code).toBe('NAMESPACE_REFUSED');
+  const left = await app.listCollections({ name: 'system.buckets.plain' }).toArray();
+  expect(left, 'nothing was made').toEqual([]);
   if (!isSilent) {
     const sent = { coll: 'w', buckets: true, lane: 2 };
     expect((await session.documents(sent, [bucket])).json).toMatchObject({ written: 1 });
