@@ -292,6 +292,17 @@ const MIGRATIONS: readonly ErrorCase[] = [
     const { groupId, id, as } = await migrating(lab);
     return lab.call('PUT', `/groups/${groupId}/liveMigrations/${id}/cutover`, { as });
   }),
+  of('NO_OTHER_MIGRATION_HOST', 409, async (lab) => {
+    const { groupId, id, as } = await migrating(lab);
+    const path = `/api/linkspan/v1/groups/${groupId}/liveMigrations/${id}/move`;
+    return lab.call('POST', path, { as });
+  }),
+  of('MIGRATION_HOST_IN_USE', 409, async (lab) => {
+    const { orgId, owner, as } = await migrating(lab);
+    const path = `/api/linkspan/v1/orgs/${orgId}/liveMigrations/link`;
+    const [host] = listAt(await owner.call('GET', path), 'migrationHosts');
+    return lab.call('DELETE', `${path}/hosts/${textAt(host ?? {}, 'id')}`, { as });
+  }),
   of('LIVE_MIGRATION_NOT_ACTIVE', 409, async (lab) => {
     const { orgId, owner, groupId, id, as } = await migrating(lab);
     await owner.call('DELETE', `/orgs/${orgId}/liveMigrations/linkTokens`);

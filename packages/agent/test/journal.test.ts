@@ -84,6 +84,8 @@ describe('journal', () => {
       documentsFlushed: 7,
       finishedCutover: 0,
       historyLosses: 0,
+      hostChanges: null,
+      isTakingOver: false,
     });
   });
 

@@ -1,6 +1,6 @@
 import type {
-  CreateLiveMigration20240530,
   ThrottleChange,
+  ValidateLiveMigrationOwn,
 } from '@linkspan/contract/api/liveMigrations.ts';
 import type { Command } from 'commander';
 
@@ -11,7 +11,7 @@ import { readSecret } from './terminal.ts';
 /** Flags of `liveMigrations create` and `liveMigrations validation create`. */
 export interface MigrationOptions extends ClientOptions {
   readonly clusterName: string;
-  readonly migrationHost: string;
+  readonly migrationHost?: string;
   readonly sourceClusterName: string;
   readonly sourceProjectId: string;
   readonly sourceUsername?: string;
@@ -69,7 +69,10 @@ export function wholeNumber(flag: string, text: string): number {
 export function migrationCommand(command: Command): Command {
   return clientCommand(command, 'project')
     .requiredOption('--clusterName <name>', 'destination cluster')
-    .requiredOption('--migrationHost <hostname>', 'migration host that does the work')
+    .option(
+      '--migrationHost <hostname>',
+      'migration host that does the work; of several, with commas, or of all the server picks one',
+    )
     .requiredOption('--sourceClusterName <name>', 'deployment of the source')
     .requiredOption('--sourceProjectId <id>', 'project of the source')
     .option('-u, --sourceUsername <name>', 'user of the source')
@@ -98,7 +101,7 @@ export function migrationCommand(command: Command): Command {
 export async function migrationBody(
   options: MigrationOptions,
   projectId: string,
-): Promise<CreateLiveMigration20240530> {
+): Promise<ValidateLiveMigrationOwn> {
   const managed = options.sourceManagedAuthentication === true;
   if (managed === (options.sourceUsername !== undefined)) {
     throw new UsageError('give either --sourceUsername or --sourceManagedAuthentication');
@@ -106,7 +109,9 @@ export async function migrationBody(
   return {
     destination: { clusterName: options.clusterName, groupId: projectId },
     dropDestinationData: options.drop === true,
-    migrationHosts: [options.migrationHost],
+    ...(options.migrationHost !== undefined && {
+      migrationHosts: options.migrationHost.split(',').map((name) => name.trim()),
+    }),
     source: {
       caCertificatePath: options.sourceCACertificatePath ?? '',
       clusterName: options.sourceClusterName,

@@ -19,6 +19,8 @@ import { addLinkConfirm } from './commands/link/confirm.ts';
 import { addLinkCreate } from './commands/link/create.ts';
 import { addLinkDelete } from './commands/link/delete.ts';
 import { addLinkDescribe } from './commands/link/describe.ts';
+import { addLinkHostCreate } from './commands/link/host/create.ts';
+import { addLinkHostDelete } from './commands/link/host/delete.ts';
 import { addLiveMigrationsCancel } from './commands/liveMigrations/cancel.ts';
 import {
   addLiveMigrationsRepair,
@@ -28,6 +30,7 @@ import { addLiveMigrationsCreate } from './commands/liveMigrations/create.ts';
 import { addLiveMigrationsCutover } from './commands/liveMigrations/cutover.ts';
 import { addLiveMigrationsDescribe } from './commands/liveMigrations/describe.ts';
 import { addLiveMigrationsList } from './commands/liveMigrations/list.ts';
+import { addLiveMigrationsMove } from './commands/liveMigrations/move.ts';
 import { addLiveMigrationsPause } from './commands/liveMigrations/pause.ts';
 import { addLiveMigrationsResume } from './commands/liveMigrations/resume.ts';
 import { addLiveMigrationsUpdate } from './commands/liveMigrations/update.ts';
@@ -169,16 +172,21 @@ function addLiveMigrations(program: Command): void {
       addLiveMigrationsCutover,
       addLiveMigrationsPause,
       addLiveMigrationsResume,
+      addLiveMigrationsMove,
       addLiveMigrationsCancel,
       addLiveMigrationsVerify,
       addLiveMigrationsRepair,
     ],
   );
-  noun(liveMigrations, 'link', [], 'The link-token and the organization link.', [
+  const link = noun(liveMigrations, 'link', [], 'The link-token and the organization link.', [
     addLinkCreate,
     addLinkDescribe,
     addLinkConfirm,
     addLinkDelete,
+  ]);
+  noun(link, 'host', ['hosts'], 'Migration hosts of the organization link.', [
+    addLinkHostCreate,
+    addLinkHostDelete,
   ]);
   noun(liveMigrations, 'availableProjects', ['availableProject'], 'Projects of the source.', [
     addAvailableProjectsList,

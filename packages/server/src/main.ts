@@ -23,6 +23,8 @@ import { AccessListUse } from './operations/accessListUse.ts';
 import { AccessTokens } from './operations/accessTokens.ts';
 import type { OperationContext } from './operations/context.ts';
 import { createDirectory } from './operations/directory.ts';
+import { HostRemoval } from './operations/hostRemoval.ts';
+import { HostReplacement } from './operations/hostReplacement.ts';
 import { LinkRemoval } from './operations/linkRemoval.ts';
 import { LiveMigrationControl } from './operations/liveMigrationControl.ts';
 import { SharedStateSweep } from './operations/sharedStateSweep.ts';
@@ -104,6 +106,8 @@ export async function startServer({
   };
   const removal = new LinkRemoval(context);
   const control = new LiveMigrationControl(context);
+  const hostRemoval = new HostRemoval(context);
+  const replacement = new HostReplacement(context, options.hostSilenceSeconds * 1000);
   const expiry = new ValidationExpiry(context);
   const sweep = new SharedStateSweep(store, log);
   const windows = new WindowExpiry(context, (id) => control.settle(id));
@@ -121,7 +125,7 @@ export async function startServer({
     rateLimitPercent: options.rateLimitPercent,
     publicUrl: () => publicUrl,
     goneVersions: new Set(config.goneVersions),
-    endpoints: allEndpoints(context, removal, control).map((endpoint) => ({
+    endpoints: allEndpoints(context, removal, control, hostRemoval).map((endpoint) => ({
       ...endpoint,
       limits: scaled(endpoint.limits, options.rateLimitPercent),
     })),
@@ -138,7 +142,7 @@ export async function startServer({
   resources.defer(() => app.close());
   // Before the server waits for what is under way: removals and polls would keep it waiting.
   app.addHook('preClose', async () => {
-    const parts = [removal, control, expiry, windows, sweep];
+    const parts = [removal, control, hostRemoval, replacement, expiry, windows, sweep];
     await Promise.all(parts.map((part) => part.close()));
     await gateway.close();
     cutConnections(app.server, closeGraceMs);
@@ -152,6 +156,7 @@ export async function startServer({
   expiry.start();
   sweep.start();
   windows.start();
+  replacement.start();
   audit.start();
   accessListUse.start();
   await app.listen({ host: options.host, port: options.port });

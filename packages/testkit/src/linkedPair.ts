@@ -101,7 +101,8 @@ export async function startLinkedPair(options: LinkedPairOptions = {}): Promise<
   await using resources = new AsyncDisposableStack();
   const side = resources.use(await startDestinationSide(options));
   const config = join(side.directory, 'agent.yaml');
-  await writeFile(config, agentConfiguration(side.sourceUri, options.allowWriteBlock === true));
+  const isBlocking = options.allowWriteBlock === true;
+  await writeFile(config, agentConfiguration(side.sourceUri, isBlocking));
   const stateDir = options.agentStateDir ?? join(side.directory, 'agent');
   const directory = join(side.directory, 'agent-process');
   await mkdir(directory);
@@ -114,6 +115,33 @@ export async function startLinkedPair(options: LinkedPairOptions = {}): Promise<
   );
   const owned = resources.move();
   return { ...side, agent, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** A further migration host on the link of a pair, with a token and a state directory of its own. */
+export interface FurtherHost extends AsyncDisposable {
+  readonly hostname: string;
+  readonly stateDir: string;
+  readonly agent: LinkspanProcess;
+}
+
+/**
+ * Starts an agent that links with a token for another host and can read the same deployment.
+ * @throws {Error} naming the step that failed and what it said
+ */
+export async function startFurtherHost(pair: LinkedPair, hostname: string): Promise<FurtherHost> {
+  const path = `/api/linkspan/v1/orgs/${pair.orgId}/liveMigrations/link/hosts`;
+  const { linkToken } = await expectBody<{ linkToken: string }>(pair.api.post(path, { body: {} }));
+  const directory = join(pair.directory, hostname);
+  await mkdir(directory);
+  const config = join(directory, 'agent.yaml');
+  await writeFile(config, agentConfiguration(pair.sourceUri, false, hostname));
+  const stateDir = join(directory, 'state');
+  const agent = await startAgent({
+    args: ['--config', config, '--state-dir', stateDir],
+    directory,
+    env: { LINKSPAN_LINK_TOKEN: linkToken },
+  });
+  return { hostname, stateDir, agent, [Symbol.asyncDispose]: () => agent.stop() };
 }
 
 /** @throws {Error} naming the step that failed and what it said */
@@ -303,10 +331,14 @@ export function migrationRequest(projectId: string, dropDestinationData = false)
 }
 
 /** JSON is YAML. */
-export function agentConfiguration(uri: string, allowWriteBlock: boolean): string {
+export function agentConfiguration(
+  uri: string,
+  allowWriteBlock: boolean,
+  hostname = MIGRATION_HOST,
+): string {
   const deployments = [{ name: SOURCE_DEPLOYMENT, uri, allowWriteBlock }];
   const projects = [{ id: SOURCE_PROJECT, name: 'Tests', deployments }];
-  return JSON.stringify({ hostname: MIGRATION_HOST, projects });
+  return JSON.stringify({ hostname, projects });
 }
 
 /** @throws {Error} with what the API said, unless it went well */

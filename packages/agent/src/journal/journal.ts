@@ -32,6 +32,10 @@ export interface MigrationState {
   readonly finishedCutover: number;
   /** How often the source had lost the history after the last change that was read. */
   readonly historyLosses: number;
+  /** How often the migration had changed its host when this began; null before its first session. */
+  readonly hostChanges: number | null;
+  /** What the destination holds is not known yet, and is not empty. */
+  readonly isTakingOver: boolean;
 }
 
 /** Collections that {@link Totals.mostLeft} lists: a report is sent every second. */
@@ -62,6 +66,10 @@ export interface Journal extends Disposable {
   /** Writes something and takes it back: whether there is room again. @throws SQLite's errors */
   tryToWrite(): void;
   addHistoryLoss(): void;
+  saveWork(hostChanges: number, isTakingOver: boolean): void;
+  endTakingOver(): void;
+  /** Forgets everything, as if the file had just been made. */
+  startAnew(): void;
   /** Runs `work` in one transaction; what it throws is thrown, and nothing of it is kept. */
   transaction<T>(work: () => T): T;
 }
@@ -116,6 +124,8 @@ function makeJournal(db: DatabaseSync, path: string, migrationId: string): Journ
   const finished = update('finished_cutover');
   const flushed = db.prepare('UPDATE migration SET documents_flushed = documents_flushed + ?');
   const lost = db.prepare('UPDATE migration SET history_losses = history_losses + 1');
+  const saveWork = db.prepare('UPDATE migration SET host_changes = ?, taking_over = ?');
+  const takenOver = db.prepare('UPDATE migration SET taking_over = 0');
   let depth = 0;
 
   const incarnations = openIncarnations(db);
@@ -144,6 +154,8 @@ function makeJournal(db: DatabaseSync, path: string, migrationId: string): Journ
         documentsFlushed: Number(row['documents_flushed']),
         finishedCutover: Number(row['finished_cutover']),
         historyLosses: Number(row['history_losses']),
+        hostChanges: row['host_changes'] === null ? null : Number(row['host_changes']),
+        isTakingOver: row['taking_over'] === 1,
       };
     },
     begin({ sourceIdentity, resumeToken, position }) {
@@ -174,6 +186,14 @@ function makeJournal(db: DatabaseSync, path: string, migrationId: string): Journ
       }
     },
     addHistoryLoss: () => void lost.run(),
+    saveWork: (hostChanges, isTakingOver) => void saveWork.run(hostChanges, isTakingOver ? 1 : 0),
+    endTakingOver: () => void takenOver.run(),
+    startAnew() {
+      // The rest goes with the incarnations.
+      db.exec(
+        'BEGIN IMMEDIATE; DELETE FROM structural_change; DELETE FROM migration; DELETE FROM incarnation; COMMIT;',
+      );
+    },
     transaction(work) {
       if (depth > 0) return work();
       db.exec('BEGIN IMMEDIATE');

@@ -21,11 +21,13 @@ CREATE TABLE migration (
   documents_flushed INTEGER NOT NULL DEFAULT 0,
   finished_cutover INTEGER NOT NULL DEFAULT 0,
   history_losses INTEGER NOT NULL DEFAULT 0,
+  host_changes INTEGER,                -- how often the migration had changed its host; NULL before a session
+  taking_over INTEGER NOT NULL DEFAULT 0, -- what the destination holds is still to be taken over
   taken_verify INTEGER NOT NULL DEFAULT 0,  -- the last wanted verification and repair that were begun
   taken_repair INTEGER NOT NULL DEFAULT 0,
   verification_begun INTEGER,          -- of the verification under way or done, in ms since 1970
   verification_ended INTEGER,
-  repair_reason TEXT,                  -- HISTORY_LOST | REQUESTED; NULL: it is no repair
+  repair_reason TEXT,                  -- HISTORY_LOST | HOST_REPLACED | REQUESTED; NULL: it is no repair
   keys_compared INTEGER NOT NULL DEFAULT 0  -- by themselves, since it began
 );
 

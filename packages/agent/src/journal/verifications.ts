@@ -38,7 +38,7 @@ export interface Wanted {
 }
 
 /** Changes may have been missed, or somebody wants it. */
-export type RepairReason = 'HISTORY_LOST' | 'REQUESTED';
+export type RepairReason = 'HISTORY_LOST' | 'HOST_REPLACED' | 'REQUESTED';
 
 /** The verification under way, or the last one. */
 export interface VerificationRun {

@@ -169,6 +169,7 @@ function phaseOf(isListed: boolean, isCopied: boolean, isStructureSettled: boole
 const WHY_REPAIRED = {
   REQUESTED: 'As it was asked for',
   HISTORY_LOST: 'The source had lost the history after the last change that was read',
+  HOST_REPLACED: 'Another migration host had begun this',
   REFUSED: 'The destination had refused changes of capped collections',
 } as const;
 

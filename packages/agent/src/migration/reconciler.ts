@@ -286,11 +286,20 @@ export class Reconciler {
    * A collection that cannot be made at all ends the migration. A later refusal (an index that the
    * destination cannot build) is shown and tried again; a cutover fails on it.
    */
-  #refused({ id, source, destination }: Incarnation, reason: string): void {
+  #refused({ id, source, destination, toRepair, capped }: Incarnation, reason: string): void {
     if (destination === null) {
       throw new MigrationFailedError(`${formatNamespace(source)} cannot be created: ${reason}`);
     }
     this.postpone(id, source, reason);
+    const isTakenOver = this.#context.journal.verifications.run().repair === 'HOST_REPLACED';
+    if (!toRepair || !isTakenOver) return;
+    // It may have been made unseen with options that the one at the destination cannot get.
+    const { journal, lives } = this.#context;
+    journal.transaction(() => {
+      requestRecopy(journal, id, capped);
+      journal.incarnations.update(id, { toRepair: false });
+    });
+    lives.nameChanged(id);
   }
 }
 

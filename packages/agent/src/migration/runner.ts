@@ -7,7 +7,7 @@ import type {
 } from '@linkspan/contract/push/messages.ts';
 import { type Journal, openJournal } from '../journal/journal.ts';
 import type { Wanted } from '../journal/verifications.ts';
-import type { Pusher } from '../push/pusher.ts';
+import type { OpenedSession, Pusher } from '../push/pusher.ts';
 import type { SourceConnection } from '../source/connection.ts';
 import { WriteBlockRefusedError } from '../source/writeBlock.ts';
 import { begin } from './begin.ts';
@@ -36,6 +36,7 @@ import { keepReporting } from './reporting.ts';
 import { SeriesPasses } from './seriesPasses.ts';
 import { Sizes } from './sizes.ts';
 import { Structure } from './structure.ts';
+import { beginWork, forgetOlderWork } from './takeOver.ts';
 import { Throttle } from './throttle.ts';
 import { untilFirst } from './together.ts';
 import { Tracker } from './tracker.ts';
@@ -111,7 +112,7 @@ async function runFromJournal(deps: RunnerDependencies, signal: AbortSignal): Pr
     scope.waiting.set(OPENING, `${OPENING}: ${reason}`);
     return measureIdle(idle);
   };
-  await untilFirst<unknown>(signal, (both) => [
+  const opened = await untilFirst<OpenedSession>(signal, (both) => [
     pusher.open(both),
     sleep(REPORT_MS, undefined, { signal: both }).then(() =>
       reportTo(pusher, measureOpening, both),
@@ -119,12 +120,16 @@ async function runFromJournal(deps: RunnerDependencies, signal: AbortSignal): Pr
   ]);
   scope.waiting.clear(OPENING);
   log.info({}, 'push session opened');
+  if (forgetOlderWork(journal, opened)) {
+    log.warn({}, 'another migration host went on with this work: its journal here is begun anew');
+  }
   const source = await untilFirst<SourceConnection>(signal, (both) => [
     begin({ ...scope, signal: both }, journal, deps.sourceUri).then((connected) =>
       resources.use(connected),
     ),
     reportTo(pusher, () => measureIdle(idle), both),
   ]);
+  beginWork(journal, opened);
   await untilFirst(signal, (both) => startSteps(deps, { ...scope, source, signal: both }));
 }
 

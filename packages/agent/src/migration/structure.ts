@@ -10,6 +10,7 @@ import { PushRefusedError } from '../push/errors.ts';
 import type { MigrationContext } from './context.ts';
 import { listSourceInto } from './listSourceInto.ts';
 import { Reconciler } from './reconciler.ts';
+import { takeOver } from './takeOver.ts';
 
 const IDLE_MS = 1000;
 
@@ -39,6 +40,7 @@ export class Structure {
     const { journal } = this.#context;
     return (
       this.#listingsMade === this.#listingsWanted &&
+      journal.state()?.isTakingOver !== true &&
       journal.structural.count() === 0 &&
       !journal.pending.hasToReconcile()
     );
@@ -111,6 +113,12 @@ export class Structure {
       const wanted = this.#listingsWanted;
       await listSourceInto(this.#context);
       this.#listingsMade = wanted;
+      return true;
+    }
+    if (journal.state()?.isTakingOver === true) {
+      // A listing that history was lost under does not count.
+      if (journal.state()?.listedAt === null) return false;
+      await takeOver(this.#context);
       return true;
     }
     return this.#reconciler.next();

@@ -36,3 +36,15 @@ export class PushRefusedError extends Error {
     this.code = code;
   }
 }
+
+/**
+ * Another migration host had the migration in the meantime, and it was given back: what this run knows of
+ * the destination is worth nothing. A run that begins anew finds that out from its journal.
+ */
+export class GivenBackError extends Error {
+  override readonly name = 'GivenBackError';
+
+  constructor() {
+    super('another migration host has pushed this live migration meanwhile: it is begun anew here');
+  }
+}

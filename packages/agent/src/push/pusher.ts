@@ -32,6 +32,14 @@ export interface DocumentBatch {
   readonly documents: readonly Uint8Array[];
 }
 
+/** What the server says of the work that a session goes on with. */
+export interface OpenedSession {
+  /** Grows with each session of the migration; 1: there was none before. */
+  readonly epoch: number;
+  /** How often the migration was given to another migration host. */
+  readonly hostChanges: number;
+}
+
 /**
  * What a migration pushes through. It hides connections, retries, a server that restarted and push
  * sessions: a call comes back when the destination has acknowledged, or it rejects with one of the
@@ -43,13 +51,16 @@ export interface DocumentBatch {
  */
 export interface Pusher {
   /** Opens the first session. */
-  open(signal: AbortSignal): Promise<void>;
+  open(signal: AbortSignal): Promise<OpenedSession>;
   pushDocuments(batch: DocumentBatch, signal: AbortSignal): Promise<DocumentsReply>;
   structure(request: StructureRequest, signal: AbortSignal): Promise<StructureReply>;
   /** Up to `MAX_STRUCTURES` of different namespaces; each is refused by itself. */
   structures(requests: readonly ReconcileRequest[], signal: AbortSignal): Promise<StructuresReply>;
-  /** Names and types; options and indexes are empty. */
-  listing(signal: AbortSignal): Promise<DestinationListing>;
+  /** With `namesOnly`, which is the rule, options and indexes are empty. */
+  listing(
+    signal: AbortSignal,
+    options?: { readonly namesOnly: boolean },
+  ): Promise<DestinationListing>;
   /** Rejects with {@link DigestCursorLostError} when the walk has to begin again. */
   digest(request: DigestRequest, signal: AbortSignal): Promise<DigestReply>;
   keyDigests(request: KeyDigestRequest, signal: AbortSignal): Promise<KeyDigestReply>;

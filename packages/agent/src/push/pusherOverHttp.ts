@@ -33,8 +33,13 @@ import {
   HostClient,
   type HostCredentials,
 } from './client.ts';
-import { LinkRefusedError, MigrationEndedError, MigrationPausedError } from './errors.ts';
-import type { DocumentBatch, Pusher } from './pusher.ts';
+import {
+  GivenBackError,
+  LinkRefusedError,
+  MigrationEndedError,
+  MigrationPausedError,
+} from './errors.ts';
+import type { DocumentBatch, OpenedSession, Pusher } from './pusher.ts';
 import { PushAnswerError, TransientPushError, type PushTransport } from './transport.ts';
 
 const BSON = 'application/bson';
@@ -76,6 +81,8 @@ export class PusherOverHttp implements Pusher {
   /** Once the link or the migration has ended or is paused, no call goes out any more. */
   #ended: Error | null = null;
   #bytesSent = 0;
+  /** Of the first session: what is pushed rests on a journal that knows nothing of other hosts' work. */
+  #hostChanges: number | null = null;
 
   /** @param mode how sessions are opened: see {@link OpenSession} */
   constructor(
@@ -103,8 +110,9 @@ export class PusherOverHttp implements Pusher {
     return this.#bytesSent;
   }
 
-  async open(signal: AbortSignal): Promise<void> {
-    await this.#sessionFor(signal);
+  async open(signal: AbortSignal): Promise<OpenedSession> {
+    const { epoch, hostChanges = 0 } = await this.#sessionFor(signal);
+    return { epoch, hostChanges };
   }
 
   async pushDocuments(batch: DocumentBatch, signal: AbortSignal): Promise<DocumentsReply> {
@@ -135,9 +143,12 @@ export class PusherOverHttp implements Pusher {
     return this.#callBson('structures', { requests }, STRUCTURE_TIMEOUT_MS, read, signal);
   }
 
-  listing(signal: AbortSignal): Promise<DestinationListing> {
+  listing(
+    signal: AbortSignal,
+    options: { readonly namesOnly: boolean } = { namesOnly: true },
+  ): Promise<DestinationListing> {
     const read = (answer: Buffer) => readBson(answer, 'listing') as DestinationListing;
-    return this.#callBson('listing', { namesOnly: true }, DIGEST_TIMEOUT_MS, read, signal);
+    return this.#callBson('listing', options, DIGEST_TIMEOUT_MS, read, signal);
   }
 
   digest(request: DigestRequest, signal: AbortSignal): Promise<DigestReply> {
@@ -284,6 +295,9 @@ export class PusherOverHttp implements Pusher {
       const reply = await this.#persist(signal, (attempt) =>
         attempt(() => this.#host.openSession(this.#migrationId, this.#mode, signal)),
       );
+      const { hostChanges = 0 } = reply;
+      this.#hostChanges ??= hostChanges;
+      if (this.#hostChanges !== hostChanges) throw new GivenBackError();
       this.#session = { ...reply, lanes: new Map() };
       return this.#session;
     } catch (error) {
@@ -326,6 +340,7 @@ export class PusherOverHttp implements Pusher {
     const isEnd =
       error instanceof LinkRefusedError ||
       error instanceof MigrationEndedError ||
+      error instanceof GivenBackError ||
       error instanceof MigrationPausedError;
     if (isEnd) this.#ended ??= error;
     return error;

@@ -55,6 +55,8 @@ class TakenOverError extends Error {
 
 interface Task {
   readonly paused: boolean;
+  /** How often the migration had been given to another host. */
+  readonly hostChanges: number;
   readonly stop: AbortController;
   readonly done: Promise<void>;
   update(item: WorkItem): void;
@@ -86,9 +88,13 @@ export class Supervisor {
     for (const [key, item] of this.#wanted) {
       const task = this.#tasks.get(key);
       if (task === undefined) this.#tasks.set(key, this.#start(item));
-      else if (task.paused === isPaused(item)) task.update(item);
+      else if (isSameRun(task, item)) task.update(item);
       else
-        this.#end(key, task, new MigrationPausedError('the live migration is paused or goes on'));
+        this.#end(
+          key,
+          task,
+          new MigrationPausedError('the live migration is paused, goes on or was given back'),
+        );
     }
   }
 
@@ -115,13 +121,14 @@ export class Supervisor {
     if (item.kind === 'validation') {
       const { validate } = this.#options;
       const done = this.#persist(() => validate(item, stop.signal), log, stop.signal);
-      return { paused: false, stop, done, update: () => undefined };
+      return { paused: false, hostChanges: 0, stop, done, update: () => undefined };
     }
+    const { hostChanges = 0 } = item;
     if (isPaused(item)) {
       const { track } = this.#options;
       log.info({}, 'live migration paused: its changes are followed, nothing is pushed');
       const done = this.#persist(() => track(item, stop.signal), log, stop.signal);
-      return { paused: true, stop, done, update: () => undefined };
+      return { paused: true, hostChanges, stop, done, update: () => undefined };
     }
     let current = item;
     let wasFenced = false;
@@ -155,6 +162,7 @@ export class Supervisor {
     log.info({ source: item.source.clusterName }, 'live migration started');
     return {
       paused: false,
+      hostChanges,
       stop,
       done: this.#persist(attempt, log, stop.signal),
       update(changed) {
@@ -195,4 +203,10 @@ export class Supervisor {
 
 function isPaused(item: WorkItem): boolean {
   return item.kind === 'migration' && item.paused === true;
+}
+
+/** Another host may have had it in between, without any list of work that showed it. */
+function isSameRun(task: Pick<Task, 'paused' | 'hostChanges'>, item: WorkItem): boolean {
+  const hostChanges = item.kind === 'migration' ? (item.hostChanges ?? 0) : 0;
+  return task.paused === isPaused(item) && task.hostChanges === hostChanges;
 }

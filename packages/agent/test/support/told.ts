@@ -33,7 +33,7 @@ export function tell(kind: 'run' | 'paused', sourceUri: string, journalPath: str
   const failures: string[] = [];
   const report = async (progress: Progress): Promise<void> => void reports.push(progress);
   const pusher = {
-    open: async () => undefined,
+    open: async () => ({ epoch: 1, hostChanges: 0 }),
     close: async () => undefined,
     report,
     fail: async (reason: string) => void failures.push(reason),

@@ -409,6 +409,18 @@ export const API_ERRORS = {
     'linkspan',
     '%s is the last Organization Owner of organization %s that can sign in. Make another one first.',
   ),
+  MIGRATION_HOST_IN_USE: entry(
+    'MIGRATION_HOST_IN_USE',
+    409,
+    'linkspan',
+    'Migration host %s runs live migration %s, and no other migration host of the link can take it: %s.',
+  ),
+  NO_OTHER_MIGRATION_HOST: entry(
+    'NO_OTHER_MIGRATION_HOST',
+    409,
+    'linkspan',
+    'Live migration %s cannot be given to another migration host: %s.',
+  ),
   LIVE_MIGRATION_NOT_ACTIVE: entry(
     'LIVE_MIGRATION_NOT_ACTIVE',
     409,
@@ -432,7 +444,7 @@ export const API_ERRORS = {
     'LIVE_MIGRATION_CUTOVER_UNDER_WAY',
     409,
     'linkspan',
-    'Live migration %s is being cut over and cannot be paused. Wait until the cutover has ended, or cancel the migration.',
+    'Live migration %s is being cut over and cannot be paused or moved. Wait until the cutover has ended, or cancel the migration.',
   ),
 
   LIVE_MIGRATION_COPIED_DATA_KEPT: entry(

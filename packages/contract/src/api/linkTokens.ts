@@ -65,6 +65,8 @@ export const OrganizationLink = Type.Object(
           hostname: Type.String(),
           id: Id,
           lastHeartbeat: Time,
+          /** How many live migrations that have not ended it runs. */
+          liveMigrations: Type.Integer({ minimum: 0 }),
           /** When the source side unlinked it, or null. */
           unlinked: Nullable(Time),
         },

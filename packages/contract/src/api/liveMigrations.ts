@@ -84,6 +84,13 @@ export const ValidateLiveMigrationOwn = Type.Object(
      * false if absent.
      */
     blockSourceWrites: Type.Optional(Type.Boolean()),
+    /**
+     * Hostnames or ids. Of several, and of all hosts of the link if absent, the server picks one that is
+     * in touch and can read the source: the one with the fewest live migrations.
+     */
+    migrationHosts: Type.Optional(
+      Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: 100 }),
+    ),
     namespaces: Type.Optional(Nullable(NamespacesRequest)),
   },
   closed,
@@ -114,6 +121,15 @@ export const UpdateLiveMigration = Type.Object(
   closed,
 );
 export type UpdateLiveMigration = Static<typeof UpdateLiveMigration>;
+
+export const MoveLiveMigration = Type.Object(
+  {
+    /** Hostname or id of the host that takes over; the one with the fewest live migrations if absent. */
+    migrationHost: Type.Optional(Type.String({ minLength: 1 })),
+  },
+  closed,
+);
+export type MoveLiveMigration = Static<typeof MoveLiveMigration>;
 
 export const CancelLiveMigration = Type.Object(
   {

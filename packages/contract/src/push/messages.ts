@@ -162,6 +162,8 @@ export const WorkItem = Type.Union([
       /** Numbers of the last verification and repair that were asked for; absent: none, or version 2. */
       verifyAttempt: Type.Optional(Count),
       repairAttempt: Type.Optional(Count),
+      /** How often it was given to another migration host; absent: never. */
+      hostChanges: Type.Optional(Count),
       /** Absent means CHANGED. */
       cutoverVerification: Type.Optional(CutoverVerification),
     },
@@ -278,7 +280,16 @@ export const OpenSession = Type.Object(
 export type OpenSession = Static<typeof OpenSession>;
 
 export const OpenSessionReply = Type.Object(
-  { sessionId: Id, sessionSecret: Type.String(), epoch: Type.Integer({ minimum: 1 }) },
+  {
+    sessionId: Id,
+    sessionSecret: Type.String(),
+    epoch: Type.Integer({ minimum: 1 }),
+    /**
+     * How often the migration was given to another migration host. A journal that began at another
+     * number tells nothing of what the destination holds (rule D11). Absent before version 3: 0.
+     */
+    hostChanges: Type.Optional(Count),
+  },
   closed,
 );
 export type OpenSessionReply = Static<typeof OpenSessionReply>;

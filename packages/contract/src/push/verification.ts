@@ -20,7 +20,7 @@ export const Verification = Type.Object(
      */
     complete: Type.Boolean(),
     /** Why everything is compared again and repaired, or null. */
-    repair: Type.Union([Type.Enum(['HISTORY_LOST', 'REQUESTED']), Type.Null()]),
+    repair: Type.Union([Type.Enum(['HISTORY_LOST', 'HOST_REPLACED', 'REQUESTED']), Type.Null()]),
     collectionsTotal: Count,
     collectionsVerified: Count,
     /** Of the source; the total is an estimate until all are compared. */

@@ -164,6 +164,14 @@ export const SERVER_OPTIONS = {
     default: 24,
     description: 'Hours for which a link-token can be presented; it is used up by the first host',
   },
+  hostSilenceSeconds: {
+    type: 'integer',
+    minimum: 60,
+    maximum: 86_400,
+    default: 300,
+    description:
+      'Seconds after which the live migrations of a silent migration host are given to another host of the link',
+  },
   windowHours: {
     type: 'integer',
     minimum: 1,

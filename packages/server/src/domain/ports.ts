@@ -9,6 +9,12 @@ export interface LinkFence {
    * @returns null once that is proven, else the name of a cluster for which it cannot be proven now
    */
   settle(linkId: string, signal: AbortSignal): Promise<{ unprovenCluster: string } | null>;
+  /** The same for one migration host of the link, which is refused already. */
+  settleHost(
+    linkId: string,
+    hostId: string,
+    signal: AbortSignal,
+  ): Promise<{ unprovenCluster: string } | null>;
 }
 
 export interface MigrationFence {

@@ -2,6 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 
 import { addressList, peerAddress } from '../domain/addresses.ts';
 import { isId } from '../domain/ids.ts';
+import * as hostTokens from '../store/hostTokens.ts';
 import * as links from '../store/links.ts';
 import * as migrationHosts from '../store/migrationHosts.ts';
 import type { LinkRow, MigrationHostRow } from '../store/schema.ts';
@@ -62,6 +63,8 @@ export async function authenticateHost(
 /** The link that a link-token belongs to, whether it is used up or not. */
 export interface TokenPrincipal {
   readonly link: LinkRow;
+  /** The id of a further host's token; null: it is the one that the link was made with. */
+  readonly hostTokenId: string | null;
   readonly remoteAddress: string;
 }
 
@@ -71,7 +74,11 @@ export async function authenticateToken(
   { authorization, remoteAddress }: Credentials,
 ): Promise<TokenPrincipal> {
   const token = bearer(authorization);
-  const link = await links.findByTokenHash(store.db, hashOf(token));
+  const hash = hashOf(token);
+  const further = await hostTokens.findByTokenHash(store.db, hash);
+  const link = await (further === undefined
+    ? links.findByTokenHash(store.db, hash)
+    : links.find(store.db, further.link_id));
   if (token === '' || link === undefined || link.state === 'REMOVING') {
     throw new PushError(
       'LINK_TOKEN_REFUSED',
@@ -85,7 +92,7 @@ export async function authenticateToken(
     throw notOnList('LINK_TOKEN_REFUSED', address);
   }
   if (link.suspended_at !== null) throw LINK_SUSPENDED;
-  return { link, remoteAddress: address };
+  return { link, hostTokenId: further?.id ?? null, remoteAddress: address };
 }
 
 /** SHA-256, as secrets are kept in the store. */

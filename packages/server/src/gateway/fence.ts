@@ -10,7 +10,7 @@ import type { SessionScope } from './sessions.ts';
 const LOOK_EVERY_MS = 500;
 
 /**
- * Ends all sessions of a link or migration, those of other nodes and earlier processes included (rules
+ * Ends all sessions of a link, a migration host or a migration, those of other nodes and earlier processes included (rules
  * C1 to C3). What ends them is in the store already. Refuses further writes before it first waits.
  * @returns null once nothing of them is under way, else a cluster for which that is not proven
  */
@@ -35,9 +35,7 @@ export async function settleSessions(
         until(session.identity.clusterName, sessions.retire(session, reason, signal)),
       ),
     );
-    const of =
-      scope.linkId === undefined ? { migration_id: scope.migrationId } : { link_id: scope.linkId };
-    const rows = await pushSessions.listOpen(store.db, of);
+    const rows = await pushSessions.listOpen(store.db, columnOf(scope));
     await Promise.all(
       rows.map(async (row) =>
         until(await clusterName(context, row), settleElsewhere(context, row, signal)),
@@ -48,6 +46,12 @@ export async function settleSessions(
     if (signal.aborted) return { unprovenCluster: [...unproven].join(', ') };
     throw error;
   }
+}
+
+function columnOf(scope: SessionScope): Parameters<typeof pushSessions.listOpen>[1] {
+  if ('linkId' in scope) return { link_id: scope.linkId };
+  if ('hostId' in scope) return { host_id: scope.hostId };
+  return { migration_id: scope.migrationId };
 }
 
 /**

@@ -15,7 +15,7 @@ import { dropCopied } from './dropCopied.ts';
 import { PushError } from './errors.ts';
 import { holdSessions, settleSessions } from './fence.ts';
 import { Forwarding } from './forward.ts';
-import { LINK_REMOVED, Leases, MIGRATION_ENDED } from './leases.ts';
+import { HOST_REMOVED, LINK_REMOVED, Leases, MIGRATION_ENDED } from './leases.ts';
 import { createPlugin } from './plugin.ts';
 import { Polls } from './polls.ts';
 import { Sessions, SETTLED_TOPIC } from './sessions.ts';
@@ -106,6 +106,10 @@ export function createGateway({
     settle(linkId, signal) {
       announce(linkId);
       return settleSessions(context, { linkId }, LINK_REMOVED, signal);
+    },
+    settleHost(linkId, hostId, signal) {
+      announce(linkId);
+      return settleSessions(context, { hostId }, HOST_REMOVED, signal);
     },
     settleMigration: (migrationId, signal) =>
       settleSessions(context, { migrationId }, MIGRATION_ENDED, signal),

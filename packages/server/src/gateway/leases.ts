@@ -20,6 +20,11 @@ const SILENT_MS = 60 * 60_000;
 
 /** What a removed link's sessions refuse with. */
 export const LINK_REMOVED = new PushError('LINK_REFUSED', 'The link was removed.');
+/** What the sessions of a host refuse with that was removed from its link. */
+export const HOST_REMOVED = new PushError(
+  'LINK_REFUSED',
+  'The migration host was removed from the link. Link it with a new link-token.',
+);
 /** What an ended migration's sessions refuse with. */
 export const MIGRATION_ENDED = new PushError(
   'MIGRATION_NOT_ACTIVE',

@@ -91,7 +91,12 @@ export async function openSession(
     await session.loadOwned();
     await prepare(context, session, migration);
     session.check();
-    return { sessionId: session.identity.id, sessionSecret, epoch: session.epoch };
+    return {
+      sessionId: session.identity.id,
+      sessionSecret,
+      epoch: session.epoch,
+      hostChanges: session.hostChanges,
+    };
   } catch (error) {
     const reason = error instanceof PushError ? error : lost('The session could not be opened.');
     void sessions.retire(session, reason, stopping).catch((late: unknown) => {
@@ -120,7 +125,7 @@ async function enter(
   if (migration.paused_at !== null && liveMigrations.ACTIVE.includes(migration.status))
     throw PAUSED;
   if (unlessInUse === true && isReporting(migration)) throw IN_USE;
-  const epoch = await liveMigrations.nextEpoch(tx, migrationId);
+  const epoch = await liveMigrations.nextEpoch(tx, migrationId, host.id);
   if (epoch === null) throw ENDED;
   const askedAt = performance.now();
   await pushSessions.insert(
@@ -136,7 +141,7 @@ async function enter(
       connection_name: connectionName,
       opened_at: timestamp(),
     },
-    leases.newLease,
+    { ...leases.newLease, hostId: host.id },
   );
   if (migration.status === 'NEW') {
     await events.record(tx, {
@@ -149,6 +154,7 @@ async function enter(
   }
   // Within the transaction: the next one to open must see it.
   session.epoch = epoch;
+  session.hostChanges = migration.host_changes;
   session.leasedUntil = leases.deadline(askedAt);
 }
 

@@ -4,6 +4,7 @@ import { timestamp } from '../domain/time.ts';
 import type { SignInFailure } from '../operations/signInAudit.ts';
 import * as events from '../store/events.ts';
 import type { Executor } from '../store/executor.ts';
+import * as hostTokens from '../store/hostTokens.ts';
 import * as links from '../store/links.ts';
 import * as migrationHosts from '../store/migrationHosts.ts';
 import { hashOf, matches, UNLINKED, type TokenPrincipal } from './authenticate.ts';
@@ -18,11 +19,12 @@ const HEARTBEAT_SECONDS = 20;
  */
 export async function registerHost(
   { store, audit }: GatewayContext,
-  { link: presented, remoteAddress }: TokenPrincipal,
+  principal: TokenPrincipal,
   message: RegisterHost,
 ): Promise<RegisterHostReply> {
+  const { link: presented, remoteAddress } = principal;
   try {
-    return await store.transaction((tx) => useToken(tx, presented.id, remoteAddress, message));
+    return await store.transaction((tx) => useToken(tx, principal, message));
   } catch (error) {
     if (error instanceof TokenRefusedError) {
       const account = { kind: 'linkToken', id: presented.id, orgId: presented.org_id } as const;
@@ -44,19 +46,19 @@ class TokenRefusedError extends PushError {
 
 async function useToken(
   tx: Executor,
-  linkId: string,
-  remoteAddress: string,
+  { link: { id: linkId }, hostTokenId, remoteAddress }: TokenPrincipal,
   message: RegisterHost,
 ): Promise<RegisterHostReply> {
   const link = await links.findForShare(tx, linkId);
   const host = await migrationHosts.find(tx, message.hostId);
-  if (link === undefined || link.state === 'REMOVING') {
+  const token = hostTokenId === null ? link : await hostTokens.find(tx, hostTokenId);
+  if (link === undefined || token === undefined || link.state === 'REMOVING') {
     throw refused('The link-token was removed. Create a new one.');
   }
   const reply = { orgId: link.org_id, linkId, heartbeatSeconds: HEARTBEAT_SECONDS };
-  if (link.state === 'LINKED') {
+  if (token.token_host_id !== null) {
     const same =
-      link.token_host_id === message.hostId &&
+      token.token_host_id === message.hostId &&
       host?.link_id === linkId &&
       matches(message.hostSecret, host.secret_hash);
     if (same && host.unlinked_at !== null) throw refused(UNLINKED);
@@ -66,15 +68,18 @@ async function useToken(
   if (host !== undefined) {
     throw refused('This migration host is linked already: remove that link first.');
   }
-  if (Date.parse(link.token_expires_at) <= Date.now()) {
+  if (Date.parse(token.token_expires_at) <= Date.now()) {
     throw new TokenRefusedError(
       'EXPIRED',
-      'The link-token has expired. Remove it and create a new one.',
+      hostTokenId === null
+        ? 'The link-token has expired. Remove it and create a new one.'
+        : 'The link-token has expired. Create another one for this host.',
     );
   }
-  if (!(await links.useToken(tx, linkId, message.hostId))) {
-    throw usedByAnother();
-  }
+  const isFirst = await (hostTokenId === null
+    ? links.useToken(tx, linkId, message.hostId)
+    : hostTokens.use(tx, hostTokenId, message.hostId));
+  if (!isFirst) throw usedByAnother();
   const now = timestamp();
   await migrationHosts.insert(tx, {
     id: message.hostId,

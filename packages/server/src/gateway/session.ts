@@ -60,6 +60,8 @@ export class PushSession {
   readonly structure = new KeyedQueues();
   /** Grows with each session of the migration; 0 until it is known. */
   epoch = 0;
+  /** How often its migration was given to another migration host before. */
+  hostChanges = 0;
   /**
    * Nothing is sent from then on, by the monotonic clock of this process in milliseconds (rule C14).
    */

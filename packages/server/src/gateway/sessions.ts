@@ -3,10 +3,11 @@ import type { Store } from '../store/store.ts';
 import type { PushError } from './errors.ts';
 import type { PushSession } from './session.ts';
 
-/** Sessions of one link or one migration. */
+/** Sessions of one link, one migration host or one migration. */
 export type SessionScope =
-  | { readonly linkId: string; readonly migrationId?: undefined }
-  | { readonly migrationId: string; readonly linkId?: undefined };
+  | { readonly linkId: string }
+  | { readonly hostId: string }
+  | { readonly migrationId: string };
 
 /** Signals between nodes: that session is settled. */
 export const SETTLED_TOPIC = 'settled';
@@ -32,11 +33,11 @@ export class Sessions {
   list(scope?: SessionScope): PushSession[] {
     const all = [...this.#sessions.values()];
     if (scope === undefined) return all;
-    return all.filter(({ identity }) =>
-      scope.linkId === undefined
-        ? identity.migrationId === scope.migrationId
-        : identity.linkId === scope.linkId,
-    );
+    return all.filter(({ identity }) => {
+      if ('linkId' in scope) return identity.linkId === scope.linkId;
+      if ('hostId' in scope) return identity.hostId === scope.hostId;
+      return identity.migrationId === scope.migrationId;
+    });
   }
 
   /**

@@ -57,8 +57,10 @@ async function listWork(
   version: number,
 ): Promise<WorkReply> {
   const isKnown = version >= 3;
-  const isGiven = (row: { readonly namespaces: string | null }): boolean =>
-    isKnown || row.namespaces === null;
+  const isGiven = (row: {
+    readonly namespaces: string | null;
+    readonly host_changes?: number;
+  }): boolean => isKnown || (row.namespaces === null && (row.host_changes ?? 0) === 0);
   const work: WorkItem[] = [];
   for (const row of await validations.listPendingOfHost(store.db, hostId)) {
     if (!isGiven(row)) continue;
@@ -84,6 +86,7 @@ async function listWork(
       ...(row.block_source_writes === 1 && isKnown && { blockSourceWrites: true }),
       ...namespacesOf(row),
       ...(row.throttle !== null && isKnown && { throttle: JSON.parse(row.throttle) as Throttle }),
+      ...(row.host_changes > 0 && { hostChanges: row.host_changes }),
       ...(row.verify_attempt > 0 && isKnown && { verifyAttempt: row.verify_attempt }),
       ...(row.repair_attempt > 0 && isKnown && { repairAttempt: row.repair_attempt }),
       ...(row.cutover_verification === 'FULL' &&

@@ -18,9 +18,10 @@ import * as migrationHosts from '../store/migrationHosts.ts';
 import * as projects from '../store/projects.ts';
 import { checkRoom, checkedCidr } from './accessListEntries.ts';
 import { actorOf, type OperationContext } from './context.ts';
+import { countByHost } from './hostChoice.ts';
 import { insertKey } from './keys.ts';
 
-const HOUR_MS = 60 * 60_000;
+export const HOUR_MS = 60 * 60_000;
 
 const KEY_DESCRIPTION =
   'Organization link for live migrations. Deleting this key removes the link.';
@@ -102,6 +103,7 @@ export async function describe(
   }
   const hosts = await migrationHosts.listByLink(db, link.id);
   const active = await liveMigrations.listActive(db, { link_id: link.id });
+  const running = await countByHost(db, link.id);
   const projectIds = new Set(active.map((migration) => migration.project_id));
   const affected = (await projects.listByOrganization(db, orgId)).filter(({ id }) =>
     projectIds.has(id),
@@ -121,6 +123,7 @@ export async function describe(
       hostname: host.hostname,
       id: host.id,
       lastHeartbeat: apiTime(host.heartbeat_at),
+      liveMigrations: running.get(host.id) ?? 0,
       unlinked: host.unlinked_at === null ? null : apiTime(host.unlinked_at),
     })),
     state: organizationLinkState(

@@ -16,6 +16,7 @@ import { endOf, windowWarning } from '../domain/window.ts';
 import * as clusters from '../store/clusters.ts';
 import type { Executor } from '../store/executor.ts';
 import type { LiveMigrationRow } from '../store/schema.ts';
+import type { Moved } from './hostMoves.ts';
 import { keptNamespaces } from './migrationNamespaces.ts';
 
 export function isCuttingOver(row: LiveMigrationRow): boolean {
@@ -94,7 +95,11 @@ export function toDetail(
     verification: row.cutover_verification,
     verified:
       row.verified === null ? null : (JSON.parse(row.verified) as LiveMigrationDetail['verified']),
-    warnings: [...(warning === null ? [] : [warning]), ...warningsOf(state, now)],
+    warnings: [
+      ...(warning === null ? [] : [warning]),
+      ...movedWarning(row),
+      ...warningsOf(state, now),
+    ],
     windowHours: row.window_hours,
   };
 }
@@ -111,6 +116,14 @@ function stateOf(row: LiveMigrationRow): LiveMigrationState {
   if (!isActive(row)) return row.status;
   if (row.paused_at !== null) return 'PAUSED';
   return isCuttingOver(row) ? 'CUTTING_OVER' : row.status;
+}
+
+function movedWarning(row: LiveMigrationRow): string[] {
+  if (row.moved === null || !isActive(row)) return [];
+  const { from, at, reason } = JSON.parse(row.moved) as Moved;
+  return [
+    `At ${apiTime(at)} it was given from migration host ${from} to ${row.hostname}: ${reason} What was at the destination by then is compared in full and repaired.`,
+  ];
 }
 
 function isActive({ status }: LiveMigrationRow): boolean {

@@ -91,6 +91,8 @@ export async function create(
       verify_attempt: 0,
       repair_attempt: 0,
       history_losses: 0,
+      host_changes: 0,
+      moved: null,
     };
     await liveMigrations.insert(tx, created);
     await events.record(tx, {

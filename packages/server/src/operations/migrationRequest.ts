@@ -2,6 +2,7 @@ import {
   type CreateLiveMigration20230101,
   type CreateLiveMigration20240530,
   type CreateLiveMigrationOwn,
+  type ValidateLiveMigrationOwn,
   EMPTY_MEANS_ABSENT,
 } from '@linkspan/contract/api/liveMigrations.ts';
 import type { Source } from '@linkspan/contract/push/messages.ts';
@@ -12,13 +13,15 @@ import * as links from '../store/links.ts';
 import * as migrationHosts from '../store/migrationHosts.ts';
 import * as projects from '../store/projects.ts';
 import type { ClusterRow, LinkRow, MigrationHostRow } from '../store/schema.ts';
+import { chooseHost } from './hostChoice.ts';
 import { inventoryOf } from './inventory.ts';
 
 /** Body of create and validate, in any version or Linkspan's own. */
 export type MigrationRequest =
   | CreateLiveMigration20230101
   | CreateLiveMigration20240530
-  | CreateLiveMigrationOwn;
+  | CreateLiveMigrationOwn
+  | ValidateLiveMigrationOwn;
 
 /** What a request names, found. */
 export interface ResolvedRequest {
@@ -48,7 +51,8 @@ export function dropEmptyAttributes(body: unknown): unknown {
 }
 
 /**
- * Finds what a request names, all of it within the project's organization and its link (rule C9).
+ * Finds what a request names, all of it within the project's organization and its link (rule C9), and
+ * picks the migration host where it does not name exactly one.
  * @throws {ApiError} naming the attribute that leads nowhere
  */
 export async function resolveRequest(
@@ -97,12 +101,8 @@ export async function resolveRequest(
     },
     password: credentials.password,
     dropDestinationData:
-      'dropEnabled' in body ? body.dropEnabled : (dropDestinationDataOf(body) ?? false),
+      'dropEnabled' in body ? body.dropEnabled : (body.dropDestinationData ?? false),
   };
-}
-
-function dropDestinationDataOf(body: CreateLiveMigration20240530): boolean | undefined {
-  return body.dropDestinationData;
 }
 
 async function linkedLink(tx: Executor, orgId: string): Promise<LinkRow> {
@@ -126,9 +126,10 @@ async function linkedLink(tx: Executor, orgId: string): Promise<LinkRow> {
 async function findHost(
   tx: Executor,
   link: LinkRow,
-  { source, migrationHosts: names }: MigrationRequest,
+  { source, migrationHosts: names = [] }: MigrationRequest,
 ): Promise<MigrationHostRow> {
-  const name = names[0];
+  const [name] = names;
+  if (names.length !== 1) return pickHost(tx, link, source, names);
   const named = (await migrationHosts.listByLink(tx, link.id)).filter(
     (host) => host.hostname === name || host.id === name,
   );
@@ -172,6 +173,25 @@ async function findHost(
     );
   }
   return reading;
+}
+
+/** The choice is made under a lock, in the transaction that creates what the host is for. */
+async function pickHost(
+  tx: Executor,
+  link: LinkRow,
+  { groupId: projectId, clusterName }: MigrationRequest['source'],
+  names: readonly string[],
+): Promise<MigrationHostRow> {
+  await links.findForUpdate(tx, link.id);
+  const isNamed = ({ hostname, id }: MigrationHostRow): boolean =>
+    names.length === 0 || names.includes(hostname) || names.includes(id);
+  const picked = await chooseHost(tx, link.id, { projectId, clusterName }, isNamed);
+  if (picked !== undefined) return picked;
+  throw attributeError(
+    'INVALID_ATTRIBUTE',
+    'migrationHosts',
+    `no migration host ${names.length === 0 ? "of this organization's link" : 'among them'} is in touch and has the deployment ${clusterName} in source project ${projectId}`,
+  );
 }
 
 /** With managed authentication the agent has the credentials: any in the request are not kept. */

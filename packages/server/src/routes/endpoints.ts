@@ -1,5 +1,6 @@
 import type { Endpoint } from '../http/endpoint.ts';
 import type { OperationContext } from '../operations/context.ts';
+import type { HostRemoval } from '../operations/hostRemoval.ts';
 import type { LinkRemoval } from '../operations/linkRemoval.ts';
 import type { LiveMigrationControl } from '../operations/liveMigrationControl.ts';
 import { apiKeyAccessListEndpoints } from './apiKeyAccessLists.ts';
@@ -23,6 +24,7 @@ export function allEndpoints(
   context: OperationContext,
   removal: LinkRemoval,
   control: LiveMigrationControl,
+  hostRemoval: HostRemoval,
 ): Endpoint[] {
   return [
     ...systemStatusEndpoints(context),
@@ -36,9 +38,9 @@ export function allEndpoints(
     ...atlasClusterEndpoints(context),
     ...clusterEndpoints(context),
     ...eventEndpoints(context),
-    ...linkTokenEndpoints(context, removal),
+    ...linkTokenEndpoints(context, removal, hostRemoval),
     ...liveMigrationEndpoints(context),
-    ...liveMigrationControlEndpoints(control),
+    ...liveMigrationControlEndpoints(context, control),
     ...liveMigrationVerificationEndpoints(context),
   ];
 }

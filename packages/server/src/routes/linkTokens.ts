@@ -9,12 +9,18 @@ import { FIRST_VERSION } from '@linkspan/contract/api/versions.ts';
 import { type Endpoint, operation } from '../http/endpoint.ts';
 import { RATE_LIMITS } from '../http/rateLimit.ts';
 import { actorOf, type OperationContext } from '../operations/context.ts';
+import type { HostRemoval } from '../operations/hostRemoval.ts';
+import * as hostTokens from '../operations/hostTokens.ts';
 import { availableProjects } from '../operations/inventory.ts';
 import * as linkConfirmation from '../operations/linkConfirmation.ts';
 import type { LinkRemoval } from '../operations/linkRemoval.ts';
 import * as linkTokens from '../operations/linkTokens.ts';
 
-export function linkTokenEndpoints(context: OperationContext, removal: LinkRemoval): Endpoint[] {
+export function linkTokenEndpoints(
+  context: OperationContext,
+  removal: LinkRemoval,
+  hostRemoval: HostRemoval,
+): Endpoint[] {
   const org = { tag: 'Organization link', scope: 'org' } as const;
   const limits = RATE_LIMITS.liveMigrationOrganization;
   const path = '/orgs/{orgId}/liveMigrations/linkTokens';
@@ -89,6 +95,36 @@ export function linkTokenEndpoints(context: OperationContext, removal: LinkRemov
       handle: async ({ principal, params }) => ({
         body: await linkConfirmation.confirm(context, principal, params.orgId),
       }),
+    }),
+    operation({
+      ...org,
+      api: 'linkspan',
+      limits,
+      operationId: 'createOrganizationLinkHostToken',
+      summary: 'Make a link-token for one more migration host of the link',
+      method: 'POST',
+      path: '/orgs/{orgId}/liveMigrations/link/hosts',
+      role: 'ORG_OWNER',
+      status: 201,
+      versions: [{ date: FIRST_VERSION, response: LinkToken }],
+      handle: async ({ principal, params }) => ({
+        body: await hostTokens.create(context, principal, params.orgId),
+      }),
+    }),
+    operation({
+      ...org,
+      api: 'linkspan',
+      limits: RATE_LIMITS.linkTokenRemoval,
+      operationId: 'deleteOrganizationLinkHost',
+      summary: 'Remove a migration host from the link; others take over its live migrations',
+      method: 'DELETE',
+      path: '/orgs/{orgId}/liveMigrations/link/hosts/{hostId}',
+      role: 'ORG_OWNER',
+      status: 204,
+      versions: [{ date: FIRST_VERSION }],
+      handle: async ({ principal, params }) => {
+        await hostRemoval.remove(params.orgId, params.hostId, actorOf(principal));
+      },
     }),
   ];
 }

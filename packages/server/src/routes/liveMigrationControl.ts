@@ -1,12 +1,17 @@
 import { Empty } from '@linkspan/contract/api/common.ts';
-import { CancelLiveMigration } from '@linkspan/contract/api/liveMigrations.ts';
+import { CancelLiveMigration, MoveLiveMigration } from '@linkspan/contract/api/liveMigrations.ts';
 import { FIRST_VERSION } from '@linkspan/contract/api/versions.ts';
 import { type Endpoint, operation } from '../http/endpoint.ts';
 import { RATE_LIMITS } from '../http/rateLimit.ts';
+import type { OperationContext } from '../operations/context.ts';
+import { move } from '../operations/hostMoves.ts';
 import type { LiveMigrationControl } from '../operations/liveMigrationControl.ts';
 
 /** Linkspan's own: Atlas has no way to pause or cancel a live migration. */
-export function liveMigrationControlEndpoints(control: LiveMigrationControl): Endpoint[] {
+export function liveMigrationControlEndpoints(
+  context: OperationContext,
+  control: LiveMigrationControl,
+): Endpoint[] {
   const common = {
     tag: 'Live migrations',
     api: 'linkspan',
@@ -36,6 +41,19 @@ export function liveMigrationControlEndpoints(control: LiveMigrationControl): En
       path: `${path}/resume`,
       handle: async ({ principal, params }) => {
         await control.resume(principal, params.groupId, params.liveMigrationId);
+        return { body: {} };
+      },
+    }),
+    operation({
+      ...common,
+      operationId: 'moveLiveMigration',
+      summary: 'Give a live migration to another migration host of the link',
+      path: `${path}/move`,
+      versions: [
+        { date: FIRST_VERSION, body: MoveLiveMigration, bodyOptional: true, response: Empty },
+      ],
+      handle: async ({ principal, params, body }) => {
+        await move(context, principal, params.groupId, params.liveMigrationId, body);
         return { body: {} };
       },
     }),

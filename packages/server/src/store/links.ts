@@ -49,6 +49,11 @@ export async function findByOrganizationForUpdate(
     .executeTakeFirst();
 }
 
+/** The same by its id, which comes from a row of the store: for whoever chooses among its hosts. */
+export async function findForUpdate(tx: Executor, id: string): Promise<LinkRow | undefined> {
+  return tx.selectFrom('links').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
+}
+
 /** @param tokenHash SHA-256 of the whole link-token */
 export async function findByTokenHash(
   ex: Executor,

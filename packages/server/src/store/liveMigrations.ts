@@ -107,17 +107,46 @@ export async function listActiveOfOrganization(
 
 /**
  * Takes the next epoch, for a session that is about to open; NEW becomes WORKING.
- * @returns the epoch, or null if the migration has ended
+ * @param hostId whose it has to be still; absent: anybody's
+ * @returns the epoch, or null if the migration has ended or is another host's
  */
-export async function nextEpoch(ex: Executor, id: string): Promise<number | null> {
-  const row = await ex
+export async function nextEpoch(ex: Executor, id: string, hostId?: string): Promise<number | null> {
+  let query = ex
     .updateTable('live_migrations')
     .set((eb) => ({ epoch: eb('epoch', '+', 1), status: 'WORKING' as const }))
     .where('id', '=', id)
-    .where('status', 'in', ACTIVE)
-    .returning('epoch')
-    .executeTakeFirst();
+    .where('status', 'in', ACTIVE);
+  if (hostId !== undefined) query = query.where('host_id', '=', hostId);
+  const row = await query.returning('epoch').executeTakeFirst();
   return row?.epoch ?? null;
+}
+
+/**
+ * Gives an active migration to another host. Its epoch grows, so that no session that was opened before
+ * reports or writes any more (invariant I5).
+ * @param moved JSON for `moved`
+ * @returns false if it has ended, or is not that host's any more
+ */
+export async function setHost(
+  ex: Executor,
+  { id, host_id: from }: Pick<LiveMigrationRow, 'id' | 'host_id'>,
+  to: Pick<LiveMigrationRow, 'host_id' | 'hostname'>,
+  moved: string,
+): Promise<boolean> {
+  const result = await ex
+    .updateTable('live_migrations')
+    .set((eb) => ({
+      host_id: to.host_id,
+      hostname: to.hostname,
+      moved,
+      epoch: eb('epoch', '+', 1),
+      host_changes: eb('host_changes', '+', 1),
+    }))
+    .where('id', '=', id)
+    .where('host_id', '=', from)
+    .where('status', 'in', ACTIVE)
+    .executeTakeFirst();
+  return result.numUpdatedRows > 0n;
 }
 
 /**

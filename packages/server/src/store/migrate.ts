@@ -7,6 +7,7 @@ import * as nodes from './migrations/0003-nodes.ts';
 import * as suspension from './migrations/0006-suspension.ts';
 import * as leases from './migrations/0008-leases.ts';
 import * as verification from './migrations/0009-verification.ts';
+import * as hosts from './migrations/0010-hosts.ts';
 import type { StoreDialect } from './dialects/dialect.ts';
 import * as control from './migrations/0004-control.ts';
 import * as writeBlock from './migrations/0005-write-block.ts';
@@ -32,6 +33,7 @@ const MIGRATIONS: readonly Migration[] = [
   { name: '0007-estimates', up: estimates.up },
   { name: '0008-leases', up: leases.up },
   { name: '0009-verification', up: verification.up },
+  { name: '0010-hosts', up: hosts.up },
 ];
 
 /** The store was written by a newer server than this one (rule C15). */

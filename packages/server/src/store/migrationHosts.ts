@@ -48,3 +48,13 @@ export async function setUnlinked(ex: Executor, id: string, at: string): Promise
     .executeTakeFirst();
   return result.numUpdatedRows > 0n;
 }
+
+/** Its credentials open nothing from here on. @returns false if the link has no such host */
+export async function remove(ex: Executor, linkId: string, id: string): Promise<boolean> {
+  const result = await ex
+    .deleteFrom('migration_hosts')
+    .where('link_id', '=', linkId)
+    .where('id', '=', id)
+    .executeTakeFirst();
+  return result.numDeletedRows > 0n;
+}

@@ -12,6 +12,8 @@ export interface NewLease {
   readonly dialect: StoreDialect;
   readonly nodeId: string;
   readonly termMs: number;
+  /** The migration host that pushes through it; absent: the server itself does. */
+  readonly hostId?: string;
 }
 
 /** @param lease absent: nobody holds it */
@@ -19,7 +21,11 @@ export async function insert(ex: Executor, row: PushSessionRow, lease?: NewLease
   const held =
     lease === undefined
       ? {}
-      : { node_id: lease.nodeId, lease_until: lease.dialect.clock(lease.termMs) };
+      : {
+          node_id: lease.nodeId,
+          lease_until: lease.dialect.clock(lease.termMs),
+          host_id: lease.hostId ?? null,
+        };
   await ex
     .insertInto('push_sessions')
     .values({ ...row, ...held })
@@ -30,13 +36,14 @@ export async function find(ex: Executor, id: string): Promise<LeasedSession | un
   return ex.selectFrom('push_sessions').selectAll().where('id', '=', id).executeTakeFirst();
 }
 
-/** Sessions that may have writes under way, of one link, migration or cluster; all without one. */
+/** Sessions that may have writes under way, of one link, host, migration or cluster; all without one. */
 export async function listOpen(
   ex: Executor,
-  of: Partial<Pick<PushSessionRow, 'link_id' | 'migration_id' | 'cluster_id'>> = {},
+  of: Partial<Pick<LeasedSession, 'link_id' | 'host_id' | 'migration_id' | 'cluster_id'>> = {},
 ): Promise<LeasedSession[]> {
   let query = ex.selectFrom('push_sessions').selectAll().where('state', '=', 'OPEN');
   if (of.link_id !== undefined) query = query.where('link_id', '=', of.link_id);
+  if (of.host_id !== undefined) query = query.where('host_id', '=', of.host_id);
   if (of.migration_id !== undefined) query = query.where('migration_id', '=', of.migration_id);
   if (of.cluster_id !== undefined) query = query.where('cluster_id', '=', of.cluster_id);
   return query.orderBy('opened_at').orderBy('id').execute();

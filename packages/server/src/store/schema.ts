@@ -19,6 +19,7 @@ export interface Schema {
   signing_keys: SigningKeyRow;
   clusters: ClusterRow;
   links: LinkRow;
+  host_tokens: HostTokenRow;
   migration_hosts: MigrationHostRow;
   validations: ValidationRow;
   live_migrations: LiveMigrationRow;
@@ -175,6 +176,17 @@ export interface LinkRow {
   suspended_at: string | null;
 }
 
+/** A further link-token of a link, for one more migration host; the first is in the link's row. */
+export interface HostTokenRow {
+  id: string;
+  link_id: string;
+  token_hash: Uint8Array;
+  token_expires_at: string;
+  /** The host that used the token up. */
+  token_host_id: string | null;
+  created_at: string;
+}
+
 export interface MigrationHostRow {
   id: string;
   link_id: string;
@@ -276,6 +288,10 @@ export interface LiveMigrationRow {
   repair_attempt: number;
   /** How often the host has reported that the source's history was lost. */
   history_losses: number;
+  /** How often it was given to another migration host. */
+  host_changes: number;
+  /** JSON `{from, at, reason}` of the last time, or null. */
+  moved: string | null;
 }
 
 /** What the migration created at the destination, written before the command is sent (D11, C2). */
@@ -309,6 +325,8 @@ export interface PushSessionLease {
   is_fenced: Generated<0 | 1>;
   /** 1 while a command that changes structure may be under way, which carries none. */
   structure_under_way: Generated<0 | 1>;
+  /** The migration host that pushes through it; null: the server itself does. */
+  host_id: Generated<string | null>;
 }
 
 /** One run of a server node: a node that is started again is another one. */

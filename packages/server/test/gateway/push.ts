@@ -299,6 +299,8 @@ export async function startPush(storeUrl?: string): Promise<TestPush> {
         verify_attempt: 0,
         repair_attempt: 0,
         history_losses: 0,
+        host_changes: 0,
+        moved: null,
         ...change,
       });
       return id;

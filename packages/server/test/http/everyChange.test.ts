@@ -8,7 +8,7 @@ import * as links from '../../src/store/links.ts';
 import * as liveMigrations from '../../src/store/liveMigrations.ts';
 import { type Api, apiClient, type Credentials, type Json, textOf } from '../support/api.ts';
 import { everyEndpoint } from '../support/endpoints.ts';
-import { HOSTNAME, linkHost, migrationBody } from '../support/link.ts';
+import { addHost, HOSTNAME, linkHost, migrationBody } from '../support/link.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
 let server: TestServer;
@@ -208,6 +208,9 @@ test('each change of clusters, link and migrations is an event with who and what
   const confirmed = [['LIVE_MIGRATION_LINK_CONFIRMED', linkId]] as const;
   await change('confirmOrganizationLink', { orgId }, undefined, confirmed);
   await change('confirmOrganizationLink', { orgId }, undefined, []);
+  const further = [['LIVE_MIGRATION_HOST_TOKEN_CREATED', linkId]] as const;
+  await change('createOrganizationLinkHostToken', { orgId }, undefined, further);
+  const hostId = await addHost(server, 'host-2.example.com');
   const body = migrationBody(groupId);
   await change('validateGroupLiveMigrations', { groupId }, body, [
     ['LIVE_MIGRATION_VALIDATION_CREATED'],
@@ -231,6 +234,12 @@ test('each change of clusters, link and migrations is an event with who and what
   const one = await create();
   const { liveMigrationId: id } = one;
   await report(id);
+  await change('moveLiveMigration', one, undefined, [['LIVE_MIGRATION_MOVED', id]]);
+  await change('deleteOrganizationLinkHost', { orgId, hostId }, undefined, [
+    ['LIVE_MIGRATION_MOVED', id],
+    ['LIVE_MIGRATION_HOST_UNLINKED', hostId],
+    ['LIVE_MIGRATION_HOST_REMOVED', hostId],
+  ]);
   await change('pauseLiveMigration', one, undefined, [['LIVE_MIGRATION_PAUSED', id]]);
   await change('resumeLiveMigration', one, undefined, [['LIVE_MIGRATION_RESUMED', id]]);
   await change('verifyLiveMigration', one, undefined, [

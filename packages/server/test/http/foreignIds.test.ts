@@ -37,7 +37,7 @@ afterAll(() => server[Symbol.asyncDispose]());
 async function furnish(tenant: Tenant, name: string): Promise<Ids> {
   const { api, orgId } = tenant;
   const v2 = (path: string, body?: unknown) => api.call('POST', `/api/atlas/v2${path}`, { body });
-  await linkHost(tenant);
+  const { hostId } = await linkHost(tenant);
   const groupId = await makeDestination(tenant, name);
   const key = await v2(`/orgs/${orgId}/apiKeys`, { desc: 'key', roles: ['ORG_MEMBER'] });
   const apiUserId = textOf(key, 'id');
@@ -60,6 +60,7 @@ async function furnish(tenant: Tenant, name: string): Promise<Ids> {
     groupId,
     groupName: name,
     clusterName: 'target',
+    hostId,
     apiUserId,
     ipAddress: '192.0.2.1',
     validationId: textOf(validation, '_id'),
@@ -116,6 +117,7 @@ function bodyOf({ operationId }: Endpoint, groupId: string): unknown {
     validateLiveMigration: migrationBody(groupId),
     updateLiveMigration: { windowHours: 500 },
     cancelLiveMigration: { dropCopied: true },
+    moveLiveMigration: {},
     validateGroupLiveMigrations: migrationBody(groupId),
   };
   return bodies[operationId];

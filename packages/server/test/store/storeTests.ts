@@ -109,6 +109,8 @@ export function registerStoreTests(kind: string, open: () => Promise<Store>): vo
         verify_attempt: 0,
         repair_attempt: 0,
         history_losses: 0,
+        host_changes: 0,
+        moved: null,
         window_hours: 120,
         window_began_at: null,
         window_warned_hours: null,

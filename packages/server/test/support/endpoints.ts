@@ -1,6 +1,7 @@
 import { addressList } from '../../src/domain/addresses.ts';
 import type { Endpoint } from '../../src/http/endpoint.ts';
 import type { OperationContext } from '../../src/operations/context.ts';
+import { HostRemoval } from '../../src/operations/hostRemoval.ts';
 import { LinkRemoval } from '../../src/operations/linkRemoval.ts';
 import { LiveMigrationControl } from '../../src/operations/liveMigrationControl.ts';
 import { allEndpoints } from '../../src/routes/endpoints.ts';
@@ -12,6 +13,7 @@ export function operationContext(server: TestServer): OperationContext {
     store: server.store,
     fence: {
       settle: async () => null,
+      settleHost: async () => null,
       settleMigration: async () => null,
       holdMigration: async () => {},
       dropCopied: async () => null,
@@ -30,5 +32,10 @@ export function operationContext(server: TestServer): OperationContext {
 /** The declarations of every operation, to walk them. */
 export function everyEndpoint(server: TestServer): Endpoint[] {
   const context = operationContext(server);
-  return allEndpoints(context, new LinkRemoval(context), new LiveMigrationControl(context));
+  return allEndpoints(
+    context,
+    new LinkRemoval(context),
+    new LiveMigrationControl(context),
+    new HostRemoval(context),
+  );
 }

@@ -1,8 +1,10 @@
 import { newId } from '../../src/domain/ids.ts';
 import { secretHash } from '../../src/domain/keyPair.ts';
 import { timestamp } from '../../src/domain/time.ts';
+import * as hostTokens from '../../src/store/hostTokens.ts';
 import * as links from '../../src/store/links.ts';
 import * as migrationHosts from '../../src/store/migrationHosts.ts';
+import type { MigrationHostRow } from '../../src/store/schema.ts';
 import { textOf } from './api.ts';
 import type { TestServer } from './server.ts';
 
@@ -51,20 +53,40 @@ export async function linkHost(
     if (link === undefined || !(await links.useToken(tx, link.id, hostId))) {
       throw new Error('the token was not accepted');
     }
-    const now = timestamp();
-    await migrationHosts.insert(tx, {
-      id: hostId,
-      link_id: link.id,
-      hostname,
-      secret_hash: secretHash('host secret'),
-      agent_version: '0.1.0',
-      inventory: INVENTORY,
-      registered_at: now,
-      heartbeat_at: now,
-      unlinked_at: null,
-    });
+    await migrationHosts.insert(tx, newHost(hostId, link.id, hostname));
     return { linkId: link.id, hostId };
   });
+}
+
+/** Makes a token for one more host and presents it as the gateway does. @returns the host's id */
+export async function addHost(server: Tenant, hostname: string): Promise<string> {
+  const { store, orgId } = server;
+  const path = `/api/linkspan/v1/orgs/${orgId}/liveMigrations/link/hosts`;
+  const made = await server.api.call('POST', path);
+  const hostId = newId();
+  await store.transaction(async (tx) => {
+    const token = await hostTokens.findByTokenHash(tx, secretHash(textOf(made, 'linkToken')));
+    if (token === undefined || !(await hostTokens.use(tx, token.id, hostId))) {
+      throw new Error('the token was not accepted');
+    }
+    await migrationHosts.insert(tx, newHost(hostId, token.link_id, hostname));
+  });
+  return hostId;
+}
+
+function newHost(id: string, linkId: string, hostname: string): MigrationHostRow {
+  const now = timestamp();
+  return {
+    id,
+    link_id: linkId,
+    hostname,
+    secret_hash: secretHash('host secret'),
+    agent_version: '0.1.0',
+    inventory: INVENTORY,
+    registered_at: now,
+    heartbeat_at: now,
+    unlinked_at: null,
+  };
 }
 
 /** A project with a registered cluster `target`. @returns the project's id */

@@ -134,6 +134,7 @@ function fakeGateway(
   return {
     plugin: noPlugin,
     settle: (linkId, signal) => hooks.settle(linkId, signal),
+    settleHost: async () => null,
     settleMigration: (migrationId, signal) => hooks.settleMigration(migrationId, signal),
     dropCopied: (migrationId) => hooks.dropCopied(migrationId),
     holdMigration: async (migrationId) => void hooks.held.push(migrationId),

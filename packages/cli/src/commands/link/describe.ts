@@ -20,13 +20,14 @@ export function addLinkDescribe(parent: Command): void {
           : [`Link-token, not presented yet, expires: ${link.linkTokenExpires}`]),
         `Active live migrations: ${link.impact.liveMigrations.map(({ id }) => id).join(', ') || 'none'}`,
         table(
-          ['HOST ID', 'HOSTNAME', 'AGENT', 'LAST HEARTBEAT', 'UNLINKED'],
-          link.migrationHosts.map(({ id, hostname, agentVersion, lastHeartbeat, unlinked }) => [
-            id,
-            hostname,
-            agentVersion,
-            lastHeartbeat,
-            unlinked,
+          ['HOST ID', 'HOSTNAME', 'AGENT', 'LAST HEARTBEAT', 'LIVE MIGRATIONS', 'UNLINKED'],
+          link.migrationHosts.map((host) => [
+            host.id,
+            host.hostname,
+            host.agentVersion,
+            host.lastHeartbeat,
+            host.liveMigrations,
+            host.unlinked,
           ]),
         ),
       ]);

@@ -8,12 +8,13 @@ interface ControlOptions extends ClientOptions {
   readonly liveMigrationId: string;
   readonly force?: true;
   readonly dropCopied?: true;
+  readonly migrationHost?: string;
 }
 
 /** A verb that asks for one of Linkspan's own operations on a live migration and shows no table. */
 export function controlCommand(
   parent: Command,
-  verb: 'pause' | 'resume' | 'cancel',
+  verb: 'pause' | 'resume' | 'move' | 'cancel',
   texts: { readonly description: string; readonly done: string },
   isSure: (options: ControlOptions) => Promise<boolean> = async () => true,
   bodyOf: (options: ControlOptions) => { body?: object } = () => ({}),

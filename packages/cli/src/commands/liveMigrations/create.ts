@@ -46,7 +46,7 @@ export function addLiveMigrationsCreate(parent: Command): void {
       const path = `/groups/${session.projectId}/liveMigrations`;
       // What Atlas has a field for goes the way of Atlas.
       const created =
-        Object.keys(own).length === 0
+        Object.keys(own).length === 0 && body.migrationHosts?.length === 1
           ? await session.call<LiveMigration>('POST', ATLAS_V2 + path, {
               version: LIVE_MIGRATION_VERSION,
               body,

@@ -40,7 +40,7 @@ export function addValidationCreate(parent: Command): void {
       const path = `/groups/${projectId}/liveMigrations/validate`;
       // What Atlas has a field for goes the way of Atlas.
       const created =
-        Object.keys(own).length === 0
+        Object.keys(own).length === 0 && body.migrationHosts?.length === 1
           ? await session.call<LiveMigrationValidation>('POST', ATLAS_V2 + path, {
               version: LIVE_MIGRATION_VERSION,
               body,

@@ -1,0 +1,118 @@
+import { apiError, unavailable } from '@linkspan/contract/serving/apiError.ts';
+import { timestamp } from '../domain/time.ts';
+import * as events from '../store/events.ts';
+import type { Executor } from '../store/executor.ts';
+import * as links from '../store/links.ts';
+import * as liveMigrations from '../store/liveMigrations.ts';
+import * as migrationHosts from '../store/migrationHosts.ts';
+import * as pushSessions from '../store/pushSessions.ts';
+import type { MigrationHostRow } from '../store/schema.ts';
+import * as validations from '../store/validations.ts';
+import type { OperationContext } from './context.ts';
+import { Flights } from './flights.ts';
+import { giveTo, noneReason, otherHost } from './hostMoves.ts';
+import { isCuttingOver } from './liveMigrationView.ts';
+import { clustersOfOpenSessions } from './openClusters.ts';
+
+const REASON = 'The migration host was removed from the link.';
+
+/**
+ * Takes migration hosts from their link, as {@link LinkRemoval} does with all of it: the first transaction
+ * takes away what could start a write, what was sent before is waited for, the second takes away the host.
+ */
+export class HostRemoval {
+  readonly #context: OperationContext;
+  readonly #flights: Flights;
+
+  constructor(context: OperationContext) {
+    this.#context = context;
+    this.#flights = new Flights(context.log);
+  }
+
+  async close(): Promise<void> {
+    await this.#flights.close();
+  }
+
+  /**
+   * Gives the host's live migrations to other hosts of the link and removes it; comes back when nothing
+   * that it sent can reach any destination any more.
+   * @throws {ApiError} 404 if the link has no such host; 409 while it has a live migration that no other
+   *   can take; 503 if that cannot be proven in time: the host is refused already, ask again
+   */
+  async remove(orgId: string, hostId: string, actor: events.Actor): Promise<void> {
+    const { store, work, fence, removalWaitMs } = this.#context;
+    const host = await store.transaction((tx) => this.#begin(tx, orgId, hostId, actor));
+    const { link_id: linkId } = host;
+    work.changed(linkId);
+    const flight = this.#flights.join(hostId, {
+      about: { linkId, migrationHostId: hostId },
+      pending: 'a removed migration host may still have writes under way',
+      attempt: async (signal) => {
+        const unproven = await fence.settleHost(linkId, hostId, signal);
+        if (unproven !== null) return unproven;
+        return (await this.#end(orgId, host, actor)) ? null : { unprovenCluster: null };
+      },
+    });
+    if (await this.#flights.wait(flight, removalWaitMs)) return;
+    const names =
+      flight.unprovenCluster ?? (await clustersOfOpenSessions(store.db, { host_id: hostId }));
+    throw unavailable(
+      `Migration host ${host.hostname} is refused and its live migrations were given to others, but it is not proven yet that no write of it is left under way at cluster ${names}, which does not answer. The server keeps trying; send the request again to learn when it is done.`,
+      5,
+    );
+  }
+
+  async #begin(
+    tx: Executor,
+    orgId: string,
+    hostId: string,
+    actor: events.Actor,
+  ): Promise<MigrationHostRow> {
+    const link = await links.findByOrganizationForUpdate(tx, orgId);
+    const host = await migrationHosts.find(tx, hostId);
+    if (link === undefined || host === undefined || host.link_id !== link.id) {
+      throw apiError('RESOURCE_NOT_FOUND', `/orgs/${orgId}/liveMigrations/link/hosts/${hostId}`);
+    }
+    const now = timestamp();
+    for (const row of await liveMigrations.listActive(tx, { host_id: hostId })) {
+      if (isCuttingOver(row) && host.unlinked_at === null) {
+        throw apiError('LIVE_MIGRATION_CUTOVER_UNDER_WAY', row.id);
+      }
+      const to = await otherHost(tx, row);
+      if (to === undefined) {
+        throw apiError('MIGRATION_HOST_IN_USE', host.hostname, row.id, noneReason(row));
+      }
+      await giveTo(tx, row, to, REASON, actor);
+    }
+    if (await migrationHosts.setUnlinked(tx, hostId, now)) {
+      const detail = { hostname: host.hostname, reason: REASON };
+      const type = 'LIVE_MIGRATION_HOST_UNLINKED';
+      await events.record(tx, { type, orgId, actor, targetId: hostId, detail });
+    }
+    for (const { id, project_id: projectId } of await validations.listPendingOfHost(tx, hostId)) {
+      const result = { status: 'FAILED', findings: '[]', errorMessage: REASON, at: now } as const;
+      await validations.settle(tx, id, result);
+      const detail = { reason: REASON };
+      const type = 'CLUSTER_IMPORT_VALIDATION_FAIL';
+      await events.record(tx, { type, orgId, projectId, actor, targetId: id, detail });
+    }
+    return host;
+  }
+
+  /** @returns false if a session of the host is still open, so that nothing is proven */
+  async #end(orgId: string, host: MigrationHostRow, actor: events.Actor): Promise<boolean> {
+    return this.#context.store.transaction(async (tx) => {
+      if ((await pushSessions.listOpen(tx, { host_id: host.id })).length > 0) return false;
+      if (await migrationHosts.remove(tx, host.link_id, host.id)) {
+        await events.record(tx, {
+          type: 'LIVE_MIGRATION_HOST_REMOVED',
+          orgId,
+          actor,
+          targetId: host.id,
+          detail: { hostname: host.hostname },
+        });
+      }
+      return true;
+    });
+  }
+}

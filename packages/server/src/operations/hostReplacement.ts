@@ -1,0 +1,93 @@
+import type { Executor } from '../store/executor.ts';
+import * as links from '../store/links.ts';
+import * as liveMigrations from '../store/liveMigrations.ts';
+import * as migrationHosts from '../store/migrationHosts.ts';
+import type { LiveMigrationRow } from '../store/schema.ts';
+import type { OperationContext } from './context.ts';
+import { giveTo, otherHost } from './hostMoves.ts';
+import { Periodic } from './periodic.ts';
+
+const PERIOD_MS = 5000;
+
+/**
+ * Gives live migrations of hosts that are silent for too long, or are unlinked, to other hosts of the link
+ * that can read the same deployment; those that no other host can take wait for theirs.
+ *
+ * Hosts are silent for a server that was not there to hear them, too: so nothing is moved for a silence
+ * before this process has listened for as long, with a store that answered.
+ */
+export class HostReplacement {
+  readonly #context: OperationContext;
+  readonly #silenceMs: number;
+  readonly #periodic: Periodic;
+  #listeningSince = performance.now();
+
+  constructor(context: OperationContext, silenceMs: number) {
+    this.#context = context;
+    this.#silenceMs = silenceMs;
+    this.#periodic = new Periodic(PERIOD_MS, async () => {
+      try {
+        await this.look(new Date(), performance.now() - this.#listeningSince);
+      } catch (error) {
+        this.#listeningSince = performance.now();
+        context.log.warn({ err: error }, 'silent migration hosts cannot be looked for now');
+      }
+    });
+  }
+
+  start(): void {
+    this.#periodic.start();
+  }
+
+  async close(): Promise<void> {
+    await this.#periodic.stop();
+  }
+
+  /**
+   * Does what is due at that moment.
+   * @param listenedMs how long this process has been able to hear of hosts
+   */
+  async look(now: Date, listenedMs: number): Promise<void> {
+    const { store, work, log } = this.#context;
+    for (const row of await liveMigrations.listActive(store.db, {})) {
+      if (
+        row.link_id === null ||
+        (await this.#whyReplaced(store.db, row, now, listenedMs)) === null
+      )
+        continue;
+      if (await this.#replace(row.id, row.link_id, now, listenedMs)) {
+        log.warn(
+          { liveMigrationId: row.id, from: row.hostname },
+          'given to another migration host',
+        );
+        work.changed(row.link_id);
+      }
+    }
+  }
+
+  async #replace(id: string, linkId: string, now: Date, listenedMs: number): Promise<boolean> {
+    return this.#context.store.transaction(async (tx) => {
+      const link = await links.findForUpdate(tx, linkId);
+      const row = await liveMigrations.find(tx, id);
+      if (link?.state !== 'LINKED' || link.suspended_at !== null || row === undefined) return false;
+      if (!liveMigrations.ACTIVE.includes(row.status)) return false;
+      const reason = await this.#whyReplaced(tx, row, now, listenedMs);
+      const to = reason === null ? undefined : await otherHost(tx, row);
+      return reason !== null && to !== undefined && giveTo(tx, row, to, reason, null);
+    });
+  }
+
+  async #whyReplaced(
+    ex: Executor,
+    row: LiveMigrationRow,
+    now: Date,
+    listenedMs: number,
+  ): Promise<string | null> {
+    const host = await migrationHosts.find(ex, row.host_id);
+    if (host === undefined) return 'Its migration host was removed.';
+    if (host.unlinked_at !== null) return 'Its migration host was unlinked from the source side.';
+    const silence = now.getTime() - Date.parse(host.heartbeat_at);
+    if (Math.min(silence, listenedMs) <= this.#silenceMs) return null;
+    return `Its migration host was silent for ${Math.floor(silence / 1000)} seconds.`;
+  }
+}
