@@ -451,6 +451,20 @@ it('D16: a drop waits for one push, and not for all that a throttle holds back',
   expect(pushed).toHaveLength(1);
 });
 
+it('I3: a journal that has no room when sizes are told ends no process', async () => {
+  await collection('a').insertOne({ _id: 1 });
+  known('a', 'PENDING');
+  const update = vi.fn<() => void>(() => {
+    throw new Error('database or disk is full');
+  });
+  const full = { ...journal, incarnations: { ...journal.incarnations, update } };
+  const sizes = new Sizes(source, full, stop.signal);
+  sizes.begin(false);
+  // Of the answer, and of there being none: vitest fails where a rejection is nobody's.
+  await vi.waitFor(() => expect(update).toHaveBeenCalledTimes(2));
+  await new Promise(setImmediate);
+});
+
 describe('a cutover', () => {
   it('D22: does not wait for ever for a side that is away while it compares', async () => {
     const pusher = { ...context.pusher, away: 'the server cannot be reached', waiting: null };

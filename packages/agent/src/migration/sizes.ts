@@ -51,7 +51,10 @@ export class Sizes {
   expectMore(): void {
     if (!this.#hasBegun || this.#isWalking) return;
     this.#isWalking = true;
-    void this.#walk();
+    this.#walk()
+      // The journal cannot be written: the steps that need it say so.
+      .catch(() => undefined)
+      .finally(() => (this.#isWalking = false));
   }
 
   /** null where the server does not say, and for a collection that has gone. */
@@ -77,7 +80,6 @@ export class Sizes {
       if (next === undefined) break;
       await this.of(next);
     }
-    this.#isWalking = false;
   }
 
   async #ask(incarnation: Incarnation): Promise<CollectionStatistics | null> {
