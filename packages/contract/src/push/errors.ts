@@ -14,9 +14,9 @@ export const PUSH_ERRORS = {
   LINK_SUSPENDED: { status: 503, retry: true },
   /**
    * The server wants a certificate of a migration host's, and none came that it trusts. Nothing ends by
-   * that: a new certificate is all it takes.
+   * that: a new certificate is all it takes. Agents that do not know the code try again for its status.
    */
-  CLIENT_CERTIFICATE_REFUSED: { status: 403, retry: true },
+  CLIENT_CERTIFICATE_REFUSED: { status: 503, retry: true },
   /** The server does not speak the agent's version of the protocol. */
   PUSH_VERSION_UNSUPPORTED: { status: 400, retry: false },
   /** A message does not have the documented shape; the detail names the field. */

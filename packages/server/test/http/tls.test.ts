@@ -127,7 +127,7 @@ test.skipIf(!hasOpenssl)(
     const other = servers.issue('stranger');
     for (const options of [post, { ...post, ...showing(other) }]) {
       const refused = await ask(path, options);
-      expect(refused.status).toBe(403);
+      expect(refused.status).toBe(503);
       expect(JSON.parse(refused.text)).toMatchObject({ errorCode: 'CLIENT_CERTIFICATE_REFUSED' });
     }
     // Whoever passes is asked for a link-token next.
