@@ -10,9 +10,9 @@
  * - 3: `throttle`, `blockSourceWrites` and `namespaces` in work, THROTTLE among what holds a migration back,
  *   status of a migration, structures, `namesOnly` of listing, `buckets`, `order` and `after` of digest, key
  *   digests, verification, source, size and probe of a validation, `unlessInUse` of a session, report of a
- *   migration that waits for one, `hostChanges` of a session. Agents of version 2 are told of no throttle, and are not given
- *   what has `namespaces`, or what another host has begun: they would move everything,
- *   CLIENT_CERTIFICATE_REFUSED.
+ *   migration that waits for one, `hostChanges` of a session, CLIENT_CERTIFICATE_REFUSED. Agents
+ *   of version 2 are told of no throttle, and are not given what has `namespaces`, or what another host has
+ *   begun: they would move everything.
  *
  * A server speaks its own version and the one before; servers are upgraded first.
  */
