@@ -104,12 +104,11 @@ export class Tracker {
       for (const event of batch.events)
         results.push(applyEvent(journal, event, listedAt, selection));
       journal.saveToken(batch.token, batch.position);
+      // With the token: behind it nothing would tell of it again.
+      if (results.some(({ relist }) => relist)) this.#onRelist();
       return results;
     });
-    for (const one of applied) {
-      lives.note(one);
-      if (one.relist) this.#onRelist();
-    }
+    for (const one of applied) lives.note(one);
     this.#noteWrites(batch);
     gate.advance(batch.position);
     if (batch.events.length > 0) work.notify();
