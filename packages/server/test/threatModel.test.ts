@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
-const PAGE = readFileSync(`${ROOT}/docs/12-security.md`, 'utf8');
+const PAGE = readFileSync(`${ROOT}/docs/13-security.md`, 'utf8');
 const TESTS = globSync(
   ['packages/*/test/**/*.test.ts', 'packages/server/test/store/*.ts', 'e2e/src/*.test.ts'],
   { cwd: ROOT },
