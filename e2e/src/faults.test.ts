@@ -117,9 +117,11 @@ it('I2, I4, I7: connections that are reset in mid-batch, cut, refused, and answe
     link.cut();
     await rounds(writer, 15);
   }
-  await network.server.refuse();
-  await rounds(writer, 15);
-  await network.server.heal();
+  for (const link of Object.values(network)) {
+    await link.refuse();
+    await rounds(writer, 15);
+    await link.heal();
+  }
   await finish(id, writer);
 });
 

@@ -138,8 +138,9 @@ export class PushSession {
   async settle(signal: AbortSignal): Promise<void> {
     if (this.#refusal === null) throw new Error('a session settles only once it refuses');
     await untilAborted(this.#idle.promise, signal);
-    await this.digests.close();
-    await this.destination.close();
+    // A cluster that does not answer keeps a driver from closing: whoever waits is told in time.
+    await untilAborted(this.digests.close(), signal);
+    await untilAborted(this.destination.close(), signal);
     if (!this.destination.hasUnanswered) return;
     const { migrationId, connectionName } = this.identity;
     const { uri, mayConnect, onPending } = this.#parts;
