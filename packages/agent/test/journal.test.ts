@@ -430,5 +430,10 @@ describe('what there is to do', () => {
     expect(journal.totals(), 'nothing is counted again while nothing changes').toBe(
       journal.totals(),
     );
+    journal.startAnew();
+    expect(journal.totals(), 'of work that is forgotten').toMatchObject({
+      collections: 0,
+      documentsCopied: 0,
+    });
   });
 });

@@ -77,6 +77,8 @@ export interface Incarnations {
   isTaken(destination: Namespace, id: number): boolean;
   /** Forgets one that has ended and left nothing to do at the destination. */
   remove(id: number): void;
+  /** Forgets all of them, with all that belongs to them. */
+  removeAll(): void;
   addCopied(id: number, documents: number, bytes: number): void;
 }
 
@@ -170,6 +172,10 @@ export function openIncarnations(db: DatabaseSync): Incarnations {
     isTaken: (name, id) => taken.get(name.db, name.coll, id) !== undefined,
     remove(id) {
       remove.run(id);
+      revision += 1;
+    },
+    removeAll() {
+      db.exec('DELETE FROM structural_change; DELETE FROM incarnation;');
       revision += 1;
     },
     addCopied(id, documents, bytes) {

@@ -189,10 +189,10 @@ function makeJournal(db: DatabaseSync, path: string, migrationId: string): Journ
     saveWork: (hostChanges, isTakingOver) => void saveWork.run(hostChanges, isTakingOver ? 1 : 0),
     endTakingOver: () => void takenOver.run(),
     startAnew() {
-      // The rest goes with the incarnations.
-      db.exec(
-        'BEGIN IMMEDIATE; DELETE FROM structural_change; DELETE FROM migration; DELETE FROM incarnation; COMMIT;',
-      );
+      this.transaction(() => {
+        db.exec('DELETE FROM migration');
+        incarnations.removeAll();
+      });
     },
     transaction(work) {
       if (depth > 0) return work();
