@@ -96,7 +96,8 @@ it('D1, Hazard 10: a rollover in mid-copy: what was copied is not copied again',
   await pair.run(id, { hooks: counting, options });
   await pair.side.cutOver(id);
   await pair.expectEqual();
-  expect(again, 'the copy goes on where it was').toBeLessThan(20);
+  // From the first document it would take 27, and one more where history is lost under it.
+  expect(again, 'the copy goes on where it was').toBeLessThan(25);
   expect((await reportOf(id)).differencesFound).toBeLessThanOrEqual(3);
 });
 
