@@ -78,7 +78,7 @@ it('D1, Hazard 10: a rollover in mid-copy: what was copied is not copied again',
     afterRead: async (what) => {
       if (what !== 'copy') return;
       batches += 1;
-      if (batches < 10) return;
+      if (batches < 20) return;
       held.resolve();
       await new Promise(() => undefined);
     },
