@@ -11,6 +11,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { expectNothingAfter, inMidCopy, loadRows } from './rows.ts';
 
 const QUIET_MS = 1000;
+const ASKED_AT_MOST = 5;
 const FIRST = '2023-01-01';
 
 /** A removal in the middle of a copy: one node holds the push, another one is asked. */
@@ -60,14 +61,22 @@ describe.skipIf(!hasPostgreSQL())(
       while (all.network.held < 10_000) await delay(5);
     }
 
-    /** @param again after a 503: it goes on by itself, and a link that is gone is 404 */
+    /**
+     * Asks again where it is told to, as a client does: a lease and a proof take their time on a busy
+     * machine. A removal goes on by itself after a 503, so that the link may be gone by then, which is 404.
+     * @param before a 503 was answered before
+     */
     async function expectRemoved(
       what: string,
       { remove }: Removal,
-      again: 'again' | null = null,
+      before: 'refused' | null = null,
     ): Promise<void> {
       const began = performance.now();
-      expect(again === null ? [204] : [204, 404]).toContain((await remove()).status);
+      const statuses: number[] = [];
+      do statuses.push((await remove()).status);
+      while (statuses.at(-1) === 503 && statuses.length < ASKED_AT_MOST);
+      const wasRefused = before !== null || statuses.length > 1;
+      expect(wasRefused ? [204, 404] : [204], what).toContain(statuses.at(-1));
       latencies.push(`${what}: ${Math.round(performance.now() - began)} ms`);
     }
 
@@ -113,7 +122,7 @@ describe.skipIf(!hasPostgreSQL())(
           await expectUnproven(removal);
           all.network.cut();
         }
-        await expectRemoved('holder standing still, its connections cut', removal, 'again');
+        await expectRemoved('holder standing still, its connections cut', removal, 'refused');
         await expectNothingAfter(all, 2 * QUIET_MS, async () => server.resume());
       });
     });
@@ -124,7 +133,7 @@ describe.skipIf(!hasPostgreSQL())(
         await untilHeld();
         await expectUnproven(removal);
         await all.network.heal();
-        await expectRemoved('destination that answers again', removal, 'again');
+        await expectRemoved('destination that answers again', removal, 'refused');
         await expectNothingAfter(all, QUIET_MS);
       });
     });
@@ -157,7 +166,7 @@ describe.skipIf(!hasPostgreSQL())(
       await withHeldWrites(async (removal) => {
         await expectUnproven(removal);
         await all.network.heal();
-        await expectRemoved('last write let through by the network', removal, 'again');
+        await expectRemoved('last write let through by the network', removal, 'refused');
         await expectNothingAfter(all, QUIET_MS);
       });
     });
