@@ -141,7 +141,7 @@ describe('differences planted at the destination', () => {
     await there('a').deleteMany({ _id: { $lt: 3 } });
     await ask(id, 'repair');
     const told = await pair.side.until(id, 'told', ({ warnings }) => warnings.length > 0);
-    expect(told.warnings[0]).toContain('As it was asked for, 1 collections are being compared');
+    expect(told.warnings[0]).toContain('As it was asked for: 1 collections are being compared');
     expect(told.readyForCutover).toBe(false);
     held.resolve();
     await pair.side.cutOver(id);
