@@ -269,7 +269,10 @@ export function registerStoreTests(kind: string, open: () => Promise<Store>): vo
       expect(other).toEqual({ allowed: true, tokens: 4 });
       const quick = { ...bucket, perSecond: 1_000_000 };
       await rateLimitBuckets.take(db, dialect, quick);
-      expect(await rateLimitBuckets.take(db, dialect, quick)).toEqual({ allowed: true, tokens: 4 });
+      // Clocks tell milliseconds at best: the first one to come may be in the same.
+      await expect
+        .poll(() => rateLimitBuckets.take(db, dialect, quick), { interval: 5 })
+        .toEqual({ allowed: true, tokens: 4 });
       await rateLimitBuckets.removeUnused(db, dialect, -1);
       expect(await take()).toEqual({ allowed: true, tokens: 4 });
     });
