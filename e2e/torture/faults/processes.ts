@@ -20,24 +20,33 @@ const kills: readonly Fault[] = VICTIMS.map((name) => ({
   isPossible: (target) => isOurs(target, name),
   async strike(target) {
     const victim = victimOf(target, name);
-    if (name === 'source' || name === 'destination') await persistStructure(target.pair[name]);
-    await victim.kill();
+    if (name === 'source' || name === 'destination') await killDatabase(target, name);
+    else await victim.kill();
     return () => victim.restart();
   },
 }));
 
 /**
- * SecantusDB loses options and indexes that it has acknowledged, also with `j: true`, unless a document
- * was written durably since; a mongod does not.
+ * SecantusDB loses structure that it has acknowledged, also with `j: true`, unless a document was written
+ * durably since; a mongod does not. So nothing gets through of what it answers from before it is made
+ * durable until it is dead.
  */
-async function persistStructure(mongodb: MongoDB): Promise<void> {
-  if (mongodb.server !== 'SecantusDB') return;
+async function killDatabase(
+  { pair, network }: Target,
+  name: 'source' | 'destination',
+): Promise<void> {
+  const mongodb = pair[name];
+  if (mongodb.server !== 'SecantusDB') return mongodb.kill();
+  network[name].freeze();
   await mongodb
     .client()
     .db('admin')
     .command({ fsync: 1 })
     // It may just be without a primary.
     .catch(() => undefined);
+  await mongodb.kill();
+  network[name].cut();
+  await network[name].heal();
 }
 
 const stops: readonly Fault[] = VICTIMS.map((name) => ({
