@@ -9,6 +9,9 @@ export interface FailCommand {
   readonly writeConcernError?: { readonly code: number; readonly errmsg: string };
   /** Closes the connection and does nothing. */
   readonly closeConnection?: boolean;
+  /** Holds it back for `blockTimeMS`, and does it then. */
+  readonly blockConnection?: boolean;
+  readonly blockTimeMS?: number;
   /** Only those of clients with that `appName`. */
   readonly appName?: string;
 }

@@ -80,8 +80,9 @@ export async function reportPaused(
   { verification, ...progress }: Progress,
 ): Promise<void> {
   const json = JSON.stringify({ ...progress, readyForCutover: false } satisfies Progress);
-  const { setPausedProgress, findOfHost, ACTIVE } = liveMigrations;
-  if (await setPausedProgress(store.db, host.id, migrationId, json, timestamp())) {
+  const { setHostProgress, findOfHost, ACTIVE } = liveMigrations;
+  const its = { id: migrationId, host_id: host.id };
+  if (await setHostProgress(store.db, its, { paused: true }, json, timestamp())) {
     if (verification === undefined) return;
     await migrationVerifications.keep(store.db, migrationId, JSON.stringify(verification));
     return;
@@ -116,8 +117,9 @@ export async function reportWaiting(
   progress: Progress,
 ): Promise<void> {
   const json = JSON.stringify({ ...progress, readyForCutover: false } satisfies Progress);
-  const { setWaitingProgress, findOfHost, ACTIVE } = liveMigrations;
-  if (await setWaitingProgress(store.db, host.id, migrationId, json, timestamp())) return;
+  const { setHostProgress, findOfHost, ACTIVE } = liveMigrations;
+  const its = { id: migrationId, host_id: host.id };
+  if (await setHostProgress(store.db, its, { paused: false }, json, timestamp())) return;
   const row = await findOfHost(store.db, host.id, migrationId);
   if (row === undefined || !ACTIVE.includes(row.status)) {
     throw new PushError('MIGRATION_NOT_ACTIVE', 'The live migration has ended.');

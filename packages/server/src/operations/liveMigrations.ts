@@ -55,6 +55,7 @@ export async function create(
       throw apiError('CANNOT_MODIFY_CLUSTER_WITH_RUNNING_LIVE_IMPORT');
     }
     const created: LiveMigrationRow = {
+      ...liveMigrations.NEW_LIVE_MIGRATION,
       id,
       project_id: groupId,
       link_id: link.id,
@@ -64,35 +65,13 @@ export async function create(
       source: JSON.stringify(source),
       password_sealed:
         password === null ? null : store.sealer.seal(liveMigrations.passwordIdentity(id), password),
-      status: 'NEW',
       drop_destination_data: resolved.dropDestinationData ? 1 : 0,
-      destination_prepared: 0,
-      cutover_attempt: 0,
-      cutover_failed_attempt: 0,
-      cutover_failure: null,
-      failure_reason: null,
-      epoch: 0,
-      progress: null,
-      progress_at: null,
-      verified: null,
       created_at: timestamp(),
-      finished_at: null,
-      paused_at: null,
-      canceled_at: null,
       namespaces,
       throttle: throttle === null ? null : JSON.stringify(throttle),
       window_hours: own.windowHours ?? context.windowHours,
-      window_began_at: null,
-      window_warned_hours: null,
-      copied_data: null,
       block_source_writes: own.blockSourceWrites === true ? 1 : 0,
-      verification: null,
       cutover_verification: own.verification ?? 'CHANGED',
-      verify_attempt: 0,
-      repair_attempt: 0,
-      history_losses: 0,
-      host_changes: 0,
-      moved: null,
     };
     await liveMigrations.insert(tx, created);
     await events.record(tx, {

@@ -25,6 +25,14 @@ const SUNSET = '2027-07-01';
 const GROUP = { tag: 'Live migrations', scope: 'group', limits: RATE_LIMITS.project } as const;
 const PATH = '/groups/{groupId}/liveMigrations';
 
+/** Of create and of validate, which take the same body. */
+function requestVersions<Response>(response: Response) {
+  return [
+    { date: FIRST_VERSION, sunset: SUNSET, body: CreateLiveMigration20230101, response },
+    { date: LIVE_MIGRATION_VERSION, body: CreateLiveMigration20240530, response },
+  ] as const;
+}
+
 export function liveMigrationEndpoints(context: OperationContext): Endpoint[] {
   return [...atlasEndpoints(context), ...linkspanEndpoints(context)];
 }
@@ -40,19 +48,7 @@ function atlasEndpoints(context: OperationContext): Endpoint[] {
       path: PATH,
       role: 'ORG_OWNER',
       status: 201,
-      versions: [
-        {
-          date: FIRST_VERSION,
-          sunset: SUNSET,
-          body: CreateLiveMigration20230101,
-          response: LiveMigration,
-        },
-        {
-          date: LIVE_MIGRATION_VERSION,
-          body: CreateLiveMigration20240530,
-          response: LiveMigration,
-        },
-      ],
+      versions: requestVersions(LiveMigration),
       prepareBody: dropEmptyAttributes,
       handle: async ({ principal, params, body }) => ({
         body: await liveMigrations.create(context, principal, params.groupId, body),
@@ -93,19 +89,7 @@ function atlasEndpoints(context: OperationContext): Endpoint[] {
       path: `${PATH}/validate`,
       role: 'ORG_OWNER',
       status: 200,
-      versions: [
-        {
-          date: FIRST_VERSION,
-          sunset: SUNSET,
-          body: CreateLiveMigration20230101,
-          response: LiveMigrationValidation,
-        },
-        {
-          date: LIVE_MIGRATION_VERSION,
-          body: CreateLiveMigration20240530,
-          response: LiveMigrationValidation,
-        },
-      ],
+      versions: requestVersions(LiveMigrationValidation),
       prepareBody: dropEmptyAttributes,
       handle: async ({ principal, params, body }) => ({
         body: await validations.create(context, principal, params.groupId, body),

@@ -6,6 +6,32 @@ import type { LiveMigrationRow, LiveMigrationStatus, Schema } from './schema.ts'
 /** A migration that has not ended. */
 export const ACTIVE: readonly LiveMigrationStatus[] = ['NEW', 'WORKING'];
 
+/** What holds of every migration at first, whatever was asked for. */
+export const NEW_LIVE_MIGRATION = {
+  status: 'NEW',
+  destination_prepared: 0,
+  cutover_attempt: 0,
+  cutover_failed_attempt: 0,
+  cutover_failure: null,
+  failure_reason: null,
+  epoch: 0,
+  progress: null,
+  progress_at: null,
+  verified: null,
+  finished_at: null,
+  paused_at: null,
+  canceled_at: null,
+  window_began_at: null,
+  window_warned_hours: null,
+  copied_data: null,
+  verification: null,
+  verify_attempt: 0,
+  repair_attempt: 0,
+  history_losses: 0,
+  host_changes: 0,
+  moved: null,
+} as const satisfies Partial<LiveMigrationRow>;
+
 /** The identity that the source password of a migration is sealed with. */
 export function passwordIdentity(id: string): string {
   return `live_migrations.password/${id}`;
@@ -372,14 +398,16 @@ export async function setResumed(ex: Executor, id: string): Promise<boolean> {
 }
 
 /**
- * Keeps the last report of a paused migration from its host; such a one has no session.
+ * Keeps the last report of a migration without a push session from its host: it is paused, or goes on
+ * and waits for its destination or its journal.
  * @param progress JSON of the wire's `Progress`
- * @returns false if it has ended, is not paused, or is not that host's, or the host was unlinked
+ * @returns false if it has ended, is paused though it should go on or the other way round, is not that
+ *   host's, or the host was unlinked
  */
-export async function setPausedProgress(
+export async function setHostProgress(
   ex: Executor,
-  hostId: string,
-  id: string,
+  { id, host_id: hostId }: Pick<LiveMigrationRow, 'id' | 'host_id'>,
+  expected: { readonly paused: boolean },
   progress: string,
   at: string,
 ): Promise<boolean> {
@@ -390,31 +418,7 @@ export async function setPausedProgress(
     .where('host_id', '=', hostId)
     .where('host_id', 'not in', unlinkedHosts(ex))
     .where('status', 'in', ACTIVE)
-    .where('paused_at', 'is not', null)
-    .executeTakeFirst();
-  return result.numUpdatedRows > 0n;
-}
-
-/**
- * Of a migration that goes on and has no push session: its destination or journal is waited for.
- * @param progress JSON of the wire's `Progress`
- * @returns false if it has ended, is paused, or is not that host's, or the host was unlinked
- */
-export async function setWaitingProgress(
-  ex: Executor,
-  hostId: string,
-  id: string,
-  progress: string,
-  at: string,
-): Promise<boolean> {
-  const result = await ex
-    .updateTable('live_migrations')
-    .set({ progress, progress_at: at })
-    .where('id', '=', id)
-    .where('host_id', '=', hostId)
-    .where('host_id', 'not in', unlinkedHosts(ex))
-    .where('status', 'in', ACTIVE)
-    .where('paused_at', 'is', null)
+    .where('paused_at', expected.paused ? 'is not' : 'is', null)
     .executeTakeFirst();
   return result.numUpdatedRows > 0n;
 }

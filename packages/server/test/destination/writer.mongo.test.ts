@@ -12,6 +12,7 @@ import {
   type Document,
 } from 'mongodb';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { failCommands, type FailCommand } from '@linkspan/testkit/failPoints.ts';
 import { startMongoDB, type MongoDB } from '@linkspan/testkit/mongodb.ts';
 
 import { Destination } from '../../src/destination/destination.ts';
@@ -191,9 +192,4 @@ test('C2: a cut connection is remembered: the write may be under way', async (co
   await other.close();
 });
 
-async function failNext(data: Document): Promise<void> {
-  await mongo
-    .client()
-    .db('admin')
-    .command({ configureFailPoint: 'failCommand', mode: { times: 1 }, data });
-}
+const failNext = (data: FailCommand): Promise<void> => failCommands(mongo, data, 1);

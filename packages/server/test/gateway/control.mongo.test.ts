@@ -7,10 +7,14 @@ import type { Principal } from '../../src/domain/access.ts';
 import { LiveMigrationControl } from '../../src/operations/liveMigrationControl.ts';
 import * as liveMigrations from '../../src/store/liveMigrations.ts';
 import * as pushSessions from '../../src/store/pushSessions.ts';
+import { READY } from '../support/progress.ts';
 import {
+  holdBack,
+  numbered,
   operationContext,
   ownerOf,
   startPush,
+  stored,
   TestHost,
   type TestPush,
   type TestSession,
@@ -36,29 +40,8 @@ beforeEach(async () => {
 });
 
 const migration = async () => (await liveMigrations.find(push.store.db, id))!;
-const stored = (): Promise<Document[]> =>
-  push.mongo
-    .client()
-    .db('app')
-    .collection('c')
-    .find({}, { sort: { _id: 1 } })
-    .toArray();
-const numbered = (...ids: number[]): Document[] => ids.map((_id) => ({ _id: new Int32(_id) }));
 
-const progress: Progress = {
-  phase: 'TAILING',
-  lagSeconds: 60,
-  readyForCutover: true,
-  documentsCopied: 1,
-  documentsTotal: 1,
-  bytesCopied: 1,
-  bytesTotal: 1,
-  keysPending: 7,
-  documentsFlushed: 0,
-  waitingFor: null,
-  warnings: [],
-  collections: [],
-};
+const progress: Progress = { ...READY, lagSeconds: 60, keysPending: 7 };
 
 const principal = (): Principal => ownerOf(push);
 
@@ -67,19 +50,7 @@ function control(waitMs?: number): LiveMigrationControl {
   return new LiveMigrationControl(operationContext(push, waitMs));
 }
 
-/** The destination holds the next of each of the commands back, without a sleep of the test's own. */
-async function holdBack(failCommands: readonly string[], blockTimeMS: number): Promise<void> {
-  await push.mongo
-    .client()
-    .db('admin')
-    .command({
-      configureFailPoint: 'failCommand',
-      mode: { times: failCommands.length },
-      data: { failCommands, blockConnection: true, blockTimeMS },
-    });
-}
-
-const holdInsertBack = (blockTimeMS: number) => holdBack(['insert'], blockTimeMS);
+const holdInsertBack = (blockTimeMS: number) => holdBack(push, ['insert'], blockTimeMS);
 
 async function untilRunning({ opened }: TestSession, op: string): Promise<void> {
   const row = await pushSessions.find(push.store.db, opened.sessionId);
@@ -119,14 +90,14 @@ test('once a pause is answered no batch is accepted, in no session, until it goe
   await push.restart();
   expect(await session.documents({ seq: 2 }, numbered(2))).toMatchObject(refused);
   expect(await host.open(id)).toMatchObject(refused);
-  expect(await stored()).toEqual([{ _id: 1 }]);
+  expect(await stored(push)).toEqual([{ _id: 1 }]);
 
   await control().resume(principal(), groupId, id);
   expect(await isPausedInWork()).toMatchObject({ paused: false });
   const next = await host.session(id);
   expect((await next.documents({}, numbered(2))).json).toMatchObject({ written: 1 });
   expect((await session.documents({ seq: 2 }, numbered(3))).code).toBe('SESSION_FENCED');
-  expect(await stored()).toEqual([{ _id: 1 }, { _id: 2 }]);
+  expect(await stored(push)).toEqual([{ _id: 1 }, { _id: 2 }]);
 });
 
 test('a pause lets what was under way land before it is answered', async (context) => {
@@ -141,7 +112,7 @@ test('a pause lets what was under way land before it is answered', async (contex
     .poll(async () => (await session.documents({ lane: 2 }, numbered(2))).code)
     .toBe('MIGRATION_PAUSED');
   await paused;
-  expect(await stored()).toEqual([{ _id: 1 }]);
+  expect(await stored(push)).toEqual([{ _id: 1 }]);
   expect((await write).status).toBe(200);
 });
 
@@ -156,7 +127,7 @@ test('I4: an index whose build a pause ends too late is not taken for built', as
     indexes: [{ name: 'a_1', key: { a: new Int32(1) } }],
   };
   await session.collection('app', 'c');
-  await holdBack(['createIndexes', 'dropIndexes'], 500);
+  await holdBack(push, ['createIndexes', 'dropIndexes'], 500);
   const build = session.structure(wanted);
   await untilRunning(session, 'createIndexes');
   await control().pause(principal(), groupId, id);
@@ -175,10 +146,10 @@ test('one that goes on before that waits for it too, and its own session is left
   const write = session.documents({}, numbered(1));
   await untilInserting(session);
   await control(50).pause(principal(), groupId, id);
-  expect(await stored(), 'a pause is answered after a while whatever comes').toEqual([]);
+  expect(await stored(push), 'a pause is answered after a while whatever comes').toEqual([]);
   await control().resume(principal(), groupId, id);
   const next = await host.session(id);
-  expect(await stored()).toEqual([{ _id: 1 }]);
+  expect(await stored(push)).toEqual([{ _id: 1 }]);
   expect((await write).status).toBe(200);
   expect((await next.documents({}, numbered(2))).json).toMatchObject({ written: 1 });
   const open = await pushSessions.listOpen(push.store.db, { migration_id: id });
@@ -221,7 +192,7 @@ test('C2, C3: when a cancel is answered, what was under way has landed and nothi
   });
   expect((await session.documents({ lane: 2 }, numbered(2))).code).toBe('MIGRATION_NOT_ACTIVE');
   await control().cancel(principal(), groupId, id);
-  expect(await stored(), 'what was under way was waited for').toEqual([{ _id: 1 }]);
+  expect(await stored(push), 'what was under way was waited for').toEqual([{ _id: 1 }]);
   expect(await pushSessions.listOpen(push.store.db, { migration_id: id })).toEqual([]);
   expect((await write).status).toBe(200);
   expect((await host.open(id)).code).toBe('MIGRATION_NOT_ACTIVE');
@@ -238,7 +209,7 @@ test('C2: a migration to the same cluster waits for what a canceled one left und
   await expect(control(50).cancel(principal(), groupId, id)).rejects.toMatchObject({ status: 503 });
   const successor = await push.makeMigration(host, { drop_destination_data: 1 });
   await host.session(successor);
-  expect(await stored(), 'dropped after it had landed').toEqual([]);
+  expect(await stored(push), 'dropped after it had landed').toEqual([]);
   expect((await write).status).toBe(200);
 });
 

@@ -7,7 +7,7 @@ import * as events from '../../src/store/events.ts';
 import * as liveMigrations from '../../src/store/liveMigrations.ts';
 import * as migrationNamespaces from '../../src/store/migrationNamespaces.ts';
 import * as pushSessions from '../../src/store/pushSessions.ts';
-import { operationContext, ownerOf, startPush, TestHost, type TestPush } from './push.ts';
+import { holdBack, operationContext, ownerOf, startPush, TestHost, type TestPush } from './push.ts';
 
 let push: TestPush;
 let host: TestHost;
@@ -42,18 +42,6 @@ async function names(): Promise<string[]> {
     }
   }
   return found.toSorted();
-}
-
-/** Every `drop` waits at the destination; how often is told by the answer. */
-async function holdDrops(times: number, blockTimeMS: number): Promise<void> {
-  await push.mongo
-    .client()
-    .db('admin')
-    .command({
-      configureFailPoint: 'failCommand',
-      mode: { times },
-      data: { failCommands: ['drop'], blockConnection: true, blockTimeMS },
-    });
 }
 
 async function makeSome(): Promise<void> {
@@ -104,14 +92,7 @@ test('it drops only once what was under way has landed', async (context) => {
   if (!push.mongo.capabilities.failCommand) context.skip('needs failCommand');
   const session = await host.session(id);
   await session.collection('app', 'c');
-  await push.mongo
-    .client()
-    .db('admin')
-    .command({
-      configureFailPoint: 'failCommand',
-      mode: { times: 1 },
-      data: { failCommands: ['insert'], blockConnection: true, blockTimeMS: 600 },
-    });
+  await holdBack(push, ['insert'], 600);
   const write = session.documents({}, [{ _id: 1 }]);
   await expect
     .poll(async () => {
@@ -127,7 +108,7 @@ test('it drops only once what was under way has landed', async (context) => {
 test('C3: a drop that takes too long answers 503, and goes on in the background', async (context) => {
   if (!push.mongo.capabilities.failCommand) context.skip('needs failCommand');
   await makeSome();
-  await holdDrops(3, 300);
+  await holdBack(push, ['drop'], 300, 3);
   const late = cancel(100);
   await expect(late).rejects.toMatchObject({
     status: 503,
@@ -140,7 +121,7 @@ test('I1: a removal of the link stops the drop; what is left is kept, and said t
   if (!push.mongo.capabilities.failCommand) context.skip('needs failCommand');
   await makeSome();
   const before = await names();
-  await holdDrops(1, 700);
+  await holdBack(push, ['drop'], 700, 1);
   const dropping = cancel();
   await expect
     .poll(async () => {

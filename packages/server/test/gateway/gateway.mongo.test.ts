@@ -1,5 +1,6 @@
-import type { Progress, WorkReply } from '@linkspan/contract/push/messages.ts';
+import type { WorkReply } from '@linkspan/contract/push/messages.ts';
 import { VERSION_HEADER } from '@linkspan/contract/push/version.ts';
+import { failCommands } from '@linkspan/testkit/failPoints.ts';
 import { Binary, BSON, Double, Int32, type Document } from 'mongodb';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 
@@ -7,7 +8,17 @@ import * as events from '../../src/store/events.ts';
 import * as links from '../../src/store/links.ts';
 import * as liveMigrations from '../../src/store/liveMigrations.ts';
 import * as pushSessions from '../../src/store/pushSessions.ts';
-import { startPush, TestHost, type Answer, type TestPush, type TestSession } from './push.ts';
+import { READY } from '../support/progress.ts';
+import {
+  holdBack,
+  numbered,
+  startPush,
+  stored,
+  TestHost,
+  type Answer,
+  type TestPush,
+  type TestSession,
+} from './push.ts';
 
 let push: TestPush;
 let host: TestHost;
@@ -30,26 +41,6 @@ beforeEach(async () => {
 });
 
 const migration = async () => (await liveMigrations.find(push.store.db, migrationId))!;
-const stored = (): Promise<Document[]> =>
-  push.mongo
-    .client()
-    .db('app')
-    .collection('c')
-    .find({}, { sort: { _id: 1 } })
-    .toArray();
-const numbered = (...ids: number[]): Document[] => ids.map((_id) => ({ _id: new Int32(_id) }));
-
-/** The destination holds the next command of that name back, without a sleep of the test's own. */
-async function holdBack(command: string, blockTimeMS: number): Promise<void> {
-  await push.mongo
-    .client()
-    .db('admin')
-    .command({
-      configureFailPoint: 'failCommand',
-      mode: { times: 1 },
-      data: { failCommands: [command], blockConnection: true, blockTimeMS },
-    });
-}
 
 /** Until the first insert of a session is under way at the destination. */
 async function untilInserting({ opened }: TestSession): Promise<void> {
@@ -236,7 +227,7 @@ test('a retry waits for the fate of the first, and a smaller number is stale (D1
   if (!push.mongo.capabilities.failCommand) context.skip('needs failCommand');
   const session = await host.session(migrationId);
   await session.collection('app', 'c');
-  await holdBack('insert', 600);
+  await holdBack(push, ['insert'], 600);
   const gone = new AbortController();
   const first = session.documents({ seq: 1 }, numbered(1, 2), gone.signal);
   await untilInserting(session);
@@ -249,7 +240,7 @@ test('a retry waits for the fate of the first, and a smaller number is stale (D1
   expect(performance.now() - started, 'the first was waited for').toBeGreaterThan(200);
   await session.documents({ op: 'delete', lane: 7, seq: 1 }, numbered(1));
   expect((await session.documents({ seq: 1 }, numbered(1, 2))).json).toMatchObject({ written: 2 });
-  expect(await stored(), 'a batch that comes late brings nothing back').toHaveLength(1);
+  expect(await stored(push), 'a batch that comes late brings nothing back').toHaveLength(1);
   expect((await session.documents({ seq: 2 }, numbered(3))).json).toMatchObject({ written: 1 });
   expect((await session.documents({ seq: 1 }, numbered(1, 2))).code).toBe('LANE_STALE');
 });
@@ -258,18 +249,18 @@ test('a newer session fences the older one, and waits for its writes (I5)', asyn
   if (!push.mongo.capabilities.failCommand) context.skip('needs failCommand');
   const older = await host.session(migrationId);
   await older.collection('app', 'c');
-  await holdBack('insert', 600);
+  await holdBack(push, ['insert'], 600);
   let answered = false;
   const write = older.documents({}, numbered(1)).finally(() => (answered = true));
   await untilInserting(older);
   const newer = await host.session(migrationId);
-  expect(await stored(), 'what was under way has landed').toHaveLength(1);
+  expect(await stored(push), 'what was under way has landed').toHaveLength(1);
   expect(newer.opened.epoch).toBe(older.opened.epoch + 1);
   expect((await write).status).toBe(200);
   expect(answered).toBe(true);
   expect((await older.documents({ seq: 2 }, numbered(2))).code).toBe('SESSION_FENCED');
   expect((await newer.documents({}, numbered(3))).json).toMatchObject({ written: 1 });
-  expect(await stored()).toHaveLength(2);
+  expect(await stored(push)).toHaveLength(2);
 });
 
 test('after a restart a session is unknown, and a new one goes on (I3)', async () => {
@@ -286,14 +277,7 @@ test('a broken connection ends the session: nothing overtakes what may be under 
   if (!push.mongo.capabilities.failCommand) context.skip('needs failCommand');
   const session = await host.session(migrationId);
   await session.collection('app', 'c');
-  await push.mongo
-    .client()
-    .db('admin')
-    .command({
-      configureFailPoint: 'failCommand',
-      mode: { times: 1 },
-      data: { failCommands: ['insert'], closeConnection: true },
-    });
+  await failCommands(push.mongo, { failCommands: ['insert'], closeConnection: true }, 1);
   expect((await session.documents({}, numbered(1))).code).toBe('SESSION_UNKNOWN');
   expect((await session.documents({}, numbered(1))).code).toBe('SESSION_UNKNOWN');
   const next = await host.session(migrationId);
@@ -324,20 +308,7 @@ test('the first session drops what the destination holds, where that was asked f
 
 test('progress, a failed cutover and COMPLETE follow the attempt that is under way', async () => {
   const session = await host.session(migrationId);
-  const progress: Progress = {
-    phase: 'TAILING',
-    lagSeconds: 1,
-    readyForCutover: true,
-    documentsCopied: 1,
-    documentsTotal: 1,
-    bytesCopied: 1,
-    bytesTotal: 1,
-    keysPending: 0,
-    documentsFlushed: 0,
-    waitingFor: null,
-    warnings: [],
-    collections: [],
-  };
+  const progress = { ...READY, lagSeconds: 1 };
   expect((await session.post('report', progress)).status).toBe(204);
   expect(JSON.parse((await migration()).progress ?? '')).toEqual(progress);
   const verified = { collections: 1, documents: 1 };
@@ -410,7 +381,7 @@ test('a destination that is killed comes back to a new session with nothing lost
   await push.mongo.restart();
   const next = await opening;
   expect((await next.documents({}, numbered(2))).json).toMatchObject({ written: 1 });
-  expect(await stored()).toEqual([{ _id: 1 }, { _id: 2 }]);
+  expect(await stored(push)).toEqual([{ _id: 1 }, { _id: 2 }]);
 });
 
 // Last: it takes the link away.
@@ -418,7 +389,7 @@ test('settling a link waits for what is under way, and nothing comes after (C1 t
   if (!push.mongo.capabilities.failCommand) context.skip('needs failCommand');
   const session = await host.session(migrationId);
   await session.collection('app', 'c');
-  await holdBack('insert', 800);
+  await holdBack(push, ['insert'], 800);
   const write = session.documents({ lane: 1 }, numbered(1));
   await untilInserting(session);
   const poll = host.post('/work', { knownRevision: null, waitSeconds: 0 });
@@ -435,7 +406,7 @@ test('settling a link waits for what is under way, and nothing comes after (C1 t
   expect((await longPoll).code).toBe('LINK_REFUSED');
 
   expect(await push.gateway.settle(push.linkId, AbortSignal.timeout(20_000))).toBeNull();
-  expect(await stored(), 'what was under way was waited for').toEqual([{ _id: 1 }]);
+  expect(await stored(push), 'what was under way was waited for').toEqual([{ _id: 1 }]);
   expect((await write).status).toBe(200);
   expect(await pushSessions.listOpen(push.store.db, { link_id: push.linkId })).toEqual([]);
   expect((await host.open(migrationId)).code).toBe('LINK_REFUSED');

@@ -14,8 +14,9 @@ import {
   SESSION_HEADER,
   VERSION_HEADER,
 } from '@linkspan/contract/push/version.ts';
+import { failCommands } from '@linkspan/testkit/failPoints.ts';
 import { startMongoDB, type MongoDB } from '@linkspan/testkit/mongodb.ts';
-import { BSON, type Document } from 'mongodb';
+import { BSON, Int32, type Document } from 'mongodb';
 
 import { loadConfig } from '../../src/config/config.ts';
 import { makeLogger } from '../../src/config/logger.ts';
@@ -257,6 +258,7 @@ export async function startPush(storeUrl?: string): Promise<TestPush> {
     async makeMigration(host, change = {}) {
       const id = newId();
       await liveMigrations.insert(held().db, {
+        ...liveMigrations.NEW_LIVE_MIGRATION,
         id,
         project_id: projectId,
         link_id: linkId,
@@ -272,35 +274,13 @@ export async function startPush(storeUrl?: string): Promise<TestPush> {
           caCertificatePath: null,
         }),
         password_sealed: held().sealer.seal(liveMigrations.passwordIdentity(id), 'source secret'),
-        status: 'NEW',
         drop_destination_data: 0,
-        destination_prepared: 0,
-        cutover_attempt: 0,
-        cutover_failed_attempt: 0,
-        cutover_failure: null,
-        failure_reason: null,
-        epoch: 0,
-        progress: null,
-        progress_at: null,
-        verified: null,
         created_at: timestamp(),
-        finished_at: null,
-        paused_at: null,
-        canceled_at: null,
         namespaces: null,
         throttle: null,
         window_hours: 120,
-        window_began_at: null,
-        window_warned_hours: null,
-        copied_data: null,
         block_source_writes: 0,
-        verification: null,
         cutover_verification: 'CHANGED',
-        verify_attempt: 0,
-        repair_attempt: 0,
-        history_losses: 0,
-        host_changes: 0,
-        moved: null,
         ...change,
       });
       return id;
@@ -312,6 +292,26 @@ export async function startPush(storeUrl?: string): Promise<TestPush> {
     node: () => startServer({ config, log: makeLogger('silent') }),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** What `app.c` holds at the destination, by `_id`. */
+export function stored({ mongo }: TestPush): Promise<Document[]> {
+  const options = { sort: { _id: 1 } } as const;
+  return mongo.client().db('app').collection('c').find({}, options).toArray();
+}
+
+export function numbered(...ids: number[]): Document[] {
+  return ids.map((_id) => ({ _id: new Int32(_id) }));
+}
+
+/** The destination holds the next `times` of the commands back. Needs the capability `failCommand`. */
+export async function holdBack(
+  { mongo }: TestPush,
+  commands: readonly string[],
+  blockTimeMS: number,
+  times = commands.length,
+): Promise<void> {
+  await failCommands(mongo, { failCommands: commands, blockConnection: true, blockTimeMS }, times);
 }
 
 /** An owner of the organization. */

@@ -1,4 +1,4 @@
-import type { Progress, WorkReply } from '@linkspan/contract/push/messages.ts';
+import type { WorkReply } from '@linkspan/contract/push/messages.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import type { GatewayContext } from '../../src/gateway/context.ts';
@@ -10,22 +10,8 @@ import * as links from '../../src/store/links.ts';
 import * as liveMigrations from '../../src/store/liveMigrations.ts';
 import * as migrationHosts from '../../src/store/migrationHosts.ts';
 import * as validations from '../../src/store/validations.ts';
+import { READY } from '../support/progress.ts';
 import { startPush, TestHost, type TestPush } from './push.ts';
-
-const READY: Progress = {
-  phase: 'TAILING',
-  lagSeconds: 0,
-  readyForCutover: true,
-  documentsCopied: 1,
-  documentsTotal: 1,
-  bytesCopied: 1,
-  bytesTotal: 1,
-  keysPending: 0,
-  documentsFlushed: 0,
-  waitingFor: null,
-  warnings: [],
-  collections: [],
-};
 
 let push: TestPush;
 let host: TestHost;

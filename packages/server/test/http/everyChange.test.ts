@@ -9,6 +9,7 @@ import * as liveMigrations from '../../src/store/liveMigrations.ts';
 import { type Api, apiClient, type Credentials, type Json, textOf } from '../support/api.ts';
 import { everyEndpoint } from '../support/endpoints.ts';
 import { addHost, HOSTNAME, linkHost, migrationBody } from '../support/link.ts';
+import { READY } from '../support/progress.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
 let server: TestServer;
@@ -72,21 +73,10 @@ async function change(
 }
 
 const PROGRESS: Progress = {
-  phase: 'TAILING',
-  lagSeconds: 0,
-  readyForCutover: true,
-  documentsCopied: 1,
-  documentsTotal: 1,
-  bytesCopied: 1,
-  bytesTotal: 1,
-  keysPending: 0,
-  documentsFlushed: 0,
-  waitingFor: null,
-  warnings: [],
+  ...READY,
   rates: { documentsPerSecond: 1, bytesPerSecond: 1, changesPerSecond: 1, wireBytesPerSecond: 1 },
   etaSeconds: 0,
   holdingBack: 'SOURCE',
-  collections: [],
 };
 
 /** As the gateway keeps a report. */

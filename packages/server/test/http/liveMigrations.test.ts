@@ -12,6 +12,7 @@ import {
   SOURCE_CLUSTER,
   SOURCE_PROJECT,
 } from '../support/link.ts';
+import { READY } from '../support/progress.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
 let server: TestServer;
@@ -25,18 +26,13 @@ beforeEach(async () => {
 afterEach(() => server[Symbol.asyncDispose]());
 
 const PROGRESS: Progress = {
-  phase: 'TAILING',
+  ...READY,
   lagSeconds: 2,
-  readyForCutover: true,
   documentsCopied: 10,
   documentsTotal: 10,
   bytesCopied: 100,
   bytesTotal: 100,
-  keysPending: 0,
   documentsFlushed: 3,
-  waitingFor: null,
-  warnings: [],
-  collections: [],
 };
 
 /** What the gateway does when a session opens and reports. */

@@ -1,5 +1,4 @@
 import { decodeLinkToken } from '@linkspan/contract/push/linkToken.ts';
-import type { Progress } from '@linkspan/contract/push/messages.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newId } from '../../src/domain/ids.ts';
 import { secretHash } from '../../src/domain/keyPair.ts';
@@ -20,6 +19,7 @@ import {
   makeDestination,
   migrationBody,
 } from '../support/link.ts';
+import { READY } from '../support/progress.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
 let server: TestServer;
@@ -133,30 +133,12 @@ test('the server picks the host with the fewest live migrations, of those in tou
   await end(one, two, named, three, four);
 });
 
-const PROGRESS: Progress = {
-  phase: 'TAILING',
-  lagSeconds: 0,
-  readyForCutover: true,
-  documentsCopied: 1,
-  documentsTotal: 1,
-  bytesCopied: 1,
-  bytesTotal: 1,
-  keysPending: 0,
-  documentsFlushed: 0,
-  waitingFor: null,
-  warnings: [],
-  rates: null,
-  etaSeconds: null,
-  holdingBack: null,
-  collections: [],
-};
-
 test('I5: a migration that is moved belongs to the other host at once, and no report of the first one counts', async () => {
   const id = await start([HOSTNAME]);
   const { db } = server.store;
   const epoch = (await liveMigrations.nextEpoch(db, id, first.hostId)) ?? 0;
   const report = () =>
-    liveMigrations.setProgress(db, id, epoch, JSON.stringify(PROGRESS), timestamp());
+    liveMigrations.setProgress(db, id, epoch, JSON.stringify(READY), timestamp());
   expect(await report()).toBe(true);
   expect((await server.api.call('GET', `${own}/${id}`)).json['readyForCutover']).toBe(true);
   await heard(second, 600_000);

@@ -7,24 +7,17 @@ import * as liveMigrations from '../../src/store/liveMigrations.ts';
 import * as pushSessions from '../../src/store/pushSessions.ts';
 import { apiClient, type Response, textOf } from '../support/api.ts';
 import { linkHost, makeDestination, migrationBody } from '../support/link.ts';
+import { READY } from '../support/progress.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
 const PROGRESS: Progress = {
-  phase: 'TAILING',
+  ...READY,
   lagSeconds: 1,
-  readyForCutover: true,
-  documentsCopied: 10,
-  documentsTotal: 10,
-  bytesCopied: 100,
-  bytesTotal: 100,
-  keysPending: 0,
   documentsFlushed: 3,
-  waitingFor: null,
   warnings: ['look at this'],
   rates: { documentsPerSecond: 1, bytesPerSecond: 1, changesPerSecond: 1, wireBytesPerSecond: 1 },
   etaSeconds: 3,
   holdingBack: 'SOURCE',
-  collections: [],
 };
 
 /** A server with one live migration of a linked host. */
