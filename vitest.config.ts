@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** What depends on the store behind the server: run on the embedded one by `unit`, too. */
@@ -17,6 +18,8 @@ const onBothStores = [
  */
 export default defineConfig({
   test: {
+    // Vitest leaves a core out by itself, which is half of two; most of the time tests wait.
+    maxWorkers: Math.max(2, availableParallelism()),
     projects: [
       {
         test: {
@@ -64,7 +67,8 @@ export default defineConfig({
           globalSetup: ['packages/testkit/src/globalSetup.ts'],
           testTimeout: 180_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
+          // After the others: these look at how long the whole system takes to notice things.
+          sequence: { groupOrder: 1 },
         },
       },
     ],
