@@ -20,8 +20,10 @@ export default defineConfig({
   test: {
     // Vitest leaves a core out by itself, which is half of two; most of the time tests wait.
     maxWorkers: Math.max(2, availableParallelism()),
+    expect: { poll: { timeout: 20_000 } },
     projects: [
       {
+        extends: true,
         test: {
           name: 'unit',
           include: ['packages/*/test/**/*.test.ts'],
@@ -33,6 +35,7 @@ export default defineConfig({
         },
       },
       {
+        extends: true,
         test: {
           name: 'postgresql',
           include: ['packages/*/test/**/*.postgresql.test.ts', ...onBothStores],
@@ -43,6 +46,7 @@ export default defineConfig({
         },
       },
       {
+        extends: true,
         test: {
           name: 'mongo',
           include: ['packages/*/test/**/*.mongo.test.ts'],
@@ -52,6 +56,7 @@ export default defineConfig({
         },
       },
       {
+        extends: true,
         test: {
           name: 'conformance',
           include: ['conformance/test/**/*.test.ts'],
@@ -61,6 +66,7 @@ export default defineConfig({
         },
       },
       {
+        extends: true,
         test: {
           name: 'e2e',
           include: ['e2e/src/**/*.test.ts'],

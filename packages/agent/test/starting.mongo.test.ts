@@ -1,5 +1,6 @@
 import { type MongoDB, startMongoDB } from '@linkspan/testkit/mongodb.ts';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { eventually } from '@linkspan/testkit/eventually.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openJournal } from '../src/journal/journal.ts';
 import { connectSource } from '../src/source/connection.ts';
 import { describeSource } from '../src/source/identity.ts';
@@ -30,7 +31,7 @@ describe('a source that is another deployment', () => {
     using directory = journalDirectory();
     listed(directory.path, 'replicaSet:other:');
     await using told = tell('paused', source.uri, directory.path);
-    await vi.waitFor(() => expect(told.reports.at(-1)?.warnings).not.toEqual([]), 10_000);
+    await eventually(() => expect(told.reports.at(-1)?.warnings).not.toEqual([]));
     const { warnings, waitingFor, lagSeconds } = told.reports.at(-1) ?? {};
     expect(warnings).toHaveLength(1);
     expect(warnings?.[0]).toContain('changes are not followed while it is paused');
@@ -54,7 +55,7 @@ it('I8: the lag is not taken from a clock that was not read yet', async () => {
   await using connection = await connectSource(source.uri);
   listed(directory.path, (await describeSource(connection)).identity);
   await using told = tell('run', source.uri, directory.path);
-  await vi.waitFor(() => expect(told.reports.length).toBeGreaterThan(1), 5000);
+  await eventually(() => expect(told.reports.length).toBeGreaterThan(1));
   expect(told.reports.slice(0, 2).map(({ lagSeconds }) => (lagSeconds ?? 0) >= 3600)).toEqual([
     true,
     true,

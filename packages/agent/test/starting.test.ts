@@ -1,4 +1,5 @@
-import { describe, expect, it, vi } from 'vitest';
+import { eventually } from '@linkspan/testkit/eventually.ts';
+import { describe, expect, it } from 'vitest';
 import { openJournal } from '../src/journal/journal.ts';
 import { journalDirectory, tell } from './support/told.ts';
 
@@ -31,7 +32,7 @@ describe.each(['run', 'paused'] as const)('a source that does not answer: %s', (
   it('is told of from the first moment, by host and without credentials', async () => {
     using directory = journalDirectory();
     await using told = tell(kind, NOWHERE, directory.path);
-    await vi.waitFor(() => expect(told.reports).not.toEqual([]));
+    await eventually(() => expect(told.reports).not.toEqual([]));
     expect(told.reports[0]).toMatchObject({
       phase: 'STARTING',
       lagSeconds: null,
@@ -41,7 +42,7 @@ describe.each(['run', 'paused'] as const)('a source that does not answer: %s', (
     });
     const isRefused = (): boolean =>
       told.reports.some(({ waitingFor }) => waitingFor?.includes('ECONNREFUSED') === true);
-    await vi.waitFor(() => expect(isRefused()).toBe(true), 5000);
+    await eventually(() => expect(isRefused()).toBe(true));
     expect(JSON.stringify(told.reports)).not.toMatch(/hidden|reader/);
     expect(told.failures).toEqual([]);
   });
@@ -50,7 +51,7 @@ describe.each(['run', 'paused'] as const)('a source that does not answer: %s', (
     using directory = journalDirectory();
     tailing(directory.path);
     await using told = tell(kind, NOWHERE, directory.path);
-    await vi.waitFor(() => expect(told.reports.length).toBeGreaterThan(1), 5000);
+    await eventually(() => expect(told.reports.length).toBeGreaterThan(1));
     const [first, second] = told.reports;
     expect(first).toMatchObject({
       phase: 'TAILING',

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { eventually } from '@linkspan/testkit/eventually.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import * as pushSessions from '../../src/store/pushSessions.ts';
 import { startPush, TestHost, type TestPush } from './push.ts';
@@ -20,13 +21,10 @@ test('C14: a session whose lease was ended in the store is ended here, and settl
   const session = await host.session(migrationId);
   await session.collection('app', 'c');
   await db.updateTable('push_sessions').set({ lease_until: '' }).execute();
-  await vi.waitFor(
-    async () => {
-      const row = await pushSessions.find(db, session.opened.sessionId);
-      expect(row?.state).toBe('SETTLED');
-    },
-    { timeout: 5000 },
-  );
+  await eventually(async () => {
+    const row = await pushSessions.find(db, session.opened.sessionId);
+    expect(row?.state).toBe('SETTLED');
+  });
   expect((await session.documents({}, [{ _id: 1 }])).code).toBe('SESSION_UNKNOWN');
   const next = await host.session(migrationId);
   expect((await next.documents({}, [{ _id: 1 }])).json).toMatchObject({ written: 1 });
@@ -42,13 +40,10 @@ test('C1, I5: a look at the store ends what was removed, ended or replaced by an
     .set((eb) => ({ epoch: eb('epoch', '+', 1) }))
     .where('id', '=', migrationId)
     .execute();
-  await vi.waitFor(
-    async () => {
-      const row = await pushSessions.find(db, session.opened.sessionId);
-      expect(row?.state).toBe('SETTLED');
-    },
-    { timeout: 5000 },
-  );
+  await eventually(async () => {
+    const row = await pushSessions.find(db, session.opened.sessionId);
+    expect(row?.state).toBe('SETTLED');
+  });
   expect((await session.documents({}, [{ _id: 1 }])).code).toBe('SESSION_FENCED');
 });
 

@@ -3,15 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { NO_POSTGRESQL, startPostgreSQL } from '@linkspan/testkit/postgresql.ts';
 import { sql } from 'kysely';
-import { describe, expect, test, vi } from 'vitest';
+import { eventually } from '@linkspan/testkit/eventually.ts';
+import { describe, expect, test } from 'vitest';
 import { storeStatus } from '../../src/store/maintenance/status.ts';
 import { openStore } from '../../src/store/open.ts';
 import { send } from '../support/api.ts';
 import { hasPostgreSQL } from '../support/postgresql.ts';
 import { startTestServer } from '../support/server.ts';
-
-/** For a machine that has much else to do. */
-const PATIENCE = { timeout: 15_000 };
 
 const hasBinaries = hasPostgreSQL && (process.env['LINKSPAN_TEST_POSTGRESQL'] ?? '') === '';
 
@@ -44,11 +42,11 @@ describe.skipIf(!hasBinaries)(
       // Without credentials nothing is looked up.
       expect((await send(server.url + path, 'GET')).status).toBe(401);
       await postgresql.restart();
-      await vi.waitFor(async () => {
+      await eventually(async () => {
         expect((await server.api.call('GET', path)).json).toMatchObject({
           name: 'Test Organization',
         });
-      }, PATIENCE);
+      });
     });
 
     test('C14: no server starts on a database that would lose what it has committed', async () => {
@@ -62,11 +60,11 @@ describe.skipIf(!hasBinaries)(
         await sql`select pg_reload_conf()`.execute(store.db);
       }
       // A process of the server learns of it a moment later.
-      await vi.waitFor(async () => {
+      await eventually(async () => {
         const refused = await openStore(options).then((store) => store.close(), String);
         expect(refused).toContain('StoreNotDurableError');
         expect(refused).toContain('fsync is off');
-      }, PATIENCE);
+      });
       const { durability } = await storeStatus(options);
       expect(durability.warnings).toEqual([expect.stringContaining('full_page_writes is off')]);
       rmSync(directory, { recursive: true });

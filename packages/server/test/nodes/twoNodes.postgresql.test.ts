@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sql } from 'kysely';
 import { NO_POSTGRESQL } from '@linkspan/testkit/postgresql.ts';
-import { describe, expect, test, vi } from 'vitest';
+import { eventually } from '@linkspan/testkit/eventually.ts';
+import { describe, expect, test } from 'vitest';
 import * as links from '../../src/store/links.ts';
 import { openStore } from '../../src/store/open.ts';
 import * as organizations from '../../src/store/organizations.ts';
@@ -15,14 +16,11 @@ import { startTestServer } from '../support/server.ts';
 
 /** Comes back once a statement of somebody waits for a lock that a transaction of another one has. */
 async function untilOneWaits({ db }: Store): Promise<void> {
-  await vi.waitFor(
-    async () => {
-      const { rows } = await sql`select 1 from pg_stat_activity
+  await eventually(async () => {
+    const { rows } = await sql`select 1 from pg_stat_activity
         where datname = current_database() and wait_event_type = 'Lock'`.execute(db);
-      expect(rows).not.toEqual([]);
-    },
-    { timeout: 5000 },
-  );
+    expect(rows).not.toEqual([]);
+  });
 }
 
 describe.skipIf(!hasPostgreSQL)(hasPostgreSQL ? 'two nodes' : `two nodes: ${NO_POSTGRESQL}`, () => {

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { eventually } from '@linkspan/testkit/eventually.ts';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { newId } from '../../src/domain/ids.ts';
 import { newClientId } from '../../src/domain/serviceAccount.ts';
 import { timestamp } from '../../src/domain/time.ts';
@@ -297,7 +298,7 @@ export function registerStoreTests(kind: string, open: () => Promise<Store>): vo
         await store.signals.send(tx, 'other topic', 'not listened for');
         await store.signals.send(tx, 'topic', 'committed key');
       });
-      await vi.waitFor(() => expect(seen).toContain('committed key'), { timeout: 10_000 });
+      await eventually(() => expect(seen).toContain('committed key'));
       expect(seen).toEqual(['committed key']);
     });
 

@@ -1,0 +1,88 @@
+import { eventually } from '@linkspan/testkit/eventually.ts';
+import { describe, expect, it } from 'vitest';
+import type { Incarnation } from '../../src/journal/incarnations.ts';
+import { listSourceInto } from '../../src/migration/listSourceInto.ts';
+import { Structure } from '../../src/migration/structure.ts';
+import {
+  app,
+  collection,
+  known,
+  see,
+  seeAll,
+  running,
+  END_OF_TIME,
+  step,
+  withSteps,
+} from '../support/step.ts';
+
+withSteps();
+
+describe('structure', () => {
+  it('I6: nothing is kept in memory of collections that have gone', async () => {
+    const structure = new Structure(step.context);
+    seeAll();
+    running(structure);
+    step.context.sizes.begin(false);
+    const ids: number[] = [];
+    for (let round = 0; round < 5; round += 1) {
+      await collection('tmp').insertOne({ _id: 1 });
+      await collection('tmp').createIndex({ at: 1 }, { expireAfterSeconds: 3600 });
+      await listSourceInto(step.context);
+      await eventually(() => expect(structure.isSettled).toBe(true));
+      const { id } = step.journal.incarnations.byName(app('tmp')) as Incarnation;
+      ids.push(id);
+      const names = step.context.lives.nameChanges(id);
+      await collection('tmp').drop();
+      see({ type: 'drop', namespace: app('tmp'), time: END_OF_TIME });
+      expect(step.context.lives.nameChanges(id) === names, 'what was read of it is worthless').toBe(
+        false,
+      );
+      await eventually(() => expect(step.journal.incarnations.get(id)).toBeUndefined());
+      step.context.lives.structureChanged(id);
+      expect(step.context.lives.nameChanges(id) === names, 'and stays so').toBe(false);
+    }
+    expect(new Set(ids).size, 'D2: an id is never given again').toBe(5);
+    expect([step.context.lives.size, step.context.locks.size]).toEqual([0, 0]);
+  });
+
+  it('D2: a reconciliation that finds another collection under the name makes it a new one', async () => {
+    await collection('a').insertOne({ _id: 1 });
+    const { id } = known('a', 'COPIED');
+    step.journal.incarnations.update(id, { uuid: '11'.repeat(16), toReconcile: true });
+    seeAll();
+    const structure = new Structure(step.context);
+    running(structure);
+    await eventually(() => expect(structure.isSettled).toBe(true));
+    expect(step.structured).toEqual(['drop a', 'collection a']);
+    expect(step.journal.incarnations.byName(app('a'))?.state).toBe('PENDING');
+  });
+
+  it('D21: is not settled while the source is listed', async () => {
+    await collection('a').insertOne({ _id: 1 });
+    const structure = new Structure(step.context);
+    structure.relist();
+    running(structure);
+    await eventually(() => expect(step.context.gate.isWaitedFor).toBe(true));
+    expect(structure.isSettled).toBe(false);
+    seeAll();
+    await eventually(() => expect(structure.isSettled).toBe(true));
+    expect(step.structured).toEqual(['collection a']);
+  });
+
+  it('I4: what a crash left behind unknown to the journal is dropped if it is empty', async () => {
+    step.there = new Map([
+      ['left', 0],
+      ['leftFull', 1],
+      ['known', 0],
+      ['renamed', 0],
+    ]);
+    const { id } = known('known', 'COPIED');
+    step.journal.structural.add({ incarnation: id, kind: 'rename', to: app('renamed') }, null);
+    const { id: unmade } = known('unmade', 'COPIED');
+    step.journal.incarnations.update(unmade, { destination: null });
+    seeAll();
+    running(new Structure(step.context));
+    await eventually(() => expect(step.journal.structural.count()).toBe(0));
+    expect(step.structured).toEqual(['drop left', 'rename known']);
+  });
+});
