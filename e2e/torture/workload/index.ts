@@ -6,6 +6,7 @@ import { indexes } from './indexes.ts';
 import { largeDocuments } from './largeDocuments.ts';
 import { oddKeys } from './oddIds.ts';
 import { structure } from './structure.ts';
+import { timeSeries } from './timeSeries.ts';
 import { transactions } from './transactions.ts';
 import { views } from './views.ts';
 
@@ -20,6 +21,7 @@ export const FEATURES: readonly Feature[] = [
   views,
   largeDocuments,
   cappedCollections,
+  timeSeries,
 ];
 
 export const OPERATIONS: readonly Operation[] = FEATURES.flatMap(({ operations }) => operations);
