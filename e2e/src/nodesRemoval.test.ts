@@ -44,8 +44,7 @@ describe.skipIf(!hasPostgreSQL())(
       const id = await all.start({ dropDestinationData: true });
       await inMidCopy(all, 1000);
       const { holder, other } = await all.holderOf(id);
-      const path = `/api/atlas/v2/orgs/${all.orgId}/liveMigrations/linkTokens`;
-      const remove = () => other.api.delete<{ detail?: string }>(path, { version: FIRST });
+      const remove = () => other.api.delete<{ detail?: string }>(linkTokens(), { version: FIRST });
       try {
         await run({ holder, other, remove });
       } finally {
@@ -84,10 +83,37 @@ describe.skipIf(!hasPostgreSQL())(
     async function expectUnproven({ other, remove }: Removal): Promise<void> {
       const refused = await remove();
       expect(refused.status).toBe(503);
+      expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
       expect(refused.body.detail).toContain(DESTINATION_CLUSTER);
-      const path = `/api/atlas/v2/orgs/${all.orgId}/liveMigrations/linkTokens`;
-      const again = await other.api.post(path, { version: FIRST, body: { accessListIps: [] } });
-      expect(again.status).toBe(409);
+      expect((await makeToken(other)).status).toBe(409);
+    }
+
+    const linkTokens = () => `/api/atlas/v2/orgs/${all.orgId}/liveMigrations/linkTokens`;
+
+    const makeToken = ({ api }: ServerNode) =>
+      api.post(linkTokens(), { version: FIRST, body: { accessListIps: [] } });
+
+    async function stateAt({ api }: ServerNode): Promise<string> {
+      const path = `/api/linkspan/v1/orgs/${all.orgId}/liveMigrations/link`;
+      return (await api.get<{ state: string }>(path)).body.state;
+    }
+
+    async function untilState(node: ServerNode, state: string): Promise<void> {
+      while ((await stateAt(node)) !== state) await delay(20);
+    }
+
+    /** API keys that belong to a link. */
+    async function linkKeysAt({ api }: ServerNode): Promise<number> {
+      const path = `/api/atlas/v2/orgs/${all.orgId}/apiKeys`;
+      const { body } = await api.get<{ results: { desc: string }[] }>(path, { version: FIRST });
+      return body.results.filter(({ desc }) => desc.startsWith('Organization link')).length;
+    }
+
+    async function removalsSoFar({ api }: ServerNode): Promise<number> {
+      const path = `/api/atlas/v2/orgs/${all.orgId}/events`;
+      const query = { eventType: 'LIVE_MIGRATION_LINK_TOKEN_DELETED', includeCount: true };
+      const { body } = await api.get<{ totalCount: number }>(path, { version: FIRST, query });
+      return body.totalCount;
     }
 
     it('C1, C2: with the holder healthy, DELETE on another node stops the push dead', async () => {
@@ -135,6 +161,86 @@ describe.skipIf(!hasPostgreSQL())(
         await all.network.heal();
         await expectRemoved('destination that answers again', removal, 'refused');
         await expectNothingAfter(all, QUIET_MS);
+      });
+    });
+
+    it('C1, C3: of DELETEs on two nodes at once and POSTs that race with them there is never a second key', async () => {
+      await inMidPush(async ({ holder, other }) => {
+        const both = [holder, other];
+        const before = await removalsSoFar(other);
+        const began = performance.now();
+        const removals = both.map(async ({ api }) => {
+          for (;;) {
+            const { status } = await api.delete(linkTokens(), { version: FIRST });
+            if (status === 503) continue;
+            latencies.push(`two DELETEs at once: ${Math.round(performance.now() - began)} ms`);
+            return status;
+          }
+        });
+        let made = 0;
+        const posts = both.map(async (node) => {
+          while (made === 0) {
+            const { status } = await makeToken(node);
+            if (status === 201) made += 1;
+            else expect(status).toBe(409);
+            expect(await linkKeysAt(node)).toBeLessThanOrEqual(1);
+          }
+        });
+        await Promise.race(removals);
+        await expectNothingAfter(all, QUIET_MS);
+        const statuses = await Promise.all(removals);
+        expect(statuses).toContain(204);
+        for (const status of statuses) expect([204, 404]).toContain(status);
+        await Promise.all(posts);
+        // One removed the first link; the other one the same, or came so late that it found the next.
+        const removed = (await removalsSoFar(other)) - before;
+        const left = 1 + made - removed;
+        expect([0, 1]).toContain(left);
+        expect(await linkKeysAt(other)).toBe(left);
+        const last = await other.api.delete(linkTokens(), { version: FIRST });
+        expect(last.status).toBe(left === 1 ? 204 : 404);
+      });
+    });
+
+    /** DELETE, on its way while the destination answers nothing. */
+    async function withRemovalUnderWay(
+      run: (removal: Removal, leave: AbortController, asked: Promise<unknown>) => Promise<void>,
+    ): Promise<void> {
+      await inMidPush(async (removal) => {
+        all.network.freeze();
+        await untilHeld();
+        const leave = new AbortController();
+        const options = { version: FIRST, signal: leave.signal };
+        const asked = removal.other.api.delete(linkTokens(), options).catch(() => 'no answer');
+        await untilState(removal.holder, 'REMOVING');
+        await run(removal, leave, asked);
+      });
+    }
+
+    it('C3: a DELETE whose client goes away is finished all the same', async () => {
+      await withRemovalUnderWay(async ({ holder }, leave, asked) => {
+        leave.abort();
+        expect(await asked).toBe('no answer');
+        expect((await makeToken(holder)).status).toBe(409);
+        const began = performance.now();
+        await all.network.heal();
+        await untilState(holder, 'NONE');
+        latencies.push(`client gone: ${Math.round(performance.now() - began)} ms`);
+        await expectNothingAfter(all, QUIET_MS);
+      });
+    });
+
+    it('C2, C3: all nodes killed in the midst of a removal, which goes on once they run again', async () => {
+      await withRemovalUnderWay(async (removal, _leave, asked) => {
+        await Promise.all(all.nodes.map(({ server }) => server.kill()));
+        expect(await asked).toBe('no answer');
+        await Promise.all(all.nodes.map(({ server }) => server.restart()));
+        expect(await stateAt(removal.other)).toBe('REMOVING');
+        // What the killed holder had sent comes through now.
+        await all.network.heal();
+        await expectRemoved('all nodes killed and started again', removal, 'refused');
+        await expectNothingAfter(all, QUIET_MS);
+        expect(await linkKeysAt(removal.other)).toBe(0);
       });
     });
 
