@@ -1,4 +1,6 @@
+import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import type { Verification } from '@linkspan/contract/push/verification.ts';
 import { type LinkedPair, startLinkedPair } from '@linkspan/testkit/linkedPair.ts';
 import { startMongoDB } from '@linkspan/testkit/mongodb.ts';
 import { MongoClient } from 'mongodb';
@@ -20,8 +22,11 @@ interface Run {
   readonly collections: number;
   /** The bare loop: the same collections and indexes made one after the other, in seconds. */
   readonly bare: number;
-  /** From the start until it was ready for the cutover, and from there until COMPLETE, in seconds. */
+  /** From the start until it was ready for the cutover, in seconds. */
   readonly migrate: number;
+  /** From there until everything was verified once in the background, in seconds. */
+  readonly verify: number;
+  /** From the request until COMPLETE, in seconds. */
   readonly cutOver: number;
   /** CPU of agent and server together for each second in which nothing happens. */
   readonly idle: number;
@@ -59,6 +64,8 @@ async function migrateMany(collections: number): Promise<Run> {
   const id = await pair.start({ dropDestinationData: false });
   await pair.until(id, 'ready for cutover', ({ readyForCutover }) => readyForCutover, LIMIT_MS);
   const ready = performance.now();
+  await untilVerified(pair, id);
+  const verified = performance.now();
   const idle = await idleCpu(pair);
   const asked = performance.now();
   await pair.cutOver(id, LIMIT_MS);
@@ -67,10 +74,22 @@ async function migrateMany(collections: number): Promise<Run> {
     collections,
     bare,
     migrate: (ready - started) / 1000,
+    verify: (verified - ready) / 1000,
     cutOver: (complete - asked) / 1000,
     idle,
     rss: { agent: await pair.agent.rssBytes(), server: await pair.server.rssBytes() },
   };
+}
+
+async function untilVerified({ api, projectId }: LinkedPair, id: string): Promise<void> {
+  const path = `/api/linkspan/v1/groups/${projectId}/liveMigrations/${id}/verification`;
+  const isComplete = async (): Promise<boolean> =>
+    (await api.get<Partial<Verification>>(path)).body.complete === true;
+  const deadline = performance.now() + LIMIT_MS;
+  while (!(await isComplete())) {
+    if (performance.now() > deadline) throw new Error('the migration was not verified in time');
+    await setTimeout(500);
+  }
 }
 
 async function runBareLoop(collections: number): Promise<number> {
@@ -115,17 +134,17 @@ async function idleCpu(pair: LinkedPair): Promise<number> {
   const used = async (): Promise<number> =>
     (await pair.agent.cpuSeconds()) + (await pair.server.cpuSeconds());
   const before = await used();
-  await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
+  await setTimeout(IDLE_MS);
   return ((await used()) - before) / (IDLE_MS / 1000);
 }
 
-function print({ collections, bare, migrate, cutOver, idle, rss }: Run): void {
+function print({ collections, bare, migrate, verify, cutOver, idle, rss }: Run): void {
   const total = migrate + cutOver;
   const memory = (bytes: number): string => `${Math.round(bytes / MEBIBYTE)} MiB`;
   console.log(
     [
       `${collections} collections, ${Math.ceil(collections / 2)} documents:`,
-      `${total.toFixed(1)} s (copied and indexed ${migrate.toFixed(1)}, cut over ${cutOver.toFixed(1)})`,
+      `${total.toFixed(1)} s (copied and indexed ${migrate.toFixed(1)}, cut over ${cutOver.toFixed(1)}; verified meanwhile ${verify.toFixed(1)})`,
       `${((total / collections) * 1000).toFixed(1)} ms a collection`,
       `bare loop ${bare.toFixed(1)} s`,
       `idle ${(idle * 100).toFixed(1)} % CPU`,
