@@ -1,5 +1,6 @@
 import { describeErrors } from '@linkspan/contract/api/errors.ts';
 import { describeFindings } from '@linkspan/contract/api/findings.ts';
+import { MAX_SAMPLES } from '@linkspan/contract/push/structure.ts';
 import { EVENT_TYPES } from '@linkspan/server/domain/eventTypes.ts';
 
 /** A page of the documentation that is made from the code. */
@@ -51,8 +52,8 @@ ${describeErrors()}
 
 # Validation
 
-A validation is a dry run: it asks both sides everything that a live migration depends on, and writes
-nothing to either. \`linkspan liveMigrations validation create --watch\` prints what it finds, as does
+A validation is a dry run: it asks both sides everything that a live migration depends on. It writes nothing
+to the source, and nothing that stays to the destination. \`linkspan liveMigrations validation create --watch\` prints what it finds, as does
 \`validation describe\`; \`GET /api/linkspan/v1/groups/{groupId}/liveMigrations/validate/{validationId}\`
 answers each finding with \`code\`, \`severity\`, \`message\` and \`action\`.
 
@@ -68,6 +69,20 @@ ${describeFindings('source')}
 
 ## What is found at the destination
 ${describeFindings('destination')}
+
+## What is tried at the destination
+Which options and kinds of indexes a server takes follows from its version, its configuration and what it
+is, so no table is asked. The agent sends each kind that the source has and that not every server takes,
+once, however many collections have it; the server makes it in an empty collection of the database
+\`linkspan_probe_\` and an id, asks for it again, which must change nothing, and drops it. Each kind that is
+refused, or that is not kept as it was made, is an error of its own. A migration does the same with the same
+code: one whose options are refused would fail at its start, one whose index is refused at its cutover.
+- At most ${MAX_SAMPLES} kinds, one of each family first, and 10 seconds: what is over is
+  \`DESTINATION_STRUCTURE_NOT_TRIED\`.
+- The database is dropped when the validation ends. What a server that was killed left there is dropped by the
+  next validation that is an hour younger.
+- Whether keys of an index are too long is not asked: the limit of 1,024 bytes ended with feature compatibility
+  version 4.2, and the server's driver speaks to MongoDB 4.4 and newer, which have no lower one.
 
 ## What is estimated
 \`estimate\` of the same answer, and below the findings on the command line:

@@ -1,5 +1,6 @@
 import Type, { type Static } from 'typebox';
 
+import { MAX_SAMPLE_BYTES, MAX_SAMPLES } from './structure.ts';
 import { CutoverVerification, Verification } from './verification.ts';
 
 /** Messages with a JSON body. Those with a BSON body are in `batch.ts` and `structure.ts`. */
@@ -255,6 +256,12 @@ export const ValidationReport = Type.Object(
       ),
     ),
     size: Type.Optional(SourceSize),
+    /** Kinds of options and indexes, to be tried at the destination: `StructureSample`s. Since version 3. */
+    samples: Type.Optional(
+      Type.Array(Type.String({ maxLength: 2 * MAX_SAMPLE_BYTES }), { maxItems: MAX_SAMPLES }),
+    ),
+    /** Kinds that are not among them, because there are too many, or they are too large. */
+    samplesLeftOut: Type.Optional(Count),
     /** The agent's clock when it sent this, in milliseconds since 1970. */
     sentAt: Type.Optional(Type.Integer()),
   },

@@ -43,6 +43,27 @@ export interface ReconcileView {
 /** One that says how something is to be, and can be repeated in any order with others. */
 export type ReconcileRequest = ReconcileCollection | ReconcileView;
 
+/**
+ * One kind of option or index that the source has, with where: what a validation asks of the destination
+ * (`samples` of its report, each one BSON document in base64).
+ */
+export type StructureSample = {
+  /** Some of those that have it, for messages. */
+  readonly of: readonly string[];
+  /** How many have it. */
+  readonly count: number;
+} & SampledStructure;
+
+/** One of `options` that belong together, of listCollections; a specification; a view. */
+export type SampledStructure =
+  | { readonly options: Document; readonly buckets?: true }
+  | { readonly index: Document }
+  | { readonly view: Document };
+
+/** Samples of one validation at most, and bytes of each before base64. */
+export const MAX_SAMPLES = 200;
+export const MAX_SAMPLE_BYTES = 64 * 1024;
+
 /** Requests of one `structures` at most. */
 export const MAX_STRUCTURES = 1000;
 

@@ -11,6 +11,7 @@ import * as validations from '../store/validations.ts';
 import type { HostPrincipal } from './authenticate.ts';
 import type { GatewayContext } from './context.ts';
 import { PushError } from './errors.ts';
+import { readSamples } from './samples.ts';
 
 /** The agent waits 30 s for the answer. */
 const CHECKS_MS = 25_000;
@@ -35,6 +36,7 @@ export async function reportValidation(
     );
   }
   if (row.status !== 'PENDING') return;
+  const samples = readSamples(report.samples ?? []);
   const cluster = await clusters.find(store.db, row.cluster_id);
   const destination =
     cluster === undefined
@@ -48,6 +50,8 @@ export async function reportValidation(
             dropDestinationData: row.drop_destination_data === 1,
             source: report.source ?? null,
             size: report.size ?? null,
+            samples,
+            samplesLeftOut: report.samplesLeftOut ?? 0,
             agentClockOffsetMs: report.sentAt === undefined ? null : report.sentAt - arrivedAt,
           },
           AbortSignal.any([stopping, AbortSignal.timeout(CHECKS_MS)]),

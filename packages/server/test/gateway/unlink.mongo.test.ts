@@ -3,7 +3,6 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import type { GatewayContext } from '../../src/gateway/context.ts';
 import { reportPaused, reportProgress } from '../../src/gateway/reports.ts';
-import { newId } from '../../src/domain/ids.ts';
 import { timestamp } from '../../src/domain/time.ts';
 import * as events from '../../src/store/events.ts';
 import * as links from '../../src/store/links.ts';
@@ -12,6 +11,7 @@ import * as migrationHosts from '../../src/store/migrationHosts.ts';
 import * as validations from '../../src/store/validations.ts';
 import { READY } from '../support/progress.ts';
 import { startPush, TestHost, type TestPush } from './push.ts';
+import { beginValidation } from './validation.ts';
 
 let push: TestPush;
 let host: TestHost;
@@ -24,30 +24,6 @@ afterAll(async () => {
   await push?.[Symbol.asyncDispose]();
 });
 
-async function makeValidation(): Promise<string> {
-  const id = newId();
-  const cluster = await push.store.db.selectFrom('clusters').selectAll().executeTakeFirstOrThrow();
-  await validations.insert(push.store.db, {
-    id,
-    project_id: cluster.project_id,
-    link_id: push.linkId,
-    host_id: host.hostId,
-    cluster_id: cluster.id,
-    drop_destination_data: 0,
-    source: '{}',
-    password_sealed: push.store.sealer.seal(validations.passwordIdentity(id), 'secret'),
-    status: 'PENDING',
-    findings: '[]',
-    error_message: null,
-    created_at: timestamp(),
-    finished_at: null,
-    namespaces: null,
-    block_source_writes: 0,
-    estimate: null,
-  });
-  return id;
-}
-
 test('C6: an unlinked host is refused from then on, and nothing is removed', async () => {
   const { db } = push.store;
   const migrationId = await push.makeMigration(host);
@@ -56,7 +32,7 @@ test('C6: an unlinked host is refused from then on, and nothing is removed', asy
   expect((await session.post('report', READY)).status).toBe(204);
   await liveMigrations.requestCutover(db, migrationId);
   const reportedAt = (await liveMigrations.find(db, migrationId))?.progress_at;
-  const validationId = await makeValidation();
+  const validationId = await beginValidation(push, host);
   const first = (await host.post('/work', { knownRevision: null, waitSeconds: 0 })).json;
   const { revision } = first as unknown as WorkReply;
   // Under way while the host unlinks: it must not go on waiting, nor tell of work.

@@ -2,11 +2,11 @@ import type { ValidationReport } from '@linkspan/contract/push/messages.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { newId } from '../../src/domain/ids.ts';
-import { timestamp } from '../../src/domain/time.ts';
 import * as clusters from '../../src/store/clusters.ts';
 import type { ValidationRow } from '../../src/store/schema.ts';
 import * as validations from '../../src/store/validations.ts';
 import { startPush, TestHost, type TestPush } from './push.ts';
+import { beginValidation } from './validation.ts';
 
 let push: TestPush;
 let host: TestHost;
@@ -21,36 +21,11 @@ afterAll(async () => {
   await push?.[Symbol.asyncDispose]();
 });
 
-/** @returns the id of a validation that waits for its report */
-async function begin(dropDestinationData: 0 | 1 = 0): Promise<string> {
-  const id = newId();
-  const cluster = await push.store.db.selectFrom('clusters').selectAll().executeTakeFirstOrThrow();
-  await validations.insert(push.store.db, {
-    id,
-    project_id: cluster.project_id,
-    link_id: push.linkId,
-    host_id: host.hostId,
-    cluster_id: cluster.id,
-    drop_destination_data: dropDestinationData,
-    source: '{}',
-    password_sealed: push.store.sealer.seal(validations.passwordIdentity(id), 'secret'),
-    status: 'PENDING',
-    findings: '[]',
-    error_message: null,
-    created_at: timestamp(),
-    finished_at: null,
-    namespaces: null,
-    block_source_writes: 0,
-    estimate: null,
-  });
-  return id;
-}
-
 async function validate(
   report: Partial<ValidationReport>,
   dropDestinationData: 0 | 1 = 0,
 ): Promise<ValidationRow> {
-  const id = await begin(dropDestinationData);
+  const id = await beginValidation(push, host, dropDestinationData);
   const message = { findings: [], namespaces: [], dataBytes: 0, ...report };
   expect((await host.post(`/validations/${id}/report`, message)).status).toBe(204);
   expect((await host.post(`/validations/${id}/report`, message)).status, 'again').toBe(204);
@@ -176,7 +151,7 @@ test('what a migration needs is estimated, and compared with what is free', asyn
 });
 
 test('a probe of the link is taken while its validation waits, up to a mebibyte', async () => {
-  const id = await begin();
+  const id = await beginValidation(push, host);
   const probe = (bytes: number, of = id) =>
     host.post(`/validations/${of}/probe`, Buffer.alloc(bytes), {
       'content-type': 'application/octet-stream',

@@ -16,6 +16,7 @@ import { checkNames } from './names.ts';
 import { checkOplog } from './oplog.ts';
 import { checkReads, checkTransactions } from './privileges.ts';
 import { findUnreachable } from './reachability.ts';
+import { sampleStructure } from './samples.ts';
 import {
   checkQuerySettings,
   checkSearchIndexes,
@@ -109,6 +110,7 @@ async function inspect(
     findings: [...listing.findings, ...found].toSorted((a, b) => rank(a) - rank(b)).slice(0, 1000),
     namespaces: listed.map(({ namespace }) => ({ ...selection.destinationOf(namespace) })),
     dataBytes: bytes,
+    ...sampleStructure(listed),
     source: {
       mongoDBVersion: facts.mongoDBVersion,
       featureCompatibilityVersion: facts.featureCompatibilityVersion,

@@ -10,6 +10,7 @@ import { checkClock } from './clock.ts';
 import { checkContents } from './contents.ts';
 import { checkDiskSpace, freeBytesOf } from './diskSpace.ts';
 import { checkPrivileges } from './privileges.ts';
+import { checkStructure } from './structure.ts';
 import { checkTopology } from './topology.ts';
 import { checkVersion } from './version.ts';
 
@@ -20,6 +21,7 @@ const CHECKS: readonly Check[] = [
   checkContents,
   checkDiskSpace,
   checkClock,
+  checkStructure,
 ];
 
 /** What a validation learns of the destination. */
@@ -30,7 +32,7 @@ export interface DestinationCheck {
   readonly freeBytes: number | null;
 }
 
-/** What a validation finds at the destination. Nothing is written. */
+/** What a validation finds at the destination. Nothing that is written stays. */
 export async function checkDestination(
   validated: Validated,
   signal: AbortSignal,
@@ -46,13 +48,13 @@ export async function checkDestination(
     uri,
     mayConnect,
     connectionName: 'linkspan-validation',
-    guard: () => Promise.reject(new Error('a validation writes nothing')),
+    guard: () => Promise.reject(new Error('a validation writes nothing here')),
   });
   const cut = (): void => void destination.close();
   signal.addEventListener('abort', cut, { once: true });
   try {
     const freeBytes = await freeBytesOf(destination);
-    const inspected: Inspected = { ...validated, destination, freeBytes };
+    const inspected: Inspected = { ...validated, destination, freeBytes, signal };
     const findings: Finding[] = test.fence === 'ENFORCED' ? [] : [notEnforced(cluster)];
     for (const check of CHECKS) findings.push(...(await check(inspected)));
     return { findings, test, freeBytes };
