@@ -38,8 +38,23 @@ export function progressLine(migration: LiveMigrationDetail): string {
     ...(rates === null ? [] : [`${size(rates.bytesPerSecond)}/s`]),
     ...(etaSeconds === null || etaSeconds === 0 ? [] : [`${duration(etaSeconds)} left`]),
     ...(holdingBack === null || holdingBack === 'WAITING' ? [] : [HELD_BACK[holdingBack]]),
+    ...comparedParts(progress),
   ];
   return parts.join('  ');
+}
+
+/** What was compared with the destination meanwhile; nothing before that has begun. */
+function comparedParts({ verification }: Progress): string[] {
+  if (verification === undefined || verification.begun === null) return [];
+  const { collectionsVerified, collectionsTotal, documentsVerified } = verification;
+  const { differencesFound, differencesRepaired } = verification;
+  return [
+    `verified ${count(collectionsVerified)}/${count(collectionsTotal)} collections`,
+    `${count(documentsVerified)} documents compared`,
+    ...(differencesFound === 0
+      ? []
+      : [`${count(differencesFound)} differences, ${count(differencesRepaired)} repaired`]),
+  ];
 }
 
 /** The same with a bar before it, cut to the width of the terminal, or to 80 columns if it has none. */

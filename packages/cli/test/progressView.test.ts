@@ -64,6 +64,27 @@ test('a line ends with the pace, what is left and what holds it back, where that
   expect(progressLine(migration({ state: 'PAUSED' }, paused))).toMatch(/^PAUSED {2}.* pending$/);
 });
 
+test('a line tells what was compared in the background, and what differed', () => {
+  const verification = {
+    begun: '2026-08-10T03:02:57Z',
+    collectionsVerified: 3,
+    collectionsTotal: 1200,
+    documentsVerified: 45_678,
+    differencesFound: 0,
+    differencesRepaired: 0,
+  };
+  const holdingBack = 'SOURCE';
+  expect(progressLine(migration({}, { holdingBack, verification }))).toMatch(
+    / pending {2}held back by the source {2}verified 3\/1,200 collections {2}45,678 documents compared$/,
+  );
+  const differing = { ...verification, differencesFound: 3, differencesRepaired: 2 };
+  expect(progressLine(migration({}, { verification: differing }))).toMatch(
+    / {2}45,678 documents compared {2}3 differences, 2 repaired$/,
+  );
+  const notBegun = { ...verification, begun: null };
+  expect(progressLine(migration({}, { verification: notBegun }))).toMatch(/ pending$/);
+});
+
 test('a description names the state, the unfinished collections and the warnings', () => {
   const collections = [
     { ...ROWS, coll: 'rows', state: 'COPYING' },
