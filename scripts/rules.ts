@@ -59,7 +59,7 @@ export const RULES: readonly Rule[] = [
   { id: 'D16', what: 'Drops and renames alone are barriers; a refusal reconciles the collection' },
   {
     id: 'D17',
-    what: 'Unique conflicts are tried again with the keys in another order, and end named',
+    what: 'Documents that hold the unique keys of each other make way; what goes on to be refused is named',
   },
   { id: 'D18', what: 'Renames in and out of what is tracked, with dropTarget, `$out`' },
   { id: 'D19', what: 'Verified means equal digests of everything that was not changed meanwhile' },

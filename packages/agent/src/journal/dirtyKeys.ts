@@ -19,7 +19,7 @@ export interface DirtyKey {
   readonly documentKey: Buffer;
   /** What happened to it last (rule D3). */
   readonly operation: 'write' | 'delete';
-  /** Its bytes changed while its value did not: delete, then insert (rule D15). */
+  /** Delete, then insert: its bytes changed while its value did not (rule D15), or it was refused (D17). */
   readonly recreate: boolean;
   /** Of its last mark: a key that was marked again has another one. */
   readonly sequence: number;
@@ -46,6 +46,10 @@ export interface DirtyKeys {
    * insertion of a key, or else by its first mark (rule D12).
    */
   takeInOrder(incarnation: number, limit: number): DirtyKey[];
+  /** True if the key is marked, whatever for. */
+  has(incarnation: number, documentKey: Buffer): boolean;
+  /** From now on the key goes as delete and insert, unless it was marked again meanwhile. */
+  recreate(incarnation: number, key: DirtyKey): void;
   /** Puts all keys of one that turned out to be collated or capped into one lane, before any is taken. */
   shareLane(incarnation: number): void;
   /** Which collections have keys in the lane, each once, those behind `after` first. */
@@ -104,6 +108,10 @@ export function openDirtyKeys(db: DatabaseSync): DirtyKeys {
   const sequenceOf = db.prepare(
     'SELECT sequence FROM dirty_key WHERE incarnation = ? AND comparable = ?',
   );
+  const recreate = db.prepare(
+    `UPDATE dirty_key SET recreate = 1
+     WHERE incarnation = ? AND comparable = ? AND sequence = ?`,
+  );
   const evict = db.prepare(
     'DELETE FROM dirty_key WHERE incarnation = ? AND comparable = ? AND sequence = ?',
   );
@@ -136,6 +144,9 @@ export function openDirtyKeys(db: DatabaseSync): DirtyKeys {
     },
     take: (lane, incarnation, limit) => take.all(lane, incarnation, limit).map(decode),
     takeInOrder: (incarnation, limit) => takeInOrder.all(incarnation, limit).map(decode),
+    has: (incarnation, documentKey) =>
+      sequenceOf.get(incarnation, comparableKey(documentKey)) !== undefined,
+    recreate: (incarnation, key) => void recreate.run(incarnation, key.comparable, key.sequence),
     shareLane: (incarnation) => void shareLane.run(incarnation),
     *incarnationsIn(lane, after) {
       const behind = (id: number): number => Number(nextIncarnation.get(lane, id)?.['id'] ?? 0);

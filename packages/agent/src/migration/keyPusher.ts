@@ -10,6 +10,7 @@ import { sizeOf } from '../source/cutBySize.ts';
 import { type MigrationContext, MigrationFailedError } from './context.ts';
 import { targetOf } from './content.ts';
 import { describeKey } from './ranges.ts';
+import { DUPLICATE_KEY, makeWay } from './uniqueConflict.ts';
 
 /** A key that was refused this often in a row, unchanged, ends the migration or its cutover. */
 const REFUSALS_AT_MOST = 20;
@@ -118,13 +119,24 @@ export class KeyPusher {
     keys: readonly DirtyKey[],
     { failures }: DocumentsReply,
   ): Promise<void> {
-    for (const { index, message } of failures) this.#noteRefusal(incarnation, keys[index], message);
     if (failures.length === 0) return;
+    for (const failure of failures) {
+      const key = keys[failure.index];
+      if (key === undefined) continue;
+      const isConflict = failure.code === DUPLICATE_KEY;
+      const holder = isConflict ? makeWay(this.#context, incarnation, key, failure) : null;
+      this.#noteRefusal(incarnation, key, failure.message, holder);
+    }
     await sleep(REFUSED_PAUSE_MS, undefined, { signal: this.#context.signal });
   }
 
-  #noteRefusal({ id, destination }: Incarnation, key: DirtyKey | undefined, message: string): void {
-    if (key === undefined || destination === null) return;
+  #noteRefusal(
+    { id, destination }: Incarnation,
+    key: DirtyKey,
+    message: string,
+    holder: Buffer | null,
+  ): void {
+    if (destination === null) return;
     const { journal, log } = this.#context;
     // Unique indexes of a cutover refuse what they would take in another order: they go with it.
     const isPassing =
@@ -134,7 +146,7 @@ export class KeyPusher {
     const isSame = last?.sequence === sequence && last.isPassing === isPassing;
     const times = (isSame ? last.times : 0) + 1;
     this.#refusals.set(refusalKey(id, key), { sequence, isPassing, times });
-    const what = `${formatNamespace(destination)} refuses the document with _id ${describeKey(key.documentKey)}: ${message}`;
+    const what = `${formatNamespace(destination)} refuses the document with _id ${describeKey(key.documentKey)}: ${message}${holder === null ? '' : `: the one with _id ${describeKey(holder)}`}`;
     log.warn({ times }, what);
     if (times < REFUSALS_AT_MOST) return;
     if (!isPassing) throw new MigrationFailedError(what);

@@ -17,6 +17,7 @@ import { whyNotThere } from './destinationName.ts';
 import { expiresDocuments, wantedIndexes, wantedOptions } from './indexes.ts';
 import { describe, isSame, listNamesInto } from './listSourceInto.ts';
 import { requestRecopy } from './recopy.ts';
+import { UniqueConflicts } from './uniqueConflict.ts';
 
 const REFUSED_PAUSE_MS = 5000;
 const LOOK_AGAIN_MS = 5000;
@@ -44,7 +45,9 @@ interface Found extends Begun {
 }
 
 /** What the destination said of one: what it changed, or why it refused. */
-type Answer = { readonly changes: readonly string[] } | { readonly refused: string };
+type Answer =
+  | { readonly changes: readonly string[] }
+  | { readonly refused: string; readonly holders?: readonly string[] };
 
 /**
  * Makes collections and views at the destination as the source has them, many with one listing. What
@@ -59,10 +62,12 @@ export class Reconciler {
   readonly #refusals = new Map<number, string>();
   /** By incarnation, in milliseconds of a clock that only goes forward. */
   readonly #notBefore = new Map<number, number>();
+  readonly #conflicts: UniqueConflicts;
   #lookAgainAt = 0;
 
   constructor(context: MigrationContext) {
     this.#context = context;
+    this.#conflicts = new UniqueConflicts(context);
     this.#stage = context.journal.state()?.stage ?? 'tail';
   }
 
@@ -73,6 +78,7 @@ export class Reconciler {
     this.#changes = [];
     this.#refusals.clear();
     this.#notBefore.clear();
+    this.#conflicts.clear();
   }
 
   /** What was changed at the destination since {@link startRound}, in words. */
@@ -100,12 +106,14 @@ export class Reconciler {
   succeeded(id: number): void {
     this.#refusals.delete(id);
     this.#notBefore.delete(id);
+    this.#conflicts.delete(id);
   }
 
   /** Reconciles the oldest ones that wait for it; false if there were none. */
   async next(): Promise<boolean> {
     const { journal, lives, gate, source, signal, hooks, work } = this.#context;
     const postponed = [...this.#notBefore.keys()].filter((id) => this.isPostponed(id));
+    postponed.push(...this.#conflicts.underWay());
     const waiting = journal.pending.toReconcile(postponed, AT_ONCE);
     const begun = (waiting.length > 0 ? waiting : this.#unsupported()).map(
       ({ id, source: namespace }): Begun => {
@@ -192,8 +200,10 @@ export class Reconciler {
     for (const [index, { one, incarnation }] of ready.entries()) {
       const answer = answers[index];
       if (answer === undefined) continue;
-      if ('refused' in answer) this.#refused(incarnation, answer.refused);
-      else this.#pushed(one, incarnation, answer.changes, round);
+      if (!('refused' in answer)) this.#pushed(one, incarnation, answer.changes, round);
+      else if (!this.#conflicts.resolve(incarnation, answer.refused, answer.holders)) {
+        this.#refused(incarnation, answer.refused);
+      }
     }
   }
 
@@ -233,14 +243,14 @@ export class Reconciler {
 
   async #send(requests: readonly ReconcileRequest[]): Promise<Answer[]> {
     const { pusher, signal } = this.#context;
-    const [first] = requests;
-    if (first === undefined) return [];
+    if (requests.length === 0) return [];
     try {
-      if (requests.length === 1) return [await pusher.structure(first, signal)];
       const { results } = await pusher.structures(requests, signal);
-      return results.map(({ changes, refused }) =>
-        refused === null ? { changes } : { refused: refused.message },
-      );
+      return results.map(({ changes, refused }) => {
+        if (refused === null) return { changes };
+        const { message, holders = [] } = refused;
+        return { refused: message, holders };
+      });
     } catch (error) {
       if (!(error instanceof PushRefusedError)) throw error;
       if (requests.length === 1) return [{ refused: error.message }];

@@ -1,6 +1,8 @@
 import { eventually } from '@linkspan/testkit/eventually.ts';
+import { serialize } from 'bson';
 import { describe, expect, it } from 'vitest';
 import type { Incarnation } from '../../src/journal/incarnations.ts';
+import { Flusher } from '../../src/migration/flusher.ts';
 import { listSourceInto } from '../../src/migration/listSourceInto.ts';
 import { Structure } from '../../src/migration/structure.ts';
 import {
@@ -55,6 +57,27 @@ describe('structure', () => {
     await eventually(() => expect(structure.isSettled).toBe(true));
     expect(step.structured).toEqual(['drop a', 'collection a']);
     expect(step.journal.incarnations.byName(app('a'))?.state).toBe('PENDING');
+  });
+
+  it('D17: two documents of one key are pushed as they are at the source, and then named', async () => {
+    await collection('a').insertMany([{ _id: 1 }, { _id: 2 }]);
+    const { id } = known('a', 'COPIED');
+    step.journal.incarnations.update(id, { toReconcile: true });
+    const holders = [1, 2].map((_id) => Buffer.from(serialize({ _id })).toString('base64'));
+    const message = 'the documents with _id 1 and 2 have the same key';
+    let builds = 0;
+    step.context.pusher.structures = async () => {
+      builds += 1;
+      const refused = { code: 'STRUCTURE_REFUSED', message, holders };
+      return { results: [{ changes: [], refused }] };
+    };
+    seeAll();
+    const structure = new Structure(step.context);
+    running(structure);
+    running(new Flusher(step.context));
+    await eventually(() => expect([...structure.refusals.values()].join()).toContain(message));
+    expect(new Set(step.pushed.flatMap(({ ids }) => ids))).toEqual(new Set([1, 2]));
+    expect(builds).toBe(2);
   });
 
   it('D21: is not settled while the source is listed', async () => {

@@ -319,7 +319,16 @@ export const DocumentsReply = Type.Object(
     duplicates: Count,
     /** Documents that were not written; their keys are still to be pushed. */
     failures: Type.Array(
-      Type.Object({ index: Count, code: Type.Integer(), message: Type.String() }, closed),
+      Type.Object(
+        {
+          index: Count,
+          code: Type.Integer(),
+          message: Type.String(),
+          /** Of the document that has its key in a unique index: its key, raw BSON in base64. */
+          holder: Type.Optional(Type.String()),
+        },
+        closed,
+      ),
     ),
     /** Milliseconds that the destination took to write them; absent before version 2. */
     destinationMs: Type.Optional(Count),
@@ -337,6 +346,18 @@ export const StructureReply = Type.Object(
 );
 export type StructureReply = Static<typeof StructureReply>;
 
+/** Why structure cannot be made, with a code of `PUSH_ERRORS`. */
+export const StructureRefusal = Type.Object(
+  {
+    code: Type.String(),
+    message: Type.String(),
+    /** Keys of two documents that a unique index cannot hold together, raw BSON in base64. */
+    holders: Type.Optional(Type.Array(Type.String(), { maxItems: 2 })),
+  },
+  closed,
+);
+export type StructureRefusal = Static<typeof StructureRefusal>;
+
 /** What came of each request of a `structures`, in their order. */
 export const StructuresReply = Type.Object(
   {
@@ -344,8 +365,7 @@ export const StructuresReply = Type.Object(
       Type.Object(
         {
           changes: Type.Array(Type.String()),
-          /** A code of `PUSH_ERRORS` with the reason, where it cannot be done. */
-          refused: Nullable(Type.Object({ code: Type.String(), message: Type.String() }, closed)),
+          refused: Nullable(StructureRefusal),
         },
         closed,
       ),

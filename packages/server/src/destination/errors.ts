@@ -25,6 +25,16 @@ export class DestinationRefusedError extends Error {
 /** A collection, index or view cannot be made as it is wanted; the message says what and why. */
 export class StructureRefusedError extends Error {
   override readonly name = 'StructureRefusedError';
+  /** Raw keys of documents that a unique index cannot hold together, where they were found (rule D17). */
+  readonly holders: readonly Buffer[];
+
+  constructor(
+    message: string,
+    { holders = [], ...options }: ErrorOptions & { readonly holders?: readonly Buffer[] } = {},
+  ) {
+    super(message, options);
+    this.holders = holders;
+  }
 }
 
 /**

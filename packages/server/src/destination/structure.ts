@@ -27,6 +27,7 @@ import { fixedDifference, normaliseOptions, optionChanges } from './collectionOp
 import type { Destination } from './destination.ts';
 import { DestinationRefusedError, StructureRefusedError } from './errors.ts';
 import { isBuiltIn, normaliseIndex, planIndexes, type IndexPlan } from './indexSpecs.ts';
+import { describeConflict, describeHolders, duplicateKeyOf, holdersOf } from './uniqueConflict.ts';
 
 /** Of {@link reconcileAll}: commands under way at the destination. */
 const AT_ONCE = 8;
@@ -299,12 +300,16 @@ class Structure {
     }
     if (plan.create.length === 0) return;
     const names = plan.create.map((spec) => String(spec['name'])).join(', ');
-    await this.#run(
-      namespace,
-      `build the indexes ${names}`,
-      { createIndexes: namespace.coll, indexes: plan.create },
-      { unhurried: true },
-    );
+    try {
+      await this.#run(
+        namespace,
+        `build the indexes ${names}`,
+        { createIndexes: namespace.coll, indexes: plan.create },
+        { unhurried: true },
+      );
+    } catch (error) {
+      throw await this.#withHolders(namespace, plan.create, error);
+    }
     for (const { name, prepareUnique } of wanted) {
       if (prepareUnique !== true || !plan.create.some((spec) => spec['name'] === name)) continue;
       await this.#run(namespace, `prepare the index ${String(name)} to become unique`, {
@@ -312,6 +317,22 @@ class Structure {
         index: { name, prepareUnique },
       });
     }
+  }
+
+  /** Rule D17: of a build that found two documents with one key, which those are. */
+  async #withHolders(
+    namespace: Namespace,
+    specs: readonly Document[],
+    error: unknown,
+  ): Promise<unknown> {
+    if (!(error instanceof StructureRefusedError)) return error;
+    const conflict = duplicateKeyOf((error.cause as Error).cause);
+    if (conflict === null) return error;
+    const holders = await holdersOf(this.#destination, namespace, conflict, specs, null, 2);
+    return new StructureRefusedError(
+      `${formatNamespace(namespace)}: ${describeHolders(holders)} have ${describeConflict(conflict)}`,
+      { cause: error.cause, holders },
+    );
   }
 
   async #run(

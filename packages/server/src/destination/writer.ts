@@ -3,6 +3,7 @@ import { formatNamespace } from '@linkspan/contract/push/namespaces.ts';
 import type { WriteOperation } from '@linkspan/contract/push/batch.ts';
 import type { Document } from 'mongodb';
 
+import { listIndexes } from './catalog.ts';
 import type { Destination } from './destination.ts';
 import { documentSequence } from './documentSequence.ts';
 import { DestinationUnavailableError, isTransientCode } from './errors.ts';
@@ -16,10 +17,19 @@ import {
   splitMessages,
   type Statement,
 } from './statements.ts';
+import {
+  describeConflict,
+  DUPLICATE_KEY,
+  type DuplicateKey,
+  holdersOf,
+  indexOf,
+} from './uniqueConflict.ts';
 
-const DUPLICATE_KEY = 11_000;
 const IMMUTABLE_FIELD = 66;
 const OBJECT_TOO_LARGE = 10_334;
+
+/** Looked for in one batch; the next one shows the others. */
+const HOLDERS_AT_MOST = 100;
 
 export interface Batch {
   readonly op: WriteOperation;
@@ -36,6 +46,8 @@ export interface WriteFailure {
   /** The server's code. */
   readonly code: number;
   readonly message: string;
+  /** Raw key of the document that has its key in a unique index, where that was found (rule D17). */
+  readonly holder?: Buffer;
 }
 
 export interface BatchResult {
@@ -46,11 +58,8 @@ export interface BatchResult {
   readonly failures: readonly WriteFailure[];
 }
 
-interface WriteError {
+interface WriteError extends DuplicateKey {
   readonly index: number;
-  readonly code: number;
-  readonly errmsg?: string;
-  readonly keyPattern?: Document;
 }
 
 /**
@@ -78,6 +87,8 @@ class BatchWriter {
   readonly #batch: Batch;
   readonly #where: string;
   readonly #failures: WriteFailure[] = [];
+  #indexes: Promise<Document[]> | null = null;
+  #lookedFor = 0;
   #duplicates = 0;
 
   constructor(destination: Destination, batch: Batch) {
@@ -103,7 +114,7 @@ class BatchWriter {
     }
     for (const error of await this.#send('update', statements)) {
       if (error.code === IMMUTABLE_FIELD) recreated.push(this.#at(error.index));
-      else this.#fail(error);
+      else await this.#fail(error);
     }
     await this.#recreateAll(recreated);
     return this.#result();
@@ -119,7 +130,7 @@ class BatchWriter {
       index,
       bytes: deleteStatement(bytes),
     }));
-    for (const error of await this.#send('delete', statements)) this.#fail(error);
+    for (const error of await this.#send('delete', statements)) await this.#fail(error);
     return this.#result();
   }
 
@@ -131,7 +142,7 @@ class BatchWriter {
     const standing = new Set<number>();
     for (const error of await this.#send('delete', deletes)) {
       standing.add(error.index);
-      this.#fail(error);
+      await this.#fail(error);
     }
     await this.#insertAll(documents.filter(({ index }) => !standing.has(index)));
   }
@@ -161,7 +172,7 @@ class BatchWriter {
     ];
     for (const error of errors) {
       if (isDuplicateId(error)) this.#duplicates += 1;
-      else this.#fail(error);
+      else await this.#fail(error);
     }
   }
 
@@ -200,12 +211,25 @@ class BatchWriter {
     return { index, bytes: this.#batch.documents[index] as Buffer };
   }
 
-  #fail(error: WriteError): void {
+  async #fail(error: WriteError): Promise<void> {
+    const { index, code } = error;
+    const holder = code === DUPLICATE_KEY ? await this.#holderOf(error) : undefined;
     this.#failures.push({
-      index: error.index,
-      code: error.code,
+      index,
+      code,
       message: `${this.#where}: ${failureText(error)}`,
+      ...(holder !== undefined && { holder }),
     });
+  }
+
+  async #holderOf(error: WriteError): Promise<Buffer | undefined> {
+    this.#lookedFor += 1;
+    if (this.#lookedFor > HOLDERS_AT_MOST) return undefined;
+    const { bytes } = this.#at(error.index);
+    this.#indexes ??= listIndexes(this.#destination, this.#batch);
+    const specs = await this.#indexes;
+    const [holder] = await holdersOf(this.#destination, this.#batch, error, specs, bytes, 1);
+    return holder;
   }
 
   #result(): BatchResult {
@@ -234,14 +258,7 @@ function isDuplicateId(error: WriteError): boolean {
   return fields.length === 1 && fields[0] === '_id';
 }
 
-/** The index that a duplicate key error names: only its text does. */
-function indexOf(error: WriteError): string | undefined {
-  return / index: (\S+)/.exec(error.errmsg ?? '')?.[1];
-}
-
-/** Without the values that a server's text of a duplicate key shows: they are the user's data. */
 function failureText(error: WriteError): string {
-  if (error.code !== DUPLICATE_KEY) return (error.errmsg ?? `code ${error.code}`).slice(0, 1000);
-  const pattern = JSON.stringify(error.keyPattern ?? {});
-  return `another document has the same key in the unique index "${indexOf(error) ?? '?'}" ${pattern}`;
+  if (error.code === DUPLICATE_KEY) return `another document has ${describeConflict(error)}`;
+  return (error.errmsg ?? `code ${error.code}`).slice(0, 1000);
 }

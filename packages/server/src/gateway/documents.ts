@@ -48,7 +48,14 @@ export async function pushDocuments(session: PushSession, body: Buffer): Promise
       documents,
     });
     const destinationMs = Math.round(performance.now() - started);
-    return { written, duplicates, failures: [...failures], destinationMs };
+    return {
+      written,
+      duplicates,
+      failures: failures.map(({ holder, ...failure }) =>
+        holder === undefined ? failure : { ...failure, holder: holder.toString('base64') },
+      ),
+      destinationMs,
+    };
   });
 }
 

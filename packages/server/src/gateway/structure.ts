@@ -1,5 +1,9 @@
 import { fieldsOf, isDocument, orderedDocument } from '@linkspan/contract/bson/ordered.ts';
-import type { StructureReply, StructuresReply } from '@linkspan/contract/push/messages.ts';
+import type {
+  StructureRefusal,
+  StructureReply,
+  StructuresReply,
+} from '@linkspan/contract/push/messages.ts';
 import { namespaceKey } from '@linkspan/contract/push/namespaces.ts';
 import {
   MAX_STRUCTURES,
@@ -9,7 +13,7 @@ import {
 import { BSON } from 'mongodb';
 
 import { listNamespaces } from '../destination/catalog.ts';
-import { DestinationRefusedError } from '../destination/errors.ts';
+import { DestinationRefusedError, type StructureRefusedError } from '../destination/errors.ts';
 import { applyStructure, reconcileAll } from '../destination/structure.ts';
 import { checkNamespace } from './documents.ts';
 import { PushError } from './errors.ts';
@@ -48,19 +52,17 @@ export async function changeStructures(
     return {
       results: results.map(({ changes, error }) => ({
         changes: [...changes],
-        refused:
-          error === null
-            ? null
-            : {
-                code:
-                  error instanceof DestinationRefusedError
-                    ? 'DESTINATION_REFUSED'
-                    : 'STRUCTURE_REFUSED',
-                message: error.message,
-              },
+        refused: error === null ? null : refusalOf(error),
       })),
     };
   });
+}
+
+function refusalOf(error: DestinationRefusedError | StructureRefusedError): StructureRefusal {
+  const { message } = error;
+  if (error instanceof DestinationRefusedError) return { code: 'DESTINATION_REFUSED', message };
+  const holders = error.holders.map((key) => key.toString('base64'));
+  return { code: 'STRUCTURE_REFUSED', message, ...(holders.length > 0 && { holders }) };
 }
 
 /** A `DestinationListing` in BSON. */

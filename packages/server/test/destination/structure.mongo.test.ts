@@ -269,12 +269,22 @@ test('Hazard 13: a create that was carried out although its answer was lost is n
   expect(owned.has(namespaceKey({ db, coll: 'theirs' }))).toBe(false);
 });
 
-test('a unique index over equal keys is refused by name', async () => {
+test('D17: a unique index over equal keys is refused, by name and with those who have one, and no value', async () => {
   await collection('c');
   await mongo
     .client()
     .db(db)
     .collection('c')
-    .insertMany([{ u: 1 }, { u: 1 }]);
-  await expect(collection('c', {}, INDEXES)).rejects.toThrow(/s\.c: build the indexes .*u_1/);
+    .insertMany([
+      { _id: 1, u: 'secret' },
+      { _id: 2, u: 'other' },
+      { _id: 3, u: 'secret' },
+    ] as Document[]);
+  const refused = (await collection('c', {}, INDEXES).catch((error: unknown) => error)) as Error;
+  expect(refused).toBeInstanceOf(StructureRefusedError);
+  expect(refused.message).toBe(
+    's.c: the documents with _id 1 and 3 have the same key in the unique index "u_1" {"u":1}',
+  );
+  const holders = [1, 3].map((_id) => Buffer.from(BSON.serialize({ _id })));
+  expect(refused).toMatchObject({ holders });
 });

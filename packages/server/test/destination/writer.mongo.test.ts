@@ -122,7 +122,12 @@ test('D10: a duplicate in another index is a failure that names it, and no value
   const result = await write('insert', documents);
   expect(result).toMatchObject({ written: 2, duplicates: 0 });
   expect(result.failures).toEqual([
-    { index: 1, code: 11000, message: expect.stringContaining('"by_email" {"email":1}') },
+    {
+      index: 1,
+      code: 11000,
+      message: expect.stringContaining('"by_email" {"email":1}'),
+      holder: raw({ _id: 1 }),
+    },
   ]);
   expect(JSON.stringify(result)).not.toContain('secret@e');
   expect((await write('replace', documents)).failures).toMatchObject([{ index: 1, code: 11000 }]);
