@@ -17,13 +17,15 @@ import { establishedLink, type Established } from './link/establish.ts';
 import { runHeartbeat } from './link/heartbeat.ts';
 import { HostLink } from './link/hostLink.ts';
 import { StateDirectory } from './link/stateDirectory.ts';
-import { MigrationFailedError } from './migration/context.ts';
+import { type EngineOptions, MigrationFailedError } from './migration/context.ts';
 import { trackWhilePaused } from './migration/pausedRunner.ts';
+import { copyRanges } from './migration/rangeCopier.ts';
 import { runMigration } from './migration/runner.ts';
 import { Backoff } from './push/backoff.ts';
 import { HostClient } from './push/client.ts';
 import { LinkRefusedError, MigrationEndedError } from './push/errors.ts';
 import { PusherOverHttp } from './push/pusherOverHttp.ts';
+import { SubLeases } from './push/subLeases.ts';
 import { PushTransport, TransientPushError } from './push/transport.ts';
 import { redact } from './redact.ts';
 import { describeDeployment } from './source/inventory.ts';
@@ -31,7 +33,7 @@ import { failed, type MeasureLink, validateSource } from './source/validation/va
 import { pollWork } from './work/poll.ts';
 import { measureLink } from './work/measureLink.ts';
 import { findDeployment, sourceUri, UnknownSourceError } from './work/sourceUri.ts';
-import { Supervisor, type MigrationRun } from './work/supervisor.ts';
+import { Supervisor, type CopyRun, type MigrationRun } from './work/supervisor.ts';
 import { WriteBlocks, type Outcome } from './work/writeBlocks.ts';
 
 /** How long an agent that stops goes on lifting what its cutovers have blocked, in milliseconds. */
@@ -150,6 +152,7 @@ async function work(
     validate: (item, itemSignal) => validate(item, host, client, itemSignal),
     migrate: (run, runSignal) => migrate(run, host, link, transport, runSignal),
     track: (item, itemSignal) => track(item, host, client, itemSignal),
+    copy: (run, runSignal) => copy(run, host, link, transport, runSignal),
   });
   let reported = false;
   const onReported = (): void => {
@@ -201,6 +204,7 @@ async function migrate(
         throttle: () => run.throttle(),
         verification: () => run.verification(),
         onWork: (listener) => run.onWork(listener),
+        options: engineOptions(config.options),
         writeBlock: claim.writeBlock,
       },
       signal,
@@ -212,6 +216,26 @@ async function migrate(
   } finally {
     await pusher.close();
   }
+}
+
+async function copy(
+  run: CopyRun,
+  { config, log }: Host,
+  link: Established,
+  transport: PushTransport,
+  signal: AbortSignal,
+): Promise<void> {
+  const { id, migrationId, source } = run.work;
+  await copyRanges(
+    {
+      subLeases: new SubLeases(transport, link, id),
+      sourceUri: sourceUri(config.projects, source),
+      log: log.child({ migration: migrationId }),
+      throttle: () => run.throttle(),
+      onWork: (listener) => run.onWork(listener),
+    },
+    signal,
+  );
 }
 
 async function track(
@@ -274,6 +298,12 @@ async function reportOf(
     if (!(error instanceof UnknownSourceError)) throw error;
     return failed(finding('SOURCE_UNKNOWN', `${error.message}.`));
   }
+}
+
+/** Whoever says how large ranges are to be wants them, however long the source takes to begin each. */
+function engineOptions({ copyRangeBytes }: AgentConfig['options']): Partial<EngineOptions> {
+  if (copyRangeBytes === undefined) return {};
+  return { rangeBytes: copyRangeBytes, slowStartMs: Infinity };
 }
 
 function publicFacts({ hostId, orgId, linkId, endpoint }: Established) {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Throttle, type ThrottleClock } from '../src/migration/throttle.ts';
+import { shareOf, Throttle, type ThrottleClock } from '../src/migration/throttle.ts';
 
 /** Time that passes only where somebody sleeps, or where a test says so. */
 class FakeClock implements ThrottleClock {
@@ -164,5 +164,26 @@ describe('Throttle', () => {
       }),
       { numRuns: 40 },
     );
+  });
+});
+
+describe('the throttle of a migration that several hosts copy', () => {
+  it('holds for all together', () => {
+    const limits = fc.record({
+      bytesPerSecond: fc.option(fc.integer({ min: 1 })),
+      documentsPerSecond: fc.option(fc.integer({ min: 1 })),
+    });
+    fc.assert(
+      fc.property(limits, fc.integer({ min: 0, max: 100 }), (all, copying) => {
+        const share = shareOf(all, copying);
+        for (const what of ['bytesPerSecond', 'documentsPerSecond'] as const) {
+          const limit = all[what];
+          if (limit === null) expect(share?.[what]).toBeNull();
+          // One a second is the least that a limit can say.
+          else expect((share?.[what] ?? 0) * (copying + 1)).toBeLessThanOrEqual(limit + copying);
+        }
+      }),
+    );
+    expect(shareOf(null, 3)).toBeNull();
   });
 });

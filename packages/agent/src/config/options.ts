@@ -37,6 +37,13 @@ export const AGENT_OPTIONS = {
     type: 'path',
     description: 'Private key of that certificate, in PEM without a passphrase',
   },
+  copyRangeBytes: {
+    type: 'integer',
+    minimum: 65_536,
+    maximum: Number.MAX_SAFE_INTEGER,
+    description:
+      'Bytes of a part of a collection that is copied by itself, by this host or another one of its link; 64 MiB if absent, and none where the source is slow to begin a read',
+  },
   logLevel: {
     type: 'string',
     choices: ['debug', 'info', 'warn', 'error'],

@@ -34,6 +34,10 @@ export interface EngineOptions {
   /** Bytes of one range; a collection is cut into as many, up to `rangesAtMost`. */
   readonly rangeBytes: number;
   readonly rangesAtMost: number;
+  /** Ranges of one collection that one host copies at once; other hosts may copy what is left. */
+  readonly rangesAtOnce: number;
+  /** How long a server may take to begin to answer a read in the order of `_id`, to be asked for ranges. */
+  readonly slowStartMs: number;
   /** Bytes of documents that one push of the copy aims at. */
   readonly copyBatchBytes: number;
   /** Documents that verification compares by one digest. */
@@ -46,7 +50,9 @@ export const DEFAULT_OPTIONS: EngineOptions = {
   inFlightBytes: 8 * 1024 * 1024,
   collectionsAtOnce: 2,
   rangeBytes: 64 * 1024 * 1024,
-  rangesAtMost: 8,
+  rangesAtMost: 64,
+  rangesAtOnce: 8,
+  slowStartMs: 250,
   copyBatchBytes: 1024 * 1024,
   verifyChunk: 1000,
   drainMs: 10 * 60_000,
@@ -58,6 +64,12 @@ export interface EngineHooks {
   afterRead?(what: 'copy' | 'flush' | 'verify', namespace: string): Promise<void>;
   /** After all of the source, or one name of it by itself, was listed and before that counts. */
   afterSourceListing?(what: string): Promise<void>;
+  /** After a host has taken a range of another's migration, and before it reads it. */
+  beforeRange?(): Promise<void>;
+  /** While what it has read is held back, since the tracking host has not passed it. */
+  whileUntracked?(): Promise<void>;
+  /** Once a host that copies ranges of another's migration may push what it read, and before it does. */
+  beforeRangePush?(namespace: string): Promise<void>;
   /** After the listing of a reconciliation and before it is pushed. */
   afterListing?(namespace: string): Promise<void>;
   /** Before a collection is compared, from its start or from where it stopped, or some of its keys. */

@@ -16,12 +16,10 @@ import { copyInOrder } from './orderedCopier.ts';
 import { AcknowledgedPrefix } from './prefix.ts';
 import { planRanges, rangesFor } from './ranges.ts';
 import { recover } from './recover.ts';
+import type { Spreader } from './spreader.ts';
 
 const IDLE_MS = 1000;
 const COPY_LANES = 4;
-
-/** How long a server may take to begin to answer a read in the order of `_id`. */
-const SLOW_START_MS = 250;
 
 /**
  * Collections whose first reply is read at once: where there are very many, most hold no more, and what
@@ -59,8 +57,11 @@ export class Copier {
   /** Known to hold more than one reply, and put off. */
   readonly #later = new Set<number>();
 
-  constructor(context: MigrationContext) {
+  readonly #spreader: Spreader;
+
+  constructor(context: MigrationContext, spreader: Spreader) {
     this.#context = context;
+    this.#spreader = spreader;
   }
 
   /** Runs until the signal aborts. */
@@ -154,9 +155,29 @@ export class Copier {
     log.info({ namespace: formatNamespace(incarnation.source) }, 'collection copied');
   }
 
-  #copyRanges(id: number, maySplit: boolean): Promise<Outcome[]> {
-    const ranges = this.#context.journal.ranges.of(id).filter(({ done }) => !done);
-    return Promise.all(ranges.map((range) => this.#copyRange(id, range, maySplit)));
+  /** Several ranges at once, each as soon as there is room for it, unless another host copies it. */
+  async #copyRanges(id: number, maySplit: boolean): Promise<Outcome[]> {
+    const { journal, options, signal } = this.#context;
+    const ranges = journal.ranges.of(id).filter(({ done }) => !done);
+    using queue = this.#spreader.open(id, ranges);
+    const outcomes: Outcome[] = [];
+    const copyInTurn = async (): Promise<void> => {
+      for (;;) {
+        const next = await queue.next(signal);
+        if (next === null) break;
+        // Read anew: another host may have copied some of it.
+        const range = journal.ranges.of(id)[next.number];
+        if (range === undefined) break;
+        const outcome = await this.#copyRange(id, range, maySplit);
+        outcomes.push(outcome);
+        next.state = 'OVER';
+        if (outcome !== 'whole') queue.stop();
+        queue.note();
+      }
+    };
+    const atOnce = Math.min(ranges.length, options.rangesAtOnce);
+    await Promise.all(Array.from({ length: atOnce }, copyInTurn));
+    return queue.isStopped ? [...outcomes, 'changed'] : outcomes;
   }
 
   async #copyRange(id: number, range: CopyRange, maySplit: boolean): Promise<Outcome> {
@@ -251,7 +272,7 @@ export class Copier {
    */
   async #isToSplit(incarnation: Incarnation, started: number, maySplit: boolean): Promise<boolean> {
     const { sizes, options } = this.#context;
-    const isSlow = performance.now() - started > SLOW_START_MS;
+    const isSlow = performance.now() - started > options.slowStartMs;
     sizes.begin(isSlow);
     if (!maySplit || isSlow) return false;
     return rangesFor(await sizes.of(incarnation), options) > 1;

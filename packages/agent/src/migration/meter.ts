@@ -61,11 +61,23 @@ export class Meter {
     networkMs: 0,
   };
   readonly #running = new Set<{ readonly wait: Wait; since: number }>();
+  #bytesSentElsewhere = 0;
   #samples: { readonly at: number; readonly counters: Counters; readonly total: Measured }[] = [];
 
   /** @param now milliseconds of a clock that only goes forward */
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
+  }
+
+  /** Bytes that other hosts have sent for this migration, after compression. */
+  get bytesSentElsewhere(): number {
+    return this.#bytesSentElsewhere;
+  }
+
+  /** Another host copied that many bytes of documents, and sent that many. */
+  elsewhere(bytes: number, wireBytes: number): void {
+    this.#total.bytesPushed += bytes;
+    this.#bytesSentElsewhere += wireBytes;
   }
 
   /** Runs `work`, whose time is spent on waiting. */

@@ -47,7 +47,7 @@ export function measureProgress(
     bytesCopied,
     documentsFlushed,
     keysPending,
-    bytesSent: pusher.bytesSent,
+    bytesSent: pusher.bytesSent + meter.bytesSentElsewhere,
   });
   const reasons = [waiting.describe(), pusher.waiting].filter((reason) => reason !== null);
   return {

@@ -35,9 +35,10 @@ import { measureIdle, measureProgress, unansweredSource } from './progress.ts';
 import { keepReporting } from './reporting.ts';
 import { SeriesPasses } from './seriesPasses.ts';
 import { Sizes } from './sizes.ts';
+import { Spreader } from './spreader.ts';
 import { Structure } from './structure.ts';
 import { beginWork, forgetOlderWork } from './takeOver.ts';
-import { Throttle } from './throttle.ts';
+import { shareOf, Throttle } from './throttle.ts';
 import { untilFirst } from './together.ts';
 import { Tracker } from './tracker.ts';
 import { Verifier } from './verifier.ts';
@@ -160,7 +161,8 @@ function startSteps(
     meter: new Meter(),
   };
   const tracker = new Tracker(context, () => structure.relist());
-  const structure = new Structure(context);
+  const spreader = new Spreader(context);
+  const structure = new Structure(context, (id) => spreader.takenBack(id));
   const flusher = new Flusher(context);
   const verifier = new Verifier(context, deps.verification);
   const steps = { tracker, flusher, verifier, structure };
@@ -171,10 +173,12 @@ function startSteps(
     deps.work.cutoverVerification === 'FULL',
   );
   const series = new SeriesPasses(context, () => cutover.phase !== null);
+  const setThrottle = (): void => context.throttle.set(shareOf(deps.throttle(), spreader.copying));
+  spreader.onCopying = setThrottle;
   signal.addEventListener(
     'abort',
     deps.onWork(() => {
-      context.throttle.set(deps.throttle());
+      setThrottle();
       context.work.notify();
     }),
     { once: true },
@@ -200,7 +204,8 @@ function startSteps(
   return [
     tracker.run(),
     structure.run(),
-    new Copier(context).run(),
+    new Copier(context, spreader).run(),
+    spreader.run(),
     flusher.run(),
     verifier.run(),
     series.run(),

@@ -22,11 +22,14 @@ const IDLE_MS = 1000;
 export class Structure {
   readonly #context: MigrationContext;
   readonly #reconciler: Reconciler;
+  readonly #takenBack: (incarnation: number) => Promise<void>;
   #listingsWanted = 0;
   #listingsMade = 0;
 
-  constructor(context: MigrationContext) {
+  /** @param takenBack comes back once no other host copies of a collection: see `spreader.ts` */
+  constructor(context: MigrationContext, takenBack: (incarnation: number) => Promise<void>) {
     this.#context = context;
+    this.#takenBack = takenBack;
     this.#reconciler = new Reconciler(context);
   }
 
@@ -128,6 +131,7 @@ export class Structure {
   async #repeat(change: StructuralChange): Promise<void> {
     const { journal, locks, pusher, signal, log, work } = this.#context;
     await locks.exclusive(change.incarnation, async () => {
+      await this.#takenBack(change.incarnation);
       const incarnation = journal.incarnations.get(change.incarnation);
       const from = incarnation?.destination ?? null;
       try {

@@ -107,6 +107,21 @@ export class Throttle {
   }
 }
 
+/**
+ * What each host may push in a second while some copy ranges of one migration: its throttle holds for all
+ * together.
+ * @param copying hosts beside the tracking one
+ */
+export function shareOf(limits: Limits | null, copying: number): Limits | null {
+  if (limits === null) return null;
+  const share = (limit: number | null): number | null =>
+    limit === null ? null : Math.max(1, Math.floor(limit / (copying + 1)));
+  return {
+    bytesPerSecond: share(limits.bytesPerSecond),
+    documentsPerSecond: share(limits.documentsPerSecond),
+  };
+}
+
 /** Tokens that come in at a rate; one that holds a second's worth is full. */
 class Bucket {
   #rate: number | null;

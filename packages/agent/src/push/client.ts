@@ -20,6 +20,7 @@ import {
   MigrationPausedError,
   PushRefusedError,
   SessionFencedError,
+  SubLeaseEndedError,
 } from './errors.ts';
 import { PushAnswerError, TransientPushError, type PushTransport } from './transport.ts';
 
@@ -163,6 +164,8 @@ export function finalError(error: PushAnswerError): Error {
       return new SessionFencedError(error.message);
     case 'MIGRATION_PAUSED':
       return new MigrationPausedError(error.message);
+    case 'SUB_LEASE_ENDED':
+      return new SubLeaseEndedError(error.message);
     case 'DIGEST_CURSOR_LOST':
       return new DigestCursorLostError(error.message);
     default:

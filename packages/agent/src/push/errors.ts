@@ -21,6 +21,11 @@ export class MigrationPausedError extends Error {
   override readonly name = 'MigrationPausedError';
 }
 
+/** The range is not this host's to copy any more; nothing more of it is written. Take another one. */
+export class SubLeaseEndedError extends Error {
+  override readonly name = 'SubLeaseEndedError';
+}
+
 /** The server's cursor of a verification walk is gone: begin the collection again. */
 export class DigestCursorLostError extends Error {
   override readonly name = 'DigestCursorLostError';

@@ -9,6 +9,7 @@ import type {
   KeyDigestReply,
   KeyDigestRequest,
 } from '@linkspan/contract/push/digest.ts';
+import type { RangesReply, RangesRequest } from '@linkspan/contract/push/ranges.ts';
 import type { WriteOperation } from '@linkspan/contract/push/batch.ts';
 import type {
   Complete,
@@ -31,6 +32,9 @@ export interface DocumentBatch {
   /** Raw BSON: documents, or document keys for `delete`. At most MAX_BATCH_BYTES plus one document. */
   readonly documents: readonly Uint8Array[];
 }
+
+/** What a tracking host says of its ranges; the pusher counts. */
+export type RangesToSay = Omit<RangesRequest, 'seq'>;
 
 /** What the server says of the work that a session goes on with. */
 export interface OpenedSession {
@@ -64,6 +68,12 @@ export interface Pusher {
   /** Rejects with {@link DigestCursorLostError} when the walk has to begin again. */
   digest(request: DigestRequest, signal: AbortSignal): Promise<DigestReply>;
   keyDigests(request: KeyDigestRequest, signal: AbortSignal): Promise<KeyDigestReply>;
+  /**
+   * Says which ranges other hosts may copy, and hears how they stand.
+   * @param make says it as it is at the moment; called anew for each session, which knows nothing of those
+   *   before it, with its epoch
+   */
+  ranges(make: (epoch: number) => RangesToSay, signal: AbortSignal): Promise<RangesReply>;
   report(progress: Progress, signal: AbortSignal): Promise<void>;
   complete(message: Complete, signal: AbortSignal): Promise<void>;
   cutoverFailed(message: CutoverFailed, signal: AbortSignal): Promise<void>;

@@ -15,6 +15,7 @@ import {
   type OpenSessionReply,
   type Progress,
 } from '@linkspan/contract/push/messages.ts';
+import type { RangesReply } from '@linkspan/contract/push/ranges.ts';
 import type {
   DestinationListing,
   ReconcileRequest,
@@ -39,7 +40,8 @@ import {
   MigrationEndedError,
   MigrationPausedError,
 } from './errors.ts';
-import type { DocumentBatch, OpenedSession, Pusher } from './pusher.ts';
+import type { DocumentBatch, OpenedSession, Pusher, RangesToSay } from './pusher.ts';
+import { readRangesReply } from './rangeReplies.ts';
 import { PushAnswerError, TransientPushError, type PushTransport } from './transport.ts';
 
 const BSON = 'application/bson';
@@ -55,6 +57,8 @@ const STRUCTURE_TIMEOUT_MS = 15 * 60_000;
 /** One push session, with the number of the last batch of each of its lanes. */
 interface Session extends OpenSessionReply {
   readonly lanes: Map<number, number>;
+  /** Number of the last list of ranges. */
+  rangesSeq: number;
 }
 
 interface Call<T> {
@@ -157,6 +161,22 @@ export class PusherOverHttp implements Pusher {
 
   keyDigests(request: KeyDigestRequest, signal: AbortSignal): Promise<KeyDigestReply> {
     return this.#callBson('keyDigests', request, DIGEST_TIMEOUT_MS, readKeyDigestReply, signal);
+  }
+
+  async ranges(make: (epoch: number) => RangesToSay, signal: AbortSignal): Promise<RangesReply> {
+    return await this.#call(
+      {
+        path: 'ranges',
+        contentType: BSON,
+        timeoutMs: TIMEOUT_MS,
+        async body(session) {
+          session.rangesSeq += 1;
+          return { bytes: serialize({ ...make(session.epoch), seq: session.rangesSeq }) };
+        },
+        read: readRangesReply,
+      },
+      signal,
+    );
   }
 
   /** While there is no session, because the destination does not answer, it is told all the same. */
@@ -298,7 +318,7 @@ export class PusherOverHttp implements Pusher {
       const { hostChanges = 0 } = reply;
       this.#hostChanges ??= hostChanges;
       if (this.#hostChanges !== hostChanges) throw new GivenBackError();
-      this.#session = { ...reply, lanes: new Map() };
+      this.#session = { ...reply, lanes: new Map(), rangesSeq: 0 };
       return this.#session;
     } catch (error) {
       throw this.#finally(error as Error);

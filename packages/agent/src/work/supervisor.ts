@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 import type {
+  CopyWork,
   MigrationWork,
   Throttle,
   ValidationWork,
@@ -32,11 +33,18 @@ export interface MigrationRun {
   onWork(listener: () => void): () => void;
 }
 
+/** What the copy of ranges for another host is told while it runs. */
+export interface CopyRun extends Pick<MigrationRun, 'throttle' | 'onWork'> {
+  readonly work: CopyWork;
+}
+
 export interface SupervisorOptions {
   /** Comes back when the migration has ended, and rejects where it should be started again. */
   readonly migrate: (run: MigrationRun, signal: AbortSignal) => Promise<void>;
   /** Follows the changes of a paused migration until the signal aborts; rejects as `migrate` does. */
   readonly track: (work: MigrationWork, signal: AbortSignal) => Promise<void>;
+  /** Copies ranges of another host's migration until the signal aborts; rejects as `migrate` does. */
+  readonly copy: (run: CopyRun, signal: AbortSignal) => Promise<void>;
   /** Comes back when the server has the report. */
   readonly validate: (work: ValidationWork, signal: AbortSignal) => Promise<void>;
   readonly log: Logger;
@@ -123,6 +131,7 @@ export class Supervisor {
       const done = this.#persist(() => validate(item, stop.signal), log, stop.signal);
       return { paused: false, hostChanges: 0, stop, done, update: () => undefined };
     }
+    if (item.kind === 'copy') return this.#startCopy(item, stop, log);
     const { hostChanges = 0 } = item;
     if (isPaused(item)) {
       const { track } = this.#options;
@@ -167,6 +176,32 @@ export class Supervisor {
       done: this.#persist(attempt, log, stop.signal),
       update(changed) {
         if (changed.kind !== 'migration' || isDeepStrictEqual(changed, current)) return;
+        current = changed;
+        for (const listener of listeners) listener();
+      },
+    };
+  }
+
+  #startCopy(item: CopyWork, stop: AbortController, log: Logger): Task {
+    let current = item;
+    const listeners = new Set<() => void>();
+    const run: CopyRun = {
+      work: item,
+      throttle: () => current.throttle ?? null,
+      onWork(listener) {
+        listeners.add(listener);
+        return () => listeners.delete(listener);
+      },
+    };
+    log.info({ migration: item.migrationId }, 'copying ranges of a migration of another host');
+    const { copy } = this.#options;
+    return {
+      paused: false,
+      hostChanges: 0,
+      stop,
+      done: this.#persist(() => copy(run, stop.signal), log, stop.signal),
+      update(changed) {
+        if (changed.kind !== 'copy' || isDeepStrictEqual(changed, current)) return;
         current = changed;
         for (const listener of listeners) listener();
       },

@@ -1,6 +1,7 @@
 import { eventually } from '@linkspan/testkit/eventually.ts';
 import { describe, expect, it } from 'vitest';
 import { Copier } from '../../src/migration/copier.ts';
+import { Spreader } from '../../src/migration/spreader.ts';
 import { PushRefusedError } from '../../src/push/errors.ts';
 import {
   app,
@@ -21,7 +22,7 @@ describe('the copy', () => {
   it('D7: that nothing was found under a name counts only once the stream has passed it', async () => {
     await collection('b').insertMany([{ _id: 1 }, { _id: 2 }]);
     const { id } = known('a', 'PENDING');
-    running(new Copier(step.context));
+    running(new Copier(step.context, new Spreader(step.context)));
     await eventually(() => expect(step.context.gate.isWaitedFor).toBe(true));
     see({ type: 'rename', to: app('b') });
     step.journal.structural.remove(1);
@@ -35,7 +36,7 @@ describe('the copy', () => {
     const { id } = known('a', 'PENDING');
     step.onPush = refuseOnce(id);
     seeAll();
-    running(new Copier(step.context));
+    running(new Copier(step.context, new Spreader(step.context)));
     await eventually(() => expect(step.journal.incarnations.get(id)?.state).toBe('COPIED'));
     expect(step.pushed).toEqual([{ op: 'insert', ids: [1, 2] }]);
   });
@@ -49,7 +50,7 @@ describe('the copy', () => {
       throw new PushRefusedError('DESTINATION_REFUSED', 'not authorized');
     };
     seeAll();
-    running(new Copier(step.context));
+    running(new Copier(step.context, new Spreader(step.context)));
     const told = (): string | null => step.context.waiting.describe();
     await eventually(() => expect(told()).toMatch(/app.dropped.*app.renamed/));
     see({ type: 'drop', namespace: app('dropped'), time: END_OF_TIME });
@@ -79,7 +80,7 @@ describe('the copy', () => {
       return reply;
     };
     seeAll();
-    running(new Copier(step.context));
+    running(new Copier(step.context, new Spreader(step.context)));
     await eventually(() => {
       expect(step.structured).toEqual(
         expect.arrayContaining(['collection dropped', 'collection renamed']),
@@ -95,7 +96,7 @@ describe('the copy', () => {
     const { id } = known('a', 'PENDING');
     step.journal.incarnations.update(id, { state: 'COPYING' });
     seeAll();
-    running(new Copier(step.context));
+    running(new Copier(step.context, new Spreader(step.context)));
     await eventually(() => expect(step.journal.incarnations.get(id)?.state).toBe('COPIED'));
     expect(step.pushed).toEqual([{ op: 'insert', ids: [1, 2] }]);
   });
@@ -116,7 +117,7 @@ describe('the copy', () => {
       return undefined;
     };
     seeAll();
-    running(new Copier(step.context));
+    running(new Copier(step.context, new Spreader(step.context)));
     await eventually(() => expect(step.journal.incarnations.get(id)?.state).toBe('COPIED'));
     expect(ranges).toBeGreaterThan(1);
   });
@@ -127,7 +128,7 @@ describe('the copy', () => {
     const failures = [{ index: 1, code: 121, message: 'refused' }];
     step.onPush = async () => ({ written: 2, duplicates: 0, failures });
     seeAll();
-    running(new Copier(step.context));
+    running(new Copier(step.context, new Spreader(step.context)));
     await eventually(() => expect(step.journal.incarnations.get(id)?.state).toBe('COPIED'));
     expect(step.journal.incarnations.get(id)).toMatchObject({
       documentsCopied: 2,

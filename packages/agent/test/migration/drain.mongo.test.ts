@@ -12,7 +12,7 @@ describe('a cutover', () => {
   it('D22: does not wait for ever for a side that is away while it compares', async () => {
     const pusher = { ...step.context.pusher, away: 'the server cannot be reached', waiting: null };
     step.context = { ...step.context, pusher, options: { ...step.context.options, drainMs: 50 } };
-    const structure = new Structure(step.context);
+    const structure = new Structure(step.context, async () => undefined);
     const drain = new Drain(step.context, {
       tracker: new Tracker(step.context, () => undefined),
       flusher: new Flusher(step.context),

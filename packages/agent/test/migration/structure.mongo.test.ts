@@ -21,7 +21,7 @@ withSteps();
 
 describe('structure', () => {
   it('I6: nothing is kept in memory of collections that have gone', async () => {
-    const structure = new Structure(step.context);
+    const structure = new Structure(step.context, async () => undefined);
     seeAll();
     running(structure);
     step.context.sizes.begin(false);
@@ -52,7 +52,7 @@ describe('structure', () => {
     const { id } = known('a', 'COPIED');
     step.journal.incarnations.update(id, { uuid: '11'.repeat(16), toReconcile: true });
     seeAll();
-    const structure = new Structure(step.context);
+    const structure = new Structure(step.context, async () => undefined);
     running(structure);
     await eventually(() => expect(structure.isSettled).toBe(true));
     expect(step.structured).toEqual(['drop a', 'collection a']);
@@ -72,7 +72,7 @@ describe('structure', () => {
       return { results: [{ changes: [], refused }] };
     };
     seeAll();
-    const structure = new Structure(step.context);
+    const structure = new Structure(step.context, async () => undefined);
     running(structure);
     running(new Flusher(step.context));
     await eventually(() => expect([...structure.refusals.values()].join()).toContain(message));
@@ -82,7 +82,7 @@ describe('structure', () => {
 
   it('D21: is not settled while the source is listed', async () => {
     await collection('a').insertOne({ _id: 1 });
-    const structure = new Structure(step.context);
+    const structure = new Structure(step.context, async () => undefined);
     structure.relist();
     running(structure);
     await eventually(() => expect(step.context.gate.isWaitedFor).toBe(true));
@@ -104,7 +104,7 @@ describe('structure', () => {
     const { id: unmade } = known('unmade', 'COPIED');
     step.journal.incarnations.update(unmade, { destination: null });
     seeAll();
-    running(new Structure(step.context));
+    running(new Structure(step.context, async () => undefined));
     await eventually(() => expect(step.journal.structural.count()).toBe(0));
     expect(step.structured).toEqual(['drop left', 'rename known']);
   });

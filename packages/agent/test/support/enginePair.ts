@@ -61,7 +61,7 @@ export class EnginePair implements AsyncDisposable {
 
   async run(
     id: string,
-    how: { hooks?: EngineHooks; options?: Partial<EngineOptions> } = {},
+    how: { hooks?: EngineHooks; options?: Partial<EngineOptions>; sourceUri?: string } = {},
   ): Promise<Run> {
     if (this.#host === null) throw new Error('reset() comes first');
     return this.#host.run(id, how);

@@ -5,19 +5,24 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { MigrationWork } from '@linkspan/contract/push/messages.ts';
 import {
   type DestinationSide,
+  expectBody,
   MIGRATION_HOST,
   SOURCE_DEPLOYMENT,
   SOURCE_PROJECT,
 } from '@linkspan/testkit/linkedPair.ts';
 import { pino } from 'pino';
 import type { EngineHooks, EngineLog, EngineOptions } from '../../src/migration/context.ts';
+import { copyRanges } from '../../src/migration/rangeCopier.ts';
 import { trackWhilePaused } from '../../src/migration/pausedRunner.ts';
 import { runMigration } from '../../src/migration/runner.ts';
 import type { WriteBlock } from '../../src/migration/writeBlock.ts';
 import { HostClient, registerHost } from '../../src/push/client.ts';
 import { PusherOverHttp } from '../../src/push/pusherOverHttp.ts';
+import { SubLeases } from '../../src/push/subLeases.ts';
 import { PushTransport } from '../../src/push/transport.ts';
 import { describeDeployment } from '../../src/source/inventory.ts';
+import { pollWork } from '../../src/work/poll.ts';
+import { Supervisor } from '../../src/work/supervisor.ts';
 
 const LOG = pino({ level: process.env['LINKSPAN_TEST_LOG'] ?? 'silent' });
 
@@ -62,15 +67,32 @@ export class InProcessHost implements AsyncDisposable {
   }
 
   /** Uses the side's link-token up and reports its source. */
-  static async link(side: DestinationSide): Promise<InProcessHost> {
+  static link(side: DestinationSide): Promise<InProcessHost> {
+    return InProcessHost.#link(side, side.linkToken, MIGRATION_HOST);
+  }
+
+  /** Another host on the same link, which reads the same source. */
+  static async linkFurther(side: DestinationSide, hostname: string): Promise<InProcessHost> {
+    const path = `/api/linkspan/v1/orgs/${side.orgId}/liveMigrations/link/hosts`;
+    const { linkToken } = await expectBody<{ linkToken: string }>(
+      side.api.post(path, { body: {} }),
+    );
+    return InProcessHost.#link(side, linkToken, hostname);
+  }
+
+  static async #link(
+    side: DestinationSide,
+    linkToken: string,
+    hostname: string,
+  ): Promise<InProcessHost> {
     const transport = new PushTransport(side.baseUrl);
     const credentials = {
       hostId: randomBytes(12).toString('hex'),
       hostSecret: randomBytes(32).toString('hex'),
     };
-    const facts = { hostname: MIGRATION_HOST, agentVersion: 'test' };
+    const facts = { hostname, agentVersion: 'test' };
     const { signal } = new AbortController();
-    await registerHost(transport, side.linkToken, { ...credentials, ...facts }, signal);
+    await registerHost(transport, linkToken, { ...credentials, ...facts }, signal);
     const host = new InProcessHost(side, transport, credentials);
     const deployments = [await describeDeployment(SOURCE_DEPLOYMENT, side.source.uri)];
     const projects = [{ projectId: SOURCE_PROJECT, name: 'Tests', deployments }];
@@ -165,6 +187,59 @@ export class InProcessHost implements AsyncDisposable {
         this.#runs.delete(run);
       },
       crash: async () => {
+        stop.abort(new Error('crashed by the test'));
+        this.#runs.delete(run);
+      },
+    };
+    this.#runs.add(run);
+    return run;
+  }
+
+  /** Copies ranges of other hosts' migrations as the server wants it. */
+  copyForOthers({ hooks = {}, options = {} }: Pick<RunOptions, 'hooks' | 'options'> = {}): Run {
+    const stop = new AbortController();
+    const supervisor = new Supervisor({
+      log: LOG,
+      migrate: async () => undefined,
+      track: async () => undefined,
+      validate: async () => undefined,
+      copy: ({ work, throttle, onWork }, signal) =>
+        copyRanges(
+          {
+            subLeases: new SubLeases(this.#transport, this.#credentials, work.id),
+            sourceUri: this.#side.source.uri,
+            log: LOG,
+            throttle,
+            onWork,
+            hooks,
+            options,
+          },
+          signal,
+        ),
+      onRefused: (error) => stop.abort(error),
+    });
+    const ended = pollWork(
+      this.#client,
+      (work) => supervisor.apply(work.filter(({ kind }) => kind === 'copy')),
+      LOG,
+      stop.signal,
+    ).then(
+      () => null,
+      async (error: Error) => {
+        await supervisor.stop(error);
+        return error;
+      },
+    );
+    const run: Run = {
+      ended,
+      stop: async () => {
+        stop.abort(new Error('stopped by the test'));
+        await ended;
+        this.#runs.delete(run);
+      },
+      crash: async () => {
+        // Nothing is heard of it any more.
+        await this.#transport[Symbol.asyncDispose]();
         stop.abort(new Error('crashed by the test'));
         this.#runs.delete(run);
       },

@@ -8,7 +8,7 @@ import {
   MigrationPausedError,
   SessionFencedError,
 } from '../../src/push/errors.ts';
-import { Supervisor, type MigrationRun } from '../../src/work/supervisor.ts';
+import { Supervisor, type CopyRun, type MigrationRun } from '../../src/work/supervisor.ts';
 
 const SOURCE = {
   projectId: 'a'.repeat(24),
@@ -61,6 +61,7 @@ function runs() {
 function supervise(
   migrate: (run: MigrationRun, signal: AbortSignal) => Promise<void>,
   track: (work: MigrationWork, signal: AbortSignal) => Promise<void> = async () => undefined,
+  copy: (run: CopyRun, signal: AbortSignal) => Promise<void> = async () => undefined,
 ) {
   const refused = Promise.withResolvers<LinkRefusedError>();
   const validated: string[] = [];
@@ -68,6 +69,7 @@ function supervise(
     migrate,
     track,
     validate: async ({ id }) => void validated.push(id),
+    copy,
     fencedPauseMs: 20,
     log: pino({ level: 'silent' }),
     onRefused: refused.resolve,
@@ -101,6 +103,31 @@ test('a change of the throttle reaches the runner, and nothing else does', async
   expect([all.started.length, told, run.throttle()]).toEqual([1, 1, throttle]);
   supervisor.apply([migration('m1')]);
   expect([told, run.throttle()]).toEqual([2, null]);
+});
+
+test('ranges are copied for another host until they are no work any more, at the pace of now', async () => {
+  const begun = Promise.withResolvers<{ run: CopyRun; signal: AbortSignal }>();
+  const { supervisor } = supervise(
+    async () => undefined,
+    undefined,
+    (run, signal) => {
+      begun.resolve({ run, signal });
+      return new Promise((_, reject) =>
+        signal.addEventListener('abort', () => reject(signal.reason)),
+      );
+    },
+  );
+  const copy = { kind: 'copy', id: 's1', migrationId: 'm1', source: SOURCE } as const;
+  supervisor.apply([copy]);
+  const { run, signal } = await begun.promise;
+  expect(run.throttle()).toBeNull();
+  const throttle = { bytesPerSecond: null, documentsPerSecond: 10 };
+  let told = 0;
+  run.onWork(() => (told += 1));
+  supervisor.apply([{ ...copy, throttle }]);
+  expect([told, run.throttle()]).toEqual([1, throttle]);
+  supervisor.apply([]);
+  expect(signal.aborted).toBe(true);
 });
 
 test('never two runners of one migration: a stopped one has ended before it starts again', async () => {

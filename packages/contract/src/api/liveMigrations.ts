@@ -196,6 +196,8 @@ export const LiveMigrationDetail = Type.Object(
      * DROPPING until all of it is gone; KEPT, too, if the link-token was removed before that.
      */
     copiedData: Nullable(Type.Enum(['KEPT', 'DROPPING', 'DROPPED'])),
+    /** Hostnames of other migration hosts that copy ranges of its collections now. */
+    copyingHosts: Type.Array(Type.String()),
     created: Time,
     cutover: Type.Object(
       {

@@ -39,6 +39,11 @@ export const PUSH_ERRORS = {
    * again with `unlessInUse`, once the newer one has gone.
    */
   SESSION_FENCED: { status: 409, retry: false },
+  /**
+   * The sub-lease is over: its range was copied, taken back, or its host was silent. Nothing more of it is
+   * written.
+   */
+  SUB_LEASE_ENDED: { status: 409, retry: false },
   /** A request of a lane came after a later one of the same lane was taken. */
   LANE_STALE: { status: 409, retry: false },
   /** The digest cursor is gone: start the walk of that collection again. */

@@ -170,10 +170,24 @@ export const WorkItem = Type.Union([
     },
     closed,
   ),
+  /** Ranges of a migration of another host are to be copied: see `ranges.ts`. Since version 3. */
+  Type.Object(
+    {
+      kind: Type.Literal('copy'),
+      /** Of the push session whose sub-leases are to be taken. */
+      id: Id,
+      migrationId: Id,
+      source: Source,
+      /** Of the whole migration. */
+      throttle: Type.Optional(Throttle),
+    },
+    closed,
+  ),
 ]);
 export type WorkItem = Static<typeof WorkItem>;
 export type ValidationWork = Extract<WorkItem, { kind: 'validation' }>;
 export type MigrationWork = Extract<WorkItem, { kind: 'migration' }>;
+export type CopyWork = Extract<WorkItem, { kind: 'copy' }>;
 
 /** `POST /work`: a long poll that answers when the list differs from the one of `knownRevision`. */
 export const WorkRequest = Type.Object(

@@ -11,9 +11,9 @@
  *   status of a migration, structures, `namesOnly` of listing, `buckets`, `order` and `after` of digest, key
  *   digests, verification, source, size, samples and probe of a validation, `unlessInUse` of a session, report of a
  *   migration that waits for one, `hostChanges` of a session, CLIENT_CERTIFICATE_REFUSED, who holds a key
- *   that a unique index refuses. Agents
- *   of version 2 are told of no throttle, and are not given what has `namespaces`, or what another host has
- *   begun: they would move everything.
+ *   that a unique index refuses, ranges, sub-leases, and `copy` in work. Agents of version 2 are told of no
+ *   throttle, and are not given what has `namespaces`, what another host has begun, or ranges to copy: they
+ *   would move everything.
  *
  * A server speaks its own version and the one before; servers are upgraded first.
  */

@@ -5,6 +5,7 @@ import type { GatewayContext } from './context.ts';
 import { PAUSED, PushError } from './errors.ts';
 import { MIGRATION_ENDED } from './leases.ts';
 import { FENCED, type PushSession } from './session.ts';
+import { SUB_LEASE_OVER, type SharedRange, type SubLease } from './subLease.ts';
 
 /** A session that a host has shown the secret of, whether this process holds it or not. */
 export interface SessionClaim {
@@ -58,6 +59,53 @@ export async function heldSession(
     throw FENCED;
   }
   throw unknown();
+}
+
+/** A sub-lease that a host has shown the secret of, and the session that it is of. */
+export interface SubLeaseClaim {
+  readonly session: PushSession;
+  readonly range: SharedRange;
+  readonly lease: SubLease;
+}
+
+/**
+ * The push session of another host of the same link.
+ * @throws {PushError} SESSION_UNKNOWN, or why the session refuses
+ */
+export function sessionOfOther(
+  { sessions }: GatewayContext,
+  { host, link }: HostPrincipal,
+  id: string,
+): PushSession {
+  const session = sessions.get(id);
+  if (session === undefined || session.identity.linkId !== link.id) throw unknown();
+  if (session.identity.hostId === host.id) throw unknown();
+  session.check();
+  return session;
+}
+
+/**
+ * Checks the session header of a host that copies a range.
+ * @param path the session's id in the path
+ * @param header `<id>.<secret>` of the sub-lease
+ * @throws {PushError} SESSION_UNKNOWN, SUB_LEASE_ENDED, or why the session refuses
+ */
+export function claimSubLease(
+  context: GatewayContext,
+  principal: HostPrincipal,
+  path: string,
+  header: unknown,
+): SubLeaseClaim {
+  const session = sessionOfOther(context, principal, path);
+  const [id = '', secret = ''] = (typeof header === 'string' ? header : '').split('.');
+  const range = session.ranges.find(id);
+  const lease = range?.lease ?? undefined;
+  const isShown = matches(secret, lease?.secretHash);
+  if (!isShown || range === undefined || lease?.hostId !== principal.host.id) {
+    throw SUB_LEASE_OVER;
+  }
+  lease.check();
+  return { session, range, lease };
 }
 
 function unknown(): PushError {

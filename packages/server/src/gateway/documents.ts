@@ -13,6 +13,7 @@ import { writeBatch } from '../destination/writer.ts';
 import { PushError } from './errors.ts';
 import { readInteger, readText } from './messages.ts';
 import type { PushSession } from './session.ts';
+import type { SubLease } from './subLease.ts';
 
 const OPERATIONS = new Set<string>(['insert', 'replace', 'recreate', 'delete']);
 const MAX_LANE = 1_000_000;
@@ -20,15 +21,21 @@ const MAX_LANE = 1_000_000;
 /**
  * Writes one batch in its lane. Documents are cut by their lengths only and never decoded. The
  * writing goes on to its end also when nobody waits for the answer any more.
+ * @param subLease by which another host than the session's pushes: only inserts of its range's collection
  * @throws {PushError} {DestinationUnavailableError} {DestinationRefusedError}
  */
-export async function pushDocuments(session: PushSession, body: Buffer): Promise<DocumentsReply> {
+export async function pushDocuments(
+  session: PushSession,
+  body: Buffer,
+  subLease: SubLease | null = null,
+): Promise<DocumentsReply> {
   const [head, ...documents] = splitSequence(body);
   if (head === undefined) throw new PushError('MESSAGE_INVALID', 'The body is empty.');
   const { op, db, coll, buckets, lane, seq } = readHeader(head);
   checkNamespace({ db, coll });
-  return session.lanes.run(lane, seq, async () => {
+  const write = async (): Promise<DocumentsReply> => {
     session.check();
+    subLease?.check();
     if (!session.owns({ db, coll })) {
       throw new PushError(
         'NAMESPACE_NOT_CREATED',
@@ -56,7 +63,12 @@ export async function pushDocuments(session: PushSession, body: Buffer): Promise
       ),
       destinationMs,
     };
-  });
+  };
+  if (subLease === null) return session.lanes.run(lane, seq, write);
+  if (op !== 'insert' || buckets === true) {
+    throw new PushError('MESSAGE_INVALID', 'op: a range is copied by inserts of documents.');
+  }
+  return subLease.run({ db, coll }, () => subLease.lanes.run(lane, seq, write));
 }
 
 /** @throws {PushError} NAMESPACE_REFUSED (rule C12), MESSAGE_INVALID */

@@ -2,6 +2,7 @@ import { proveGone } from '../destination/proof.ts';
 import * as clusters from '../store/clusters.ts';
 import * as migrationNamespaces from '../store/migrationNamespaces.ts';
 import * as pushSessions from '../store/pushSessions.ts';
+import * as subLeases from '../store/subLeases.ts';
 import type { GatewayContext } from './context.ts';
 import { PAUSED, type PushError } from './errors.ts';
 import type { SessionScope } from './sessions.ts';
@@ -41,6 +42,14 @@ export async function settleSessions(
         until(await clusterName(context, row), settleElsewhere(context, row, signal)),
       ),
     );
+    if ('hostId' in scope) {
+      const others = await subLeases.listSessionsOf(store.db, scope.hostId);
+      await Promise.all(
+        others.map(async (row) =>
+          until(await clusterName(context, row), endSubLeases(context, scope, row, signal)),
+        ),
+      );
+    }
     return null;
   } catch (error) {
     if (signal.aborted) return { unprovenCluster: [...unproven].join(', ') };
@@ -52,6 +61,36 @@ function columnOf(scope: SessionScope): Parameters<typeof pushSessions.listOpen>
   if ('linkId' in scope) return { link_id: scope.linkId };
   if ('hostId' in scope) return { host_id: scope.hostId };
   return { migration_id: scope.migrationId };
+}
+
+/**
+ * Ends what a migration host copies through the session of another one, and proves that nothing of it is
+ * under way; the session goes on. The node that holds it learns from the store that the host is refused.
+ * @throws the signal's reason
+ */
+async function endSubLeases(
+  context: GatewayContext,
+  { hostId }: { readonly hostId: string },
+  { id }: { readonly id: string },
+  signal: AbortSignal,
+): Promise<void> {
+  const { sessions, store, wakes } = context;
+  for (;;) {
+    signal.throwIfAborted();
+    using listening = wakes.listen(id);
+    const held = sessions.get(id);
+    if (held !== undefined && !held.isRefusing) {
+      await held.ranges.end({ hostId }, AbortSignal.any([signal, held.refused])).catch(() => {});
+    }
+    const left = await subLeases.listSessionsOf(store.db, hostId);
+    if (!left.some((session) => session.id === id)) return;
+    const { holding } = await pushSessions.endLease(store.db, store.dialect, id);
+    if (holding === 'LEFT' && held === undefined) {
+      await settleElsewhere(context, { id }, signal);
+      return;
+    }
+    await listening.wait(LOOK_EVERY_MS, signal);
+  }
 }
 
 /**
@@ -135,7 +174,7 @@ async function untilLeft(
 
 async function clusterName(
   { store }: GatewayContext,
-  row: pushSessions.LeasedSession,
+  row: Pick<pushSessions.LeasedSession, 'cluster_id'>,
 ): Promise<string> {
   return (await clusters.find(store.db, row.cluster_id))?.name ?? row.cluster_id;
 }

@@ -1,6 +1,7 @@
 import type { Executor } from '../store/executor.ts';
 import * as links from '../store/links.ts';
 import * as liveMigrations from '../store/liveMigrations.ts';
+import * as migrationHosts from '../store/migrationHosts.ts';
 import * as nodes from '../store/nodes.ts';
 import * as pushSessions from '../store/pushSessions.ts';
 import type { Store } from '../store/store.ts';
@@ -134,6 +135,7 @@ export class Leases {
     // One that refuses goes on to be settled; another node may prove the rest once its lease is over.
     const held = this.#entered().filter((session) => !session.isRefusing);
     if (held.length === 0) return;
+    await this.#endSubLeases(held);
     const askedAt = performance.now();
     const isDue = askedAt - this.#renewedAt > termMs / 4;
     const kept = isDue
@@ -148,6 +150,21 @@ export class Leases {
       }
       session.refuse(verdict);
       this.#retire(session);
+    }
+  }
+
+  /** Those of hosts that are not linked any more, and those that are over. */
+  async #endSubLeases(held: readonly PushSession[]): Promise<void> {
+    const { store, log } = this.#options;
+    for (const session of held) {
+      for (const hostId of session.ranges.hosts()) {
+        const host = await migrationHosts.find(store.db, hostId);
+        if (host !== undefined && host.unlinked_at === null) continue;
+        session.ranges.end({ hostId }, session.refused).catch((error: unknown) => {
+          log.warn({ err: error }, 'ranges of a host that was unlinked are not settled yet');
+        });
+      }
+      await session.ranges.settle();
     }
   }
 

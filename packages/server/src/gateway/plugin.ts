@@ -27,7 +27,14 @@ import {
 } from './authenticate.ts';
 import { openBody, watchArrival } from './body.ts';
 import { callerOf, type Caller } from './caller.ts';
-import { claimSession, heldSession, type SessionClaim } from './claims.ts';
+import {
+  claimSession,
+  claimSubLease,
+  heldSession,
+  sessionOfOther,
+  type SessionClaim,
+  type SubLeaseClaim,
+} from './claims.ts';
 import type { GatewayContext } from './context.ts';
 import { readDigest, readKeyDigests } from './digest.ts';
 import { pushDocuments } from './documents.ts';
@@ -35,6 +42,7 @@ import { PushError, answerPushError } from './errors.ts';
 import { reportInventory } from './inventory.ts';
 import { readJson } from './messages.ts';
 import { openSession } from './openSession.ts';
+import { exchangeRanges, reportRange, takeRange } from './ranges.ts';
 import { registerHost } from './registration.ts';
 import {
   complete,
@@ -115,14 +123,32 @@ export function createPlugin(context: GatewayContext, stop: () => void): Fastify
   });
   const held = async (request: FastifyRequest): Promise<PushSession> =>
     heldSession(context, await claim(request));
+  const withBodyOf = async <T>(
+    request: FastifyRequest,
+    work: (body: Buffer) => Promise<T>,
+  ): Promise<T> => {
+    using body = await openBody(request, budget);
+    inbound.release(request);
+    return await work(body.bytes);
+  };
   const withBody = async <T>(
     request: FastifyRequest,
     work: (session: PushSession, body: Buffer) => Promise<T>,
   ): Promise<T> => {
     const session = await held(request);
-    using body = await openBody(request, budget);
-    inbound.release(request);
-    return await work(session, body.bytes);
+    return await withBodyOf(request, (body) => work(session, body));
+  };
+  const withSubLease = async <T>(
+    request: FastifyRequest,
+    work: (claimed: SubLeaseClaim, body: Buffer) => Promise<T>,
+  ): Promise<T> => {
+    const claimed = claimSubLease(
+      context,
+      principal(request),
+      idOf(request),
+      request.headers[SESSION_HEADER],
+    );
+    return await withBodyOf(request, (body) => work(claimed, body));
   };
 
   return async (app) => {
@@ -199,6 +225,24 @@ export function createPlugin(context: GatewayContext, stop: () => void): Fastify
       const listing = await withBody(request, listDestination);
       return reply.type(BSON).send(Buffer.from(listing));
     });
+    app.post('/sessions/:id/ranges', asHolder, async (request, reply) => {
+      const answer = await withBody(request, (session, body) =>
+        exchangeRanges(context, session, body),
+      );
+      return reply.type(BSON).send(Buffer.from(answer));
+    });
+    app.post('/sessions/:id/subLeases', asHolder, async (request, reply) => {
+      const session = sessionOfOther(context, principal(request), idOf(request));
+      const answer = await takeRange(context, principal(request), session);
+      return reply.type(BSON).send(Buffer.from(answer));
+    });
+    app.post('/sessions/:id/subLeases/report', asHolder, async (request, reply) => {
+      const answer = await withSubLease(request, reportRange);
+      return reply.type(BSON).send(Buffer.from(answer));
+    });
+    app.post('/sessions/:id/subLeases/documents', asHolder, (request) =>
+      withSubLease(request, ({ session, lease }, body) => pushDocuments(session, body, lease)),
+    );
     app.post('/sessions/:id/report', asHost, async (request, reply) => {
       const progress = readJson(Progress, request.body);
       await reportProgress(context, await reporter(request), progress);

@@ -13,6 +13,7 @@ import * as pushSessions from '../store/pushSessions.ts';
 import type { Store } from '../store/store.ts';
 import { PushError } from './errors.ts';
 import { KeyedQueues, Lanes } from './queues.ts';
+import { SharedRanges } from './sharedRanges.ts';
 import { StructureRecord } from './structureRecord.ts';
 
 /** What a session refuses with that a newer one has taken the place of. */
@@ -58,6 +59,8 @@ export class PushSession {
   readonly lanes = new Lanes();
   /** Structural requests of one namespace, one after the other. */
   readonly structure = new KeyedQueues();
+  /** What other hosts copy through it. */
+  readonly ranges: SharedRanges;
   /** Grows with each session of the migration; 0 until it is known. */
   epoch = 0;
   /** How often its migration was given to another migration host before. */
@@ -70,6 +73,7 @@ export class PushSession {
   readonly #owned = new Map<string, Namespace>();
   readonly #series = new Set<string>();
   #refusal: PushError | null = null;
+  readonly #refused = new AbortController();
   readonly #structureRecord: StructureRecord;
   #isFenced = false;
   #inFlight = 0;
@@ -95,6 +99,7 @@ export class PushSession {
     });
     this.#structureRecord = new StructureRecord(parts.store, parts.identity.id);
     this.digests = new DigestWalks(this.destination);
+    this.ranges = new SharedRanges(parts.store);
     this.#idle.resolve();
   }
 
@@ -110,6 +115,11 @@ export class PushSession {
     return this.#refusal !== null;
   }
 
+  /** Aborts with the reason once it was told to refuse, for whoever waits for something of it. */
+  get refused(): AbortSignal {
+    return this.#refused.signal;
+  }
+
   /**
    * From now on nothing is sent; what is under way goes on, builds of indexes are aborted. The first
    * reason stays.
@@ -117,6 +127,7 @@ export class PushSession {
   refuse(reason: PushError): void {
     if (this.#refusal !== null) return;
     this.#refusal = reason;
+    this.#refused.abort(reason);
     // Once the lease is over, an index of that name may be another session's.
     if (this.#inFlight === 0 || this.#isLeaseOver()) return;
     void this.#counted(() => this.destination.abortBuilds());

@@ -4,7 +4,7 @@ import type {
   StructureReply,
   StructuresReply,
 } from '@linkspan/contract/push/messages.ts';
-import { namespaceKey } from '@linkspan/contract/push/namespaces.ts';
+import { namespaceKey, type Namespace } from '@linkspan/contract/push/namespaces.ts';
 import {
   MAX_STRUCTURES,
   type ReconcileRequest,
@@ -26,15 +26,27 @@ import type { PushSession } from './session.ts';
  */
 export async function changeStructure(session: PushSession, body: Buffer): Promise<StructureReply> {
   const request = readRequest(body);
-  const names = [request];
-  const keys = names.map(namespaceKey);
-  if (request.action === 'rename') {
-    keys.push(namespaceKey({ db: request.toDb, coll: request.toColl }));
-  }
+  const keys = namespacesOf(request).map(namespaceKey);
   return session.structure.run(keys, async () => {
     session.check();
+    if (request.action === 'drop' || request.action === 'rename') {
+      // What other hosts copy of it is a part of what the barrier waits for (rule D16).
+      for (const namespace of namespacesOf(request)) {
+        await session.ranges.end({ namespace }, session.refused);
+      }
+      session.check();
+    }
     return { changes: await applyStructure(session.destination, session.owned, request) };
   });
+}
+
+function namespacesOf(request: StructureRequest): Namespace[] {
+  const { db, coll } = request;
+  if (request.action !== 'rename') return [{ db, coll }];
+  return [
+    { db, coll },
+    { db: request.toDb, coll: request.toColl },
+  ];
 }
 
 /**

@@ -38,7 +38,12 @@ export async function unlinkHost(context: GatewayContext, principal: HostPrincip
   // The agent has closed its sessions, unless it was killed in between.
   const refused = new PushError('LINK_REFUSED', UNLINKED);
   for (const session of sessions.list({ linkId: link.id })) {
-    if (session.identity.hostId !== host.id) continue;
+    if (session.identity.hostId !== host.id) {
+      session.ranges.end({ hostId: host.id }, session.refused).catch((error: unknown) => {
+        log.warn({ err: error }, 'ranges of an unlinked host are not settled yet');
+      });
+      continue;
+    }
     session.refuse(refused);
     sessions.retire(session, refused, stopping).catch((error: unknown) => {
       if (!stopping.aborted)

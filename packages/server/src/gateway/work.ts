@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 
 import type {
+  CopyWork,
   Namespaces,
   Source,
   Throttle,
@@ -9,9 +10,13 @@ import type {
   WorkRequest,
 } from '@linkspan/contract/push/messages.ts';
 
+import { canRead } from '../operations/hostChoice.ts';
 import * as links from '../store/links.ts';
 import * as liveMigrations from '../store/liveMigrations.ts';
 import * as migrationHosts from '../store/migrationHosts.ts';
+import type { MigrationHostRow } from '../store/schema.ts';
+import type { Store } from '../store/store.ts';
+import * as subLeases from '../store/subLeases.ts';
 import * as validations from '../store/validations.ts';
 import { UNLINKED, type HostPrincipal } from './authenticate.ts';
 import type { GatewayContext } from './context.ts';
@@ -40,10 +45,11 @@ export async function pollWork(
     if ((await links.find(context.store.db, link.id))?.state !== 'LINKED') {
       throw new PushError('LINK_REFUSED', 'The link was removed.');
     }
-    if ((await migrationHosts.find(context.store.db, host.id))?.unlinked_at !== null) {
+    const current = await migrationHosts.find(context.store.db, host.id);
+    if (current === undefined || current.unlinked_at !== null) {
       throw new PushError('LINK_REFUSED', UNLINKED);
     }
-    const reply = await listWork(context, host.id, version);
+    const reply = await listWork(context, current, version);
     const left = deadline - performance.now();
     if (reply.revision !== request.knownRevision || left <= 0 || ended.aborted) return reply;
     await listening.wait(Math.min(left, LOOK_EVERY_MS), ended);
@@ -53,9 +59,10 @@ export async function pollWork(
 /** What agents of a version do not know they are not told, or not given. */
 async function listWork(
   { store }: GatewayContext,
-  hostId: string,
+  host: MigrationHostRow,
   version: number,
 ): Promise<WorkReply> {
+  const { id: hostId } = host;
   const isKnown = version >= 3;
   const isGiven = (row: {
     readonly namespaces: string | null;
@@ -93,10 +100,30 @@ async function listWork(
         isKnown && { cutoverVerification: 'FULL' as const }),
     });
   }
+  if (isKnown) work.push(...(await listCopies(store, host)));
   // The list holds passwords: without the key nothing can be guessed from it. All nodes have the same.
   const [key] = store.sealer.deriveKeys('work revisions');
   const revision = createHmac('sha256', key).update(JSON.stringify(work)).digest('hex');
   return { revision, work };
+}
+
+/** The migrations of other hosts of which this one may copy ranges. */
+async function listCopies({ db, dialect, sealer }: Store, host: MigrationHostRow) {
+  const of = { linkId: host.link_id, exceptHostId: host.id };
+  const work: CopyWork[] = [];
+  for (const { sessionId, migration } of await subLeases.listOffering(db, dialect, of)) {
+    const source = sourceOf(migration, liveMigrations.openPassword(sealer, migration));
+    if (!canRead(host, source)) continue;
+    const throttle = migration.throttle;
+    work.push({
+      kind: 'copy',
+      id: sessionId,
+      migrationId: migration.id,
+      source,
+      ...(throttle !== null && { throttle: JSON.parse(throttle) as Throttle }),
+    });
+  }
+  return work;
 }
 
 function namespacesOf({ namespaces }: { readonly namespaces: string | null }) {

@@ -6,6 +6,7 @@ import * as links from '../store/links.ts';
 import * as liveMigrations from '../store/liveMigrations.ts';
 import * as migrationHosts from '../store/migrationHosts.ts';
 import * as pushSessions from '../store/pushSessions.ts';
+import * as subLeases from '../store/subLeases.ts';
 import type { MigrationHostRow } from '../store/schema.ts';
 import * as validations from '../store/validations.ts';
 import type { OperationContext } from './context.ts';
@@ -103,6 +104,7 @@ export class HostRemoval {
   async #end(orgId: string, host: MigrationHostRow, actor: events.Actor): Promise<boolean> {
     return this.#context.store.transaction(async (tx) => {
       if ((await pushSessions.listOpen(tx, { host_id: host.id })).length > 0) return false;
+      if ((await subLeases.listSessionsOf(tx, host.id)).length > 0) return false;
       if (await migrationHosts.remove(tx, host.link_id, host.id)) {
         await events.record(tx, {
           type: 'LIVE_MIGRATION_HOST_REMOVED',

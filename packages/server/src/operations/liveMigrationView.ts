@@ -16,6 +16,7 @@ import { endOf, windowWarning } from '../domain/window.ts';
 import * as clusters from '../store/clusters.ts';
 import type { Executor } from '../store/executor.ts';
 import type { LiveMigrationRow } from '../store/schema.ts';
+import * as subLeases from '../store/subLeases.ts';
 import type { Moved } from './hostMoves.ts';
 import { keptNamespaces } from './migrationNamespaces.ts';
 
@@ -51,19 +52,26 @@ export function toLiveMigration(row: LiveMigrationRow): LiveMigration {
   };
 }
 
-/** The names of a project's clusters by their ids. */
-export async function clusterNames(
-  ex: Executor,
-  groupId: string,
-): Promise<ReadonlyMap<string, string>> {
+/** What of a project's live migrations stands elsewhere. */
+export interface Surroundings {
+  /** By the ids of its clusters. */
+  readonly clusterNames: ReadonlyMap<string, string>;
+  /** By migrations. */
+  readonly copyingHosts: ReadonlyMap<string, readonly string[]>;
+}
+
+export async function surroundings(ex: Executor, groupId: string): Promise<Surroundings> {
   const rows = await clusters.listByProject(ex, groupId);
-  return new Map(rows.map((row) => [row.id, row.name]));
+  return {
+    clusterNames: new Map(rows.map((row) => [row.id, row.name])),
+    copyingHosts: await subLeases.hostnamesByMigration(ex, groupId),
+  };
 }
 
 /** With everything that is known of it. */
 export function toDetail(
   row: LiveMigrationRow,
-  names: ReadonlyMap<string, string>,
+  { clusterNames, copyingHosts }: Surroundings,
 ): LiveMigrationDetail {
   const source = JSON.parse(row.source) as Omit<Source, 'password'>;
   const state = progressState(row);
@@ -74,13 +82,14 @@ export function toDetail(
     ...toLiveMigration(row),
     blockSourceWrites: row.block_source_writes === 1,
     copiedData: row.copied_data,
+    copyingHosts: [...(copyingHosts.get(row.id) ?? [])],
     created: apiTime(row.created_at),
     cutover: {
       attempt: row.cutover_attempt,
       failure: row.cutover_failure,
       underWay: isCuttingOver(row),
     },
-    destination: { clusterName: names.get(row.cluster_id) ?? null, groupId: row.project_id },
+    destination: { clusterName: clusterNames.get(row.cluster_id) ?? null, groupId: row.project_id },
     dropDestinationData: row.drop_destination_data === 1,
     expires: end === null ? null : apiTime(timestamp(end)),
     failureReason: row.failure_reason,

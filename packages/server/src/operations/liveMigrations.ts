@@ -16,9 +16,9 @@ import * as projects from '../store/projects.ts';
 import type { LiveMigrationRow } from '../store/schema.ts';
 import { actorOf, type OperationContext } from './context.ts';
 import {
-  clusterNames,
   isCuttingOver,
   progressState,
+  surroundings,
   toDetail,
   toLiveMigration,
   whyNotReady,
@@ -112,9 +112,9 @@ export async function list(
   groupId: string,
 ): Promise<LiveMigrationDetail[]> {
   const { db } = context.store;
-  const names = await clusterNames(db, groupId);
+  const around = await surroundings(db, groupId);
   const rows = await liveMigrations.listByProject(db, groupId);
-  return rows.map((row) => toDetail(row, names));
+  return rows.map((row) => toDetail(row, around));
 }
 
 export async function detail(
@@ -123,7 +123,7 @@ export async function detail(
   id: string,
 ): Promise<LiveMigrationDetail> {
   const { db } = context.store;
-  return toDetail(await load(db, groupId, id), await clusterNames(db, groupId));
+  return toDetail(await load(db, groupId, id), await surroundings(db, groupId));
 }
 
 /**

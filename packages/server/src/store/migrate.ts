@@ -8,6 +8,7 @@ import * as suspension from './migrations/0006-suspension.ts';
 import * as leases from './migrations/0008-leases.ts';
 import * as verification from './migrations/0009-verification.ts';
 import * as hosts from './migrations/0010-hosts.ts';
+import * as subLeases from './migrations/0011-sub-leases.ts';
 import type { StoreDialect } from './dialects/dialect.ts';
 import * as control from './migrations/0004-control.ts';
 import * as writeBlock from './migrations/0005-write-block.ts';
@@ -34,6 +35,7 @@ const MIGRATIONS: readonly Migration[] = [
   { name: '0008-leases', up: leases.up },
   { name: '0009-verification', up: verification.up },
   { name: '0010-hosts', up: hosts.up },
+  { name: '0011-sub-leases', up: subLeases.up },
 ];
 
 /** The store was written by a newer server than this one (rule C15). */

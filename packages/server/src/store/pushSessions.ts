@@ -73,6 +73,7 @@ export async function settle(ex: Executor, id: string): Promise<boolean> {
     .where('id', '=', id)
     .where('state', '=', 'OPEN')
     .executeTakeFirst();
+  await ex.deleteFrom('sub_leases').where('session_id', '=', id).execute();
   return result.numUpdatedRows > 0n;
 }
 

@@ -25,6 +25,7 @@ export interface Schema {
   live_migrations: LiveMigrationRow;
   migration_namespaces: MigrationNamespaceRow;
   push_sessions: PushSessionRow & PushSessionLease;
+  sub_leases: SubLeaseRow;
   nodes: NodeRow;
   events: EventRow;
   store_facts: StoreFactRow;
@@ -327,6 +328,15 @@ export interface PushSessionLease {
   structure_under_way: Generated<0 | 1>;
   /** The migration host that pushes through it; null: the server itself does. */
   host_id: Generated<string | null>;
+  /** 1 while ranges of its migration are offered to other hosts. */
+  offers_ranges: Generated<0 | 1>;
+}
+
+/** Another host may have writes under way through a session, or be about to send some (rule C2). */
+export interface SubLeaseRow {
+  id: string;
+  session_id: string;
+  host_id: string;
 }
 
 /** One run of a server node: a node that is started again is another one. */

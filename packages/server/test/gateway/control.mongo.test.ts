@@ -1,6 +1,6 @@
 import type { Progress, WorkReply } from '@linkspan/contract/push/messages.ts';
 import { PUSH_VERSION, VERSION_HEADER } from '@linkspan/contract/push/version.ts';
-import { Int32, type Document } from 'mongodb';
+import { Int32 } from 'mongodb';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 
 import type { Principal } from '../../src/domain/access.ts';
@@ -10,6 +10,7 @@ import * as pushSessions from '../../src/store/pushSessions.ts';
 import { READY } from '../support/progress.ts';
 import {
   holdBack,
+  untilRunning,
   numbered,
   operationContext,
   ownerOf,
@@ -52,20 +53,7 @@ function control(waitMs?: number): LiveMigrationControl {
 
 const holdInsertBack = (blockTimeMS: number) => holdBack(push, ['insert'], blockTimeMS);
 
-async function untilRunning({ opened }: TestSession, op: string): Promise<void> {
-  const row = await pushSessions.find(push.store.db, opened.sessionId);
-  for (;;) {
-    const { inprog } = await push.mongo.client().db('admin').command({ currentOp: 1 });
-    const running = (inprog as Document[]).some(
-      (one) =>
-        (one['op'] === op || one['command']?.[op] !== undefined) &&
-        one['clientMetadata']?.application?.name === row?.connection_name,
-    );
-    if (running) return;
-  }
-}
-
-const untilInserting = (session: TestSession) => untilRunning(session, 'insert');
+const untilInserting = (session: TestSession) => untilRunning(push, session, 'insert');
 
 const isPausedInWork = async (): Promise<unknown> => {
   const answer = await host.post('/work', { knownRevision: null, waitSeconds: 0 });
@@ -129,7 +117,7 @@ test('I4: an index whose build a pause ends too late is not taken for built', as
   await session.collection('app', 'c');
   await holdBack(push, ['createIndexes', 'dropIndexes'], 500);
   const build = session.structure(wanted);
-  await untilRunning(session, 'createIndexes');
+  await untilRunning(push, session, 'createIndexes');
   await control().pause(principal(), groupId, id);
   expect((await build).code, 'the drop that was to end it came after it').toBe('MIGRATION_PAUSED');
   await control().resume(principal(), groupId, id);

@@ -2,7 +2,10 @@ import { hasPostgreSQL, NO_POSTGRESQL, startPostgreSQL } from '@linkspan/testkit
 import { Binary, BSON } from 'mongodb';
 import { describe, expect, test } from 'vitest';
 
+import { timestamp } from '../../src/domain/time.ts';
+import * as migrationHosts from '../../src/store/migrationHosts.ts';
 import * as pushSessions from '../../src/store/pushSessions.ts';
+import { anotherHost, range, sayRanges, SOURCE, takeRange, workOf } from './copying.ts';
 import { startPush, TestHost } from './push.ts';
 
 describe.skipIf(!hasPostgreSQL())(
@@ -51,6 +54,37 @@ describe.skipIf(!hasPostgreSQL())(
         .values({ id: 'somebody', url: push.url(), started_at: '', seen_at: 'z' })
         .execute();
       expect((await session.documents({ seq: 3 }, [{ _id: 3 }])).code).toBe('NODE_UNAVAILABLE');
+    });
+
+    test('C2: what a host copies for another one goes to the holder, and its removal is proven from any node', async () => {
+      await using postgresql = await startPostgreSQL();
+      await using push = await startPush(await postgresql.createDatabase());
+      await using other = await push.node();
+      const { db } = push.store;
+      const tracking = new TestHost(push.url);
+      await tracking.register(push.token);
+      const migrationId = await push.makeMigration(tracking, { source: SOURCE });
+      // The other node holds the session.
+      const holder = new TestHost(() => other.url);
+      Object.assign(holder, { hostId: tracking.hostId, hostSecret: tracking.hostSecret });
+      const session = await holder.session(migrationId);
+      await session.collection('app', 'c');
+      const copying = await anotherHost(push);
+      expect((await sayRanges(session, 1, [range(1)])).status).toBe(200);
+      expect(await workOf(copying)).toMatchObject([{ kind: 'copy', id: session.opened.sessionId }]);
+      const lease = await takeRange(copying, session);
+      expect((await lease?.documents({}, [{ _id: 1 }]))?.json).toMatchObject({ written: 1 });
+      expect((await lease?.report({ documents: 1 }))?.status).toBe(200);
+
+      await migrationHosts.setUnlinked(db, copying.hostId, timestamp());
+      const signal = AbortSignal.timeout(20_000);
+      expect(await push.gateway.settleHost(push.linkId, copying.hostId, signal)).toBeNull();
+      const answer = await sayRanges(session, 2, [range(1)]);
+      expect(BSON.deserialize(answer.bytes)).toMatchObject({
+        copying: 0,
+        ranges: [{ state: 'RETURNED', documents: 1 }],
+      });
+      expect((await session.documents({}, [{ _id: 2 }])).json).toMatchObject({ written: 1 });
     });
 
     test('is told to open a new session once the holder has stopped, which gives it back at once', async () => {

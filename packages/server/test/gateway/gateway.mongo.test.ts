@@ -1,7 +1,7 @@
 import type { WorkReply } from '@linkspan/contract/push/messages.ts';
 import { VERSION_HEADER } from '@linkspan/contract/push/version.ts';
 import { failCommands } from '@linkspan/testkit/failPoints.ts';
-import { Binary, BSON, Double, Int32, type Document } from 'mongodb';
+import { Binary, BSON, Double, Int32 } from 'mongodb';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 
 import * as events from '../../src/store/events.ts';
@@ -11,6 +11,7 @@ import * as pushSessions from '../../src/store/pushSessions.ts';
 import { READY } from '../support/progress.ts';
 import {
   holdBack,
+  untilRunning,
   numbered,
   startPush,
   stored,
@@ -42,18 +43,7 @@ beforeEach(async () => {
 
 const migration = async () => (await liveMigrations.find(push.store.db, migrationId))!;
 
-/** Until the first insert of a session is under way at the destination. */
-async function untilInserting({ opened }: TestSession): Promise<void> {
-  const row = await pushSessions.find(push.store.db, opened.sessionId);
-  for (;;) {
-    const { inprog } = await push.mongo.client().db('admin').command({ currentOp: 1 });
-    const running = (inprog as Document[]).some(
-      (one) =>
-        one['op'] === 'insert' && one['clientMetadata']?.application?.name === row?.connection_name,
-    );
-    if (running) return;
-  }
-}
+const untilInserting = (session: TestSession) => untilRunning(push, session, 'insert');
 
 test('a token is used up by one host, which may ask again (C5)', async () => {
   expect((await host.register(push.token)).status).toBe(200);

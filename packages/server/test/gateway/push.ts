@@ -32,12 +32,13 @@ import * as clusters from '../../src/store/clusters.ts';
 import * as links from '../../src/store/links.ts';
 import * as liveMigrations from '../../src/store/liveMigrations.ts';
 import * as projects from '../../src/store/projects.ts';
+import * as pushSessions from '../../src/store/pushSessions.ts';
 import type { LiveMigrationRow } from '../../src/store/schema.ts';
 import type { Store } from '../../src/store/store.ts';
 import { testDatabase } from '../support/postgresql.ts';
 
 const compress = promisify(zstdCompress);
-const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();
+export const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();
 
 export interface Answer {
   readonly status: number;
@@ -148,15 +149,25 @@ export class TestSession {
     documents: readonly (Document | Uint8Array)[],
     signal?: AbortSignal,
   ): Promise<Answer & { readonly json: Partial<DocumentsReply> }> {
-    const head = { op: 'insert', db: 'app', coll: 'c', lane: 0, seq: 1, ...header };
-    const body = Buffer.concat(
-      [head, ...documents].map((one) => (one instanceof Uint8Array ? one : BSON.serialize(one))),
-    );
+    const body = await documentsBody(header, documents);
     const headers = { 'content-encoding': 'zstd' };
-    return (await this.post('documents', await compress(body), headers, signal)) as Answer & {
+    return (await this.post('documents', body, headers, signal)) as Answer & {
       json: Partial<DocumentsReply>;
     };
   }
+}
+
+/** Compressed: inserts into `app.c` where the header says nothing else. */
+export async function documentsBody(
+  header: Partial<BatchHeader>,
+  documents: readonly (Document | Uint8Array)[],
+): Promise<Uint8Array> {
+  const head = { op: 'insert', db: 'app', coll: 'c', lane: 0, seq: 1, ...header };
+  return compress(
+    Buffer.concat(
+      [head, ...documents].map((one) => (one instanceof Uint8Array ? one : BSON.serialize(one))),
+    ),
+  );
 }
 
 export interface TestPush extends AsyncDisposable {
@@ -312,6 +323,24 @@ export async function holdBack(
   times = commands.length,
 ): Promise<void> {
   await failCommands(mongo, { failCommands: commands, blockConnection: true, blockTimeMS }, times);
+}
+
+/** Until a command of a session is under way at the destination. */
+export async function untilRunning(
+  push: TestPush,
+  { opened }: TestSession,
+  op: string,
+): Promise<void> {
+  const row = await pushSessions.find(push.store.db, opened.sessionId);
+  for (;;) {
+    const { inprog } = await push.mongo.client().db('admin').command({ currentOp: 1 });
+    const running = (inprog as Document[]).some(
+      (one) =>
+        (one['op'] === op || one['command']?.[op] !== undefined) &&
+        one['clientMetadata']?.application?.name === row?.connection_name,
+    );
+    if (running) return;
+  }
 }
 
 /** An owner of the organization. */
