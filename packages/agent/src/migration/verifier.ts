@@ -21,8 +21,13 @@ const SETTLE_CHUNKS = 10;
 /** Collections looked up at once: a look goes through all of them. */
 const AT_ONCE = 100;
 
-/** Walks at once: of many small collections, most of the time goes into waiting for the stream. */
+/**
+ * Walks at once. Of small collections most of the time goes into waiting for the stream, so a cutover,
+ * while writes are stopped, has more of those; their size bounds what is in memory (invariant I6).
+ */
 const SIDE_BY_SIDE = 4;
+const SMALL_SIDE_BY_SIDE = 16;
+const SMALL_BYTES = 1024 * 1024;
 const LOOK_ANYWAY_MS = 3000;
 
 /** Keys of a collection pushed since it was compared: beyond, all of it is compared again. */
@@ -138,11 +143,23 @@ export class Verifier {
         continue;
       }
       const ids = journal.verifications.next(AT_ONCE, this.#isDrained);
-      await concurrently(ids, SIDE_BY_SIDE, (id) => this.#goOn(id));
+      const [small, large] = this.#bySize(ids);
+      const atOnce = this.#pace.isHurried ? SMALL_SIDE_BY_SIDE : SIDE_BY_SIDE;
+      await concurrently(small, atOnce, (id) => this.#goOn(id));
+      await concurrently(large, SIDE_BY_SIDE, (id) => this.#goOn(id));
       this.#noteDone();
       this.#limitKeys();
       if (ids.length === 0) this.#quietAt = this.#revision;
     }
+  }
+
+  #bySize(ids: readonly number[]): [small: number[], large: number[]] {
+    const { incarnations } = this.#context.journal;
+    const isLarge = (id: number): boolean => {
+      const { bytesTotal = 0, bytesCopied = 0 } = incarnations.get(id) ?? {};
+      return Math.max(bytesTotal, bytesCopied) > SMALL_BYTES;
+    };
+    return [ids.filter((id) => !isLarge(id)), ids.filter(isLarge)];
   }
 
   /** While it is the same, a look finds what it found before; from time to time it changes anyway. */

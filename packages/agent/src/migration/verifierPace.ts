@@ -32,6 +32,10 @@ export class VerifierPace {
     return this.#state === 'held';
   }
 
+  get isHurried(): boolean {
+    return this.#state === 'hurried';
+  }
+
   get mayRun(): boolean {
     if (this.#state !== 'background') return this.#state === 'hurried';
     const { journal } = this.#context;
@@ -44,7 +48,7 @@ export class VerifierPace {
   }
 
   async rest(tookMs: number): Promise<void> {
-    if (this.#state === 'hurried') return;
+    if (this.isHurried) return;
     const { version } = this.#changed;
     const { journal, signal } = this.#context;
     const factor = journal.dirty.behindSince() === null ? IDLE_REST : BUSY_REST;
