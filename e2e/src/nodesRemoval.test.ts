@@ -5,13 +5,17 @@ import {
   type ServerNode,
   startLinkedNodes,
 } from '@linkspan/testkit/linkedNodes.ts';
-import { DESTINATION_CLUSTER } from '@linkspan/testkit/linkedPair.ts';
+import { DESTINATION_CLUSTER, type StartOptions } from '@linkspan/testkit/linkedPair.ts';
 import { hasPostgreSQL, NO_POSTGRESQL } from '@linkspan/testkit/postgresql.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { expectNothingAfter, inMidCopy, loadRows } from './rows.ts';
 
 const QUIET_MS = 1000;
 const ASKED_AT_MOST = 5;
+/** How often to look whether the network holds something before it is tried again. */
+const LOOKS_AT_ONCE = 200;
+/** Documents a second: where the network is to hold writes up, it must not have carried all of them already. */
+const STEADY = { documentsPerSecond: 3000 };
 const FIRST = '2023-01-01';
 
 /** A removal in the middle of a copy: one node holds the push, another one is asked. */
@@ -38,10 +42,13 @@ describe.skipIf(!hasPostgreSQL())(
     });
 
     /** Runs a case in mid-copy; whatever it did to the nodes, they are well after it. */
-    async function inMidPush(run: (removal: Removal) => Promise<void>): Promise<void> {
+    async function inMidPush(
+      run: (removal: Removal) => Promise<void>,
+      throttled: Pick<StartOptions, 'throttle'> = {},
+    ): Promise<void> {
       await all.destination.client().db('app').dropDatabase();
       await using agent = await all.link();
-      const id = await all.start({ dropDestinationData: true });
+      const id = await all.start({ dropDestinationData: true, ...throttled });
       await inMidCopy(all, 1000);
       const { holder, other } = await all.holderOf(id);
       const remove = () => other.api.delete<{ detail?: string }>(linkTokens(), { version: FIRST });
@@ -55,9 +62,23 @@ describe.skipIf(!hasPostgreSQL())(
       await agent.kill();
     }
 
-    /** Until documents that a node has sent are still on the network. */
-    async function untilHeld(): Promise<void> {
-      while (all.network.held < 10_000) await delay(5);
+    /** Runs a case while documents that the holder has sent are still on the network. */
+    async function withWritesHeld(
+      fault: 'freeze' | 'hold',
+      run: (removal: Removal) => Promise<void>,
+    ): Promise<void> {
+      const held = async (removal: Removal): Promise<void> => {
+        // A network that froze while an answer was awaited is given nothing more.
+        for (let looks = 0; all.network.held < 10_000; looks++) {
+          if (looks % LOOKS_AT_ONCE === 0) {
+            await all.network.heal();
+            all.network[fault]();
+          }
+          await delay(5);
+        }
+        await run(removal);
+      };
+      await inMidPush(held, { throttle: STEADY });
     }
 
     /**
@@ -154,9 +175,7 @@ describe.skipIf(!hasPostgreSQL())(
     });
 
     it('C3: with a destination that does not answer it is 503, and once it answers 204', async () => {
-      await inMidPush(async (removal) => {
-        all.network.freeze();
-        await untilHeld();
+      await withWritesHeld('freeze', async (removal) => {
         await expectUnproven(removal);
         await all.network.heal();
         await expectRemoved('destination that answers again', removal, 'refused');
@@ -206,9 +225,7 @@ describe.skipIf(!hasPostgreSQL())(
     async function withRemovalUnderWay(
       run: (removal: Removal, leave: AbortController, asked: Promise<unknown>) => Promise<void>,
     ): Promise<void> {
-      await inMidPush(async (removal) => {
-        all.network.freeze();
-        await untilHeld();
+      await withWritesHeld('freeze', async (removal) => {
         const leave = new AbortController();
         const options = { version: FIRST, signal: leave.signal };
         const asked = removal.other.api.delete(linkTokens(), options).catch(() => 'no answer');
@@ -246,9 +263,7 @@ describe.skipIf(!hasPostgreSQL())(
 
     /** The holder's last writes are on the network, and it dies. */
     async function withHeldWrites(run: (removal: Removal) => Promise<void>): Promise<void> {
-      await inMidPush(async (removal) => {
-        all.network.hold();
-        await untilHeld();
+      await withWritesHeld('hold', async (removal) => {
         await removal.holder.server.kill();
         await run(removal);
         await removal.holder.server.restart();
