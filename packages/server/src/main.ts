@@ -152,6 +152,7 @@ export async function startServer({
   }
   await gateway.start();
   await removal.start();
+  await hostRemoval.start();
   await control.start();
   expiry.start();
   sweep.start();

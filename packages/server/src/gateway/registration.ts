@@ -90,6 +90,7 @@ async function useToken(
     inventory: '[]',
     registered_at: now,
     unlinked_at: null,
+    removing_at: null,
     heartbeat_at: now,
   });
   await events.record(tx, {

@@ -1,10 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { unavailable } from '@linkspan/contract/serving/apiError.ts';
 import type { Log } from './context.ts';
+import { Periodic } from './periodic.ts';
 
 /** Waits between two attempts to prove that nothing is left, in milliseconds. */
 const FIRST_RETRY_MS = 500;
 const LONGEST_RETRY_MS = 10_000;
+
+/** How often a node looks for what nobody is at, in milliseconds. */
+const TAKE_UP_EVERY_MS = 5000;
 
 /** Something that goes on until it is proven, whoever waits for it. */
 export interface Flight {
@@ -94,4 +98,18 @@ export class Flights {
       await delay(wait, undefined, { signal });
     }
   }
+}
+
+/**
+ * Looks, once it is started, for flights that an earlier process or another node did not finish.
+ * @param what they are, for the log
+ */
+export function takeUps(log: Log, what: string, takeUp: () => Promise<void>): Periodic {
+  return new Periodic(TAKE_UP_EVERY_MS, async () => {
+    try {
+      await takeUp();
+    } catch (error) {
+      log.warn({ err: error }, `${what} cannot be looked for now`);
+    }
+  });
 }

@@ -10,28 +10,48 @@ import * as subLeases from '../store/subLeases.ts';
 import type { MigrationHostRow } from '../store/schema.ts';
 import * as validations from '../store/validations.ts';
 import type { OperationContext } from './context.ts';
-import { Flights } from './flights.ts';
+import { type Flight, Flights, takeUps } from './flights.ts';
 import { giveTo, noneReason, otherHost } from './hostMoves.ts';
 import { isCuttingOver } from './liveMigrationView.ts';
 import { clustersOfOpenSessions } from './openClusters.ts';
+import type { Periodic } from './periodic.ts';
 
 const REASON = 'The migration host was removed from the link.';
 
 /**
  * Takes migration hosts from their link, as {@link LinkRemoval} does with all of it: the first transaction
- * takes away what could start a write, what was sent before is waited for, the second takes away the host.
+ * takes away what could start a write, what was sent before is waited for, the second takes away the host. It goes
+ * on in the background after the answer, and after a restart.
  */
 export class HostRemoval {
   readonly #context: OperationContext;
   readonly #flights: Flights;
+  readonly #periodic: Periodic;
 
   constructor(context: OperationContext) {
     this.#context = context;
     this.#flights = new Flights(context.log);
+    this.#periodic = takeUps(context.log, 'removals of migration hosts', () => this.#takeUp());
   }
 
+  /** Takes up removals that an earlier process or another node did not finish, now and later on. */
+  async start(): Promise<void> {
+    await this.#takeUp();
+    this.#periodic.start();
+  }
+
+  /** Stops waiting. Hosts that are being removed stay so, and are taken up by whoever runs. */
   async close(): Promise<void> {
+    await this.#periodic.stop();
     await this.#flights.close();
+  }
+
+  async #takeUp(): Promise<void> {
+    const { db } = this.#context.store;
+    for (const host of await migrationHosts.listRemoving(db)) {
+      const link = await links.find(db, host.link_id);
+      if (link !== undefined) this.#join(link.org_id, host, null);
+    }
   }
 
   /**
@@ -41,19 +61,10 @@ export class HostRemoval {
    *   can take; 503 if that cannot be proven in time: the host is refused already, ask again
    */
   async remove(orgId: string, hostId: string, actor: events.Actor): Promise<void> {
-    const { store, work, fence, removalWaitMs } = this.#context;
+    const { store, work, removalWaitMs } = this.#context;
     const host = await store.transaction((tx) => this.#begin(tx, orgId, hostId, actor));
-    const { link_id: linkId } = host;
-    work.changed(linkId);
-    const flight = this.#flights.join(hostId, {
-      about: { linkId, migrationHostId: hostId },
-      pending: 'a removed migration host may still have writes under way',
-      attempt: async (signal) => {
-        const unproven = await fence.settleHost(linkId, hostId, signal);
-        if (unproven !== null) return unproven;
-        return (await this.#end(orgId, host, actor)) ? null : { unprovenCluster: null };
-      },
-    });
+    work.changed(host.link_id);
+    const flight = this.#join(orgId, host, actor);
     if (await this.#flights.wait(flight, removalWaitMs)) return;
     const names =
       flight.unprovenCluster ?? (await clustersOfOpenSessions(store.db, { host_id: hostId }));
@@ -85,6 +96,7 @@ export class HostRemoval {
       }
       await giveTo(tx, row, to, REASON, actor);
     }
+    await migrationHosts.setRemoving(tx, hostId, now);
     if (await migrationHosts.setUnlinked(tx, hostId, now)) {
       const detail = { hostname: host.hostname, reason: REASON };
       const type = 'LIVE_MIGRATION_HOST_UNLINKED';
@@ -98,6 +110,20 @@ export class HostRemoval {
       await events.record(tx, { type, orgId, projectId, actor, targetId: id, detail });
     }
     return host;
+  }
+
+  /** @param actor null: nobody asks for it now */
+  #join(orgId: string, host: MigrationHostRow, actor: events.Actor): Flight {
+    const { id: migrationHostId, link_id: linkId } = host;
+    return this.#flights.join(migrationHostId, {
+      about: { linkId, migrationHostId },
+      pending: 'a removed migration host may still have writes under way',
+      attempt: async (signal) => {
+        const unproven = await this.#context.fence.settleHost(linkId, migrationHostId, signal);
+        if (unproven !== null) return unproven;
+        return (await this.#end(orgId, host, actor)) ? null : { unprovenCluster: null };
+      },
+    });
   }
 
   /** @returns false if a session of the host is still open, so that nothing is proven */

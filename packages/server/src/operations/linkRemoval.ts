@@ -9,15 +9,12 @@ import * as pushSessions from '../store/pushSessions.ts';
 import type { LinkRow } from '../store/schema.ts';
 import * as validations from '../store/validations.ts';
 import type { OperationContext } from './context.ts';
-import { type Flight, Flights } from './flights.ts';
+import { type Flight, Flights, takeUps } from './flights.ts';
 import { clustersOfOpenSessions } from './openClusters.ts';
-import { Periodic } from './periodic.ts';
+import type { Periodic } from './periodic.ts';
 
 /** What migrations and validations of a removed link end with. */
 const REASON = 'The link-token of the organization was removed.';
-
-/** How often a node looks for removals that nobody is at, in milliseconds. */
-const TAKE_UP_EVERY_MS = 5000;
 
 /**
  * Removes organization links (rules C1 to C3). The first transaction takes away everything that
@@ -28,19 +25,12 @@ const TAKE_UP_EVERY_MS = 5000;
 export class LinkRemoval {
   readonly #context: OperationContext;
   readonly #flights: Flights;
-
   readonly #periodic: Periodic;
 
   constructor(context: OperationContext) {
     this.#context = context;
     this.#flights = new Flights(context.log);
-    this.#periodic = new Periodic(TAKE_UP_EVERY_MS, async () => {
-      try {
-        await this.#takeUp();
-      } catch (error) {
-        context.log.warn({ err: error }, 'removals of links cannot be looked for now');
-      }
-    });
+    this.#periodic = takeUps(context.log, 'removals of links', () => this.#takeUp());
   }
 
   /** Takes up removals that an earlier process or another node did not finish, now and later on. */

@@ -9,6 +9,7 @@ import * as leases from './migrations/0008-leases.ts';
 import * as verification from './migrations/0009-verification.ts';
 import * as hosts from './migrations/0010-hosts.ts';
 import * as subLeases from './migrations/0011-sub-leases.ts';
+import * as hostRemovals from './migrations/0012-host-removals.ts';
 import type { StoreDialect } from './dialects/dialect.ts';
 import * as control from './migrations/0004-control.ts';
 import * as writeBlock from './migrations/0005-write-block.ts';
@@ -36,6 +37,7 @@ const MIGRATIONS: readonly Migration[] = [
   { name: '0009-verification', up: verification.up },
   { name: '0010-hosts', up: hosts.up },
   { name: '0011-sub-leases', up: subLeases.up },
+  { name: '0012-host-removals', up: hostRemovals.up },
 ];
 
 /** The store was written by a newer server than this one (rule C15). */

@@ -49,6 +49,25 @@ export async function setUnlinked(ex: Executor, id: string, at: string): Promise
   return result.numUpdatedRows > 0n;
 }
 
+/** From here on it is being removed, whoever goes on with that. */
+export async function setRemoving(ex: Executor, id: string, at: string): Promise<void> {
+  await ex
+    .updateTable('migration_hosts')
+    .set({ removing_at: at })
+    .where('id', '=', id)
+    .where('removing_at', 'is', null)
+    .execute();
+}
+
+export async function listRemoving(ex: Executor): Promise<MigrationHostRow[]> {
+  return ex
+    .selectFrom('migration_hosts')
+    .selectAll()
+    .where('removing_at', 'is not', null)
+    .orderBy('id')
+    .execute();
+}
+
 /** Its credentials open nothing from here on. @returns false if the link has no such host */
 export async function remove(ex: Executor, linkId: string, id: string): Promise<boolean> {
   const result = await ex

@@ -200,6 +200,8 @@ export interface MigrationHostRow {
   heartbeat_at: string;
   /** When the source side said that it has unlinked; null while it is linked. */
   unlinked_at: string | null;
+  /** When an owner asked for its removal from the link; null while nobody did. */
+  removing_at: string | null;
 }
 
 export type ValidationStatus = 'PENDING' | 'SUCCESS' | 'FAILED';

@@ -41,6 +41,7 @@ export async function anotherHost(push: TestPush, url = push.url): Promise<TestH
     registered_at: now,
     heartbeat_at: now,
     unlinked_at: null,
+    removing_at: null,
   });
   return host;
 }

@@ -97,7 +97,10 @@ test('C3: a second DELETE joins the wait, POST meanwhile answers 409, a client t
   await proof.asked;
   gone.abort();
   await expect(first).rejects.toThrow();
+  const { changed } = server.hooks;
+  const toldSoFar = changed.length;
   const second = server.api.call('DELETE', tokens(server));
+  await expect.poll(() => changed.length).toBeGreaterThan(toldSoFar);
   const post = await server.api.call('POST', tokens(server), { body: {} });
   expect(post.status).toBe(409);
   expect(post.json).toMatchObject({ errorCode: 'ORG_LINK_ALREADY_EXISTS' });
@@ -188,6 +191,31 @@ test('C3: a server that stopped in REMOVING finishes after its restart', async (
   expect([204, 404]).toContain((await joined).status);
   const last = await server.api.call('DELETE', tokens(server));
   expect(last.text).toBe(NOT_FOUND);
+});
+
+test('C3: a removal of a migration host that was not proven is finished by whoever runs, and nothing asks for it', async () => {
+  await using server = await startTestServer({ removalWaitSeconds: '1' });
+  const { hostId } = await linkHost(server);
+  const path = `/api/linkspan/v1/orgs/${server.orgId}/liveMigrations/link/hosts/${hostId}`;
+  server.hooks.settleHost = async () => ({ unprovenCluster: 'target' });
+  const late = await server.api.call('DELETE', path);
+  expect(late.status).toBe(503);
+  expect(late.headers['retry-after']).toBe('5');
+  expect(late.text).toContain('cluster target');
+  const asked: string[] = [];
+  server.hooks.settleHost = async (id) => {
+    asked.push(id);
+    return null;
+  };
+  await server.restart();
+  const host = () => migrationHosts.find(server.store.db, hostId);
+  await expect.poll(host, { timeout: 30_000 }).toBeUndefined();
+  expect(asked).toEqual([hostId]);
+  const types = (await events.listByOrganization(server.store.db, server.orgId)).map(
+    ({ event_type: type }) => type,
+  );
+  expect(types.slice(-2)).toEqual(['LIVE_MIGRATION_HOST_UNLINKED', 'LIVE_MIGRATION_HOST_REMOVED']);
+  expect((await server.api.call('DELETE', path)).status).toBe(404);
 });
 
 test('deleting the key of the link is removing the link-token', async () => {

@@ -175,6 +175,7 @@ export function registerStoreTests(kind: string, open: () => Promise<Store>): vo
         registered_at: timestamp(),
         heartbeat_at: timestamp(),
         unlinked_at: null,
+        removing_at: null,
       });
       expect(await links.listByState(store.db, 'REMOVING')).toHaveLength(1);
       expect(await store.transaction((tx) => links.removeRemoving(tx, linkId))).toBe(true);

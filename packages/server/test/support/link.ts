@@ -74,7 +74,7 @@ export async function addHost(server: Tenant, hostname: string): Promise<string>
   return hostId;
 }
 
-function newHost(id: string, linkId: string, hostname: string): MigrationHostRow {
+export function newHost(id: string, linkId: string, hostname: string): MigrationHostRow {
   const now = timestamp();
   return {
     id,
@@ -86,6 +86,7 @@ function newHost(id: string, linkId: string, hostname: string): MigrationHostRow
     registered_at: now,
     heartbeat_at: now,
     unlinked_at: null,
+    removing_at: null,
   };
 }
 

@@ -15,6 +15,7 @@ import { testDatabase } from './postgresql.ts';
 /** What stands in for the side that moves data: hooks that a test holds. */
 export interface GatewayHooks {
   settle: (linkId: string, signal: AbortSignal) => Promise<{ unprovenCluster: string } | null>;
+  settleHost: (hostId: string) => Promise<{ unprovenCluster: string } | null>;
   settleMigration: (
     migrationId: string,
     signal: AbortSignal,
@@ -71,6 +72,7 @@ export async function startTestServer(
   const { organization, apiKey } = await initOrganization(config.store, 'Test Organization');
   const hooks: GatewayHooks = {
     settle: async () => null,
+    settleHost: async () => null,
     settleMigration: async () => null,
     dropCopied: async () => null,
     held: [],
@@ -134,7 +136,7 @@ function fakeGateway(
   return {
     plugin: noPlugin,
     settle: (linkId, signal) => hooks.settle(linkId, signal),
-    settleHost: async () => null,
+    settleHost: (_linkId, hostId) => hooks.settleHost(hostId),
     settleMigration: (migrationId, signal) => hooks.settleMigration(migrationId, signal),
     dropCopied: (migrationId) => hooks.dropCopied(migrationId),
     holdMigration: async (migrationId) => void hooks.held.push(migrationId),
