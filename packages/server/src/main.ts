@@ -34,6 +34,7 @@ import { SignIns } from './operations/signIns.ts';
 import { ValidationExpiry } from './operations/validationExpiry.ts';
 import { WindowExpiry } from './operations/windowExpiry.ts';
 import { allEndpoints } from './routes/endpoints.ts';
+import { requireOwnKey } from './store/masterKey.ts';
 import * as nonceUses from './store/nonceUses.ts';
 import { openStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
@@ -174,6 +175,7 @@ export async function startServer({
     log.warn('other server nodes cannot reach this one: set --node-url');
   }
   await gateway.announce(nodeUrl);
+  await requireOwnKey(store);
   log.info({ url, publicUrl }, 'listening');
   writeReadyFile(options.readyFile, url);
   const owned = resources.move();

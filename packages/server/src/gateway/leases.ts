@@ -221,8 +221,9 @@ export class Leases {
   }
 
   async #report(): Promise<void> {
-    const { db, dialect, nodeId } = this.#options.store;
-    await nodes.report(db, dialect, { id: nodeId, url: this.#url });
+    const { db, dialect, nodeId, sealer } = this.#options.store;
+    const key_ids = JSON.stringify(sealer.keyIds);
+    await nodes.report(db, dialect, { id: nodeId, url: this.#url, key_ids });
     await nodes.removeSilent(db, dialect, SILENT_MS);
     this.#reportedAt = performance.now();
   }

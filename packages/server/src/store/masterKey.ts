@@ -9,6 +9,7 @@ import {
 } from './masterKeySource.ts';
 import { countByKey } from './sealedValues.ts';
 import { keyIdOf, Sealer } from './sealing.ts';
+import type { Store } from './store.ts';
 
 /**
  * Takes the key that is this store's own from where keys are looked for, and makes it the store's own
@@ -38,6 +39,19 @@ export async function openSealer(place: MasterKeyPlace, db: Executor): Promise<S
   return new Sealer(
     key,
     found.keys.filter((other) => other !== key),
+  );
+}
+
+/**
+ * For a node that has said which keys it knows: from then on no change of the key passes it over, but one
+ * may have come right before.
+ * @throws {MasterKeyError} if the store has changed to a key that it does not know
+ */
+export async function requireOwnKey({ db, sealer }: Pick<Store, 'db' | 'sealer'>): Promise<void> {
+  const own = await facts.find(db, 'masterKeyId');
+  if (own === null || sealer.keyIds.includes(own)) return;
+  throw new MasterKeyError(
+    `the store was changed to the master key with the id ${own} while this node started, and it knows ${sealer.keyIds.join(', ')}: put that key in a line after the one before, and start it again`,
   );
 }
 

@@ -6,15 +6,31 @@ import type { NodeRow } from './schema.ts';
 export async function report(
   ex: Executor,
   dialect: StoreDialect,
-  node: Pick<NodeRow, 'id' | 'url'>,
+  node: Pick<NodeRow, 'id' | 'url' | 'key_ids'>,
 ): Promise<void> {
-  const { id, url } = node;
+  const { url, key_ids } = node;
   await ex
     .insertInto('nodes')
-    .values({ id, url, started_at: dialect.clock(), seen_at: dialect.clock() })
+    .values({ ...node, started_at: dialect.clock(), seen_at: dialect.clock() })
     .onConflict((conflict) =>
-      conflict.column('id').doUpdateSet((eb) => ({ url, seen_at: eb.ref('excluded.seen_at') })),
+      conflict
+        .column('id')
+        .doUpdateSet((eb) => ({ url, key_ids, seen_at: eb.ref('excluded.seen_at') })),
     )
+    .execute();
+}
+
+/** Those that said so within that time. */
+export async function listHeardOf(
+  ex: Executor,
+  dialect: StoreDialect,
+  withinMs: number,
+): Promise<NodeRow[]> {
+  return ex
+    .selectFrom('nodes')
+    .selectAll()
+    .where('seen_at', '>=', dialect.clock(-withinMs))
+    .orderBy('started_at')
     .execute();
 }
 

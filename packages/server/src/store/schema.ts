@@ -349,6 +349,8 @@ export interface NodeRow {
   started_at: string;
   /** When it last said that it runs, by the database's clock. */
   seen_at: string;
+  /** JSON of the ids of the master keys that it opens with. */
+  key_ids: string;
 }
 
 export interface EventRow {

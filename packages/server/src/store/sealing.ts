@@ -46,6 +46,11 @@ export class Sealer {
     this.#others = new Map(others.map((other) => [keyIdOf(other), Buffer.from(other)]));
   }
 
+  /** Of every key that it opens with. */
+  get keyIds(): readonly string[] {
+    return [this.keyId, ...this.#others.keys()];
+  }
+
   /**
    * Other keys of 32 bytes for one purpose, from which no master key follows: one for each master key.
    * The first is of the one that it seals under, the others are what nodes may use that have not

@@ -51,7 +51,7 @@ describe.skipIf(!hasPostgreSQL())(
       await db.updateTable('push_sessions').set({ node_id: 'somebody' }).execute();
       await db
         .insertInto('nodes')
-        .values({ id: 'somebody', url: push.url(), started_at: '', seen_at: 'z' })
+        .values({ id: 'somebody', url: push.url(), started_at: '', seen_at: 'z', key_ids: '[]' })
         .execute();
       expect((await session.documents({ seq: 3 }, [{ _id: 3 }])).code).toBe('NODE_UNAVAILABLE');
     });

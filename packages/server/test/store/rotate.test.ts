@@ -5,15 +5,19 @@ import { fileURLToPath } from 'node:url';
 import { runLinkspan } from '@linkspan/testkit/processes.ts';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { loadConfig } from '../../src/config/config.ts';
+import { makeLogger } from '../../src/config/logger.ts';
 import { loadStoreOptions } from '../../src/config/storeOptions.ts';
 import { newId } from '../../src/domain/ids.ts';
 import { timestamp } from '../../src/domain/time.ts';
 import { initOrganization, type InitResult } from '../../src/init.ts';
+import { startServer } from '../../src/main.ts';
 import * as apiKeys from '../../src/store/apiKeys.ts';
 import * as clusters from '../../src/store/clusters.ts';
 import { rotateMasterKey } from '../../src/store/maintenance/rotate.ts';
 import { storeStatus } from '../../src/store/maintenance/status.ts';
 import { openStore, type StoreOptions } from '../../src/store/open.ts';
+import { requireOwnKey } from '../../src/store/masterKey.ts';
 import * as projects from '../../src/store/projects.ts';
 import { SEALED_COLUMNS } from '../../src/store/sealedValues.ts';
 import type { Store } from '../../src/store/store.ts';
@@ -184,6 +188,39 @@ test('C8: what a node seals under the key before is opened by the others, and se
   await expect(openStore(newAlone)).rejects.toThrow(`with the id ${previousMasterKeyId}`);
   expect(await rotateMasterKey(options)).toMatchObject({ masterKeyId, sealedAgain: 1 });
   expect(await opened(newAlone)).toBe(masterKeyId);
+});
+
+test('C8: the key is not changed to one that a node which runs does not know, and the answer names that node', async () => {
+  if (database === null) return;
+  const flags = { dataDir: directory, port: '0' };
+  const config = loadConfig(flags, { LINKSPAN_SERVER_STORE: database.url });
+  const startNode = () => startServer({ config, log: makeLogger('silent') });
+  const before = await opened();
+  const one = await startNode();
+  addKey();
+  await using two = await startNode();
+  const refused = await rotateMasterKey(options).catch((error: unknown) => String(error));
+  expect(refused).toContain(`not known to the server nodes ${one.url}, which run`);
+  expect(refused).not.toContain(two.url);
+  expect(await opened()).toBe(before);
+  // One that was killed in between is not waited for.
+  await one.close();
+  await using store = await openStore(options);
+  const killed = { id: 'killed', url: 'http://gone', key_ids: '[]', started_at: timestamp() };
+  const seen_at = timestamp(new Date(Date.now() - 61_000));
+  await store.db
+    .insertInto('nodes')
+    .values({ ...killed, seen_at })
+    .execute();
+  // One that is about to start with the old key alone is told that it came too late.
+  writeFileSync(join(directory, 'old'), readFileSync(keyFile, 'utf8').split('\n')[0] ?? '');
+  await using late = await openStore({ ...options, masterKeyFile: join(directory, 'old') });
+  await requireOwnKey(late);
+  await using _again = await startNode();
+  const { masterKeyId } = await rotateMasterKey(options);
+  expect(masterKeyId).not.toBe(before);
+  await expect(requireOwnKey(late)).rejects.toThrow(`the master key with the id ${masterKeyId}`);
+  expect(await opened()).toBe(masterKeyId);
 });
 
 test('the master key comes from a command, or the environment, which then holds it no more', async () => {

@@ -15,7 +15,8 @@ export function addSecretsRotate(parent: Command): void {
 The embedded store, with its server stopped: a new key is written into the key's file, after the
 old one, and the store changes to it. On PostgreSQL, or where the key is no file: write the new
 key in a line after the old one for every node, start each again, rotate, start each again, and
-rotate once more for what was sealed meanwhile.`,
+rotate once more for what was sealed meanwhile. A node that runs and does not know the new key is
+named, and nothing is changed.`,
     )
     .addOption(new Option('-o, --output <format>', 'how to print the answer').choices(['json']))
     .action(async (flags: Record<string, unknown>) => {
