@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { migrationRequest } from '@linkspan/testkit/linkedPair.ts';
 import { oddDocuments } from '@linkspan/testkit/values.ts';
 import { type Document, Double, Int32 } from 'mongodb';
@@ -223,6 +224,42 @@ describe('a source that is written while it is verified', () => {
     await pair.side.cutOver(id);
     await pair.expectEqual();
   });
+});
+
+describe('a collection that never stands still', () => {
+  it('D19, I6: is repaired and verified while it is written, walked again with pauses, and cut over', async () => {
+    await here('hot').insertMany(numbers(0, 400));
+    const told: string[] = [];
+    const say = (_fields: object, message: string): void => void told.push(message);
+    const log = { debug: say, info: say, warn: say, error: say };
+    const options = { pushedKeysAtMost: 20, countKeysMs: 20, verifyChunk: 100 };
+    const { id } = await pair.tailing({ options, log });
+    // All of it again as soon as all of it was pushed: no faster than the stream can be read.
+    let isWritten = true;
+    const writing = (async () => {
+      for (let n = 0; isWritten; n += 1) {
+        await here('hot').updateMany({}, { $set: { n } });
+        while (isWritten && (await there('hot').countDocuments({ n })) < 400) await setTimeout(20);
+      }
+    })();
+    try {
+      await there('hot').insertOne({ _id: -1 });
+      await ask(id, 'repair');
+      const repaired = async (): Promise<boolean> => told.includes('collection repaired');
+      await expect.poll(repaired, { timeout: 60_000 }).toBe(true);
+      const again = async (): Promise<boolean> =>
+        told.some((message) => message.startsWith('changes come faster'));
+      await expect.poll(again, { timeout: 60_000 }).toBe(true);
+      const ended = async () => (await reportOf(id)).ended;
+      await expect.poll(ended, { timeout: 60_000 }).not.toBeNull();
+    } finally {
+      isWritten = false;
+      await writing;
+    }
+    await pair.side.cutOver(id);
+    expect(await reportOf(id)).toMatchObject({ differencesFound: 1, differencesRepaired: 1 });
+    await pair.expectEqual();
+  }, 300_000);
 });
 
 describe('a crash while a collection is verified', () => {

@@ -20,7 +20,11 @@ export interface KeyToVerify {
  * collection began, or seen to differ by it.
  */
 export interface KeysToVerify {
-  /** Notes what was pushed, in the transaction that evicts it, of a collection whose comparison has begun. */
+  /**
+   * Notes what was pushed, in the transaction that evicts it, of a collection whose comparison has begun.
+   * What a walk saw differ is an ordinary change then: all of the document was pushed since, so that one
+   * that never stands still does not keep a repair from its end.
+   */
   pushed(
     incarnation: number,
     keys: readonly Pick<KeyToVerify, 'comparable' | 'documentKey'>[],
@@ -38,8 +42,10 @@ export interface KeysToVerify {
   /** Collections that have any. */
   incarnations(): number[];
   count(): number;
-  /** Collections with more keys that only were pushed than that. */
-  incarnationsWithMore(pushed: number): number[];
+  /** Collections with more keys that only were pushed than that, and how many they have. */
+  incarnationsWithMore(pushed: number): { id: number; keys: number }[];
+  /** True if any was seen to differ and is not settled: neither equal, nor left alone. */
+  hasUndecided(incarnation: number): boolean;
   /** Some that go on differing although they were pushed again. */
   stuck(limit: number): { incarnation: number; documentKey: Buffer }[];
   countStuck(): number;
@@ -53,9 +59,9 @@ export interface KeysToVerify {
 export function openKeysToVerify(db: DatabaseSync): KeysToVerify {
   const pushed = db.prepare(
     `INSERT INTO key_to_verify (incarnation, comparable, document_key, sequence, suspected)
-     SELECT incarnation, ?, ?, ?, 0 FROM verification WHERE incarnation = ?
+     SELECT incarnation, ?, ?, ?, 0 FROM verification WHERE incarnation = ? AND rests = 0
      ON CONFLICT (incarnation, comparable) DO UPDATE SET
-       document_key = excluded.document_key, sequence = excluded.sequence,
+       document_key = excluded.document_key, sequence = excluded.sequence, suspected = 0,
        differed = min(differed, ${DIFFERED_AT_MOST - 1})`,
   );
   const suspect = db.prepare(
@@ -92,8 +98,12 @@ export function openKeysToVerify(db: DatabaseSync): KeysToVerify {
     `SELECT count(*) AS n FROM key_to_verify WHERE differed >= ${DIFFERED_AT_MOST}`,
   );
   const withMore = db.prepare(
-    `SELECT incarnation AS id FROM key_to_verify WHERE suspected = 0 AND differed = 0
+    `SELECT incarnation AS id, count(*) AS n FROM key_to_verify WHERE suspected = 0 AND differed = 0
      GROUP BY incarnation HAVING count(*) > ?`,
+  );
+  const undecided = db.prepare(
+    `SELECT 1 FROM key_to_verify WHERE incarnation = ?
+       AND (suspected = 1 OR differed BETWEEN 1 AND ${DIFFERED_AT_MOST - 1}) LIMIT 1`,
   );
   const stuck = db.prepare(
     `SELECT incarnation, document_key FROM key_to_verify
@@ -148,7 +158,9 @@ export function openKeysToVerify(db: DatabaseSync): KeysToVerify {
     newest: (incarnation) => Number(newest.get(incarnation)?.['n'] ?? 0),
     incarnations: () => incarnations.all().map((row) => Number(row['id'])),
     count: () => number(count.get()),
-    incarnationsWithMore: (limit) => withMore.all(limit).map((row) => Number(row['id'])),
+    incarnationsWithMore: (limit) =>
+      withMore.all(limit).map((row) => ({ id: Number(row['id']), keys: number(row) })),
+    hasUndecided: (incarnation) => undecided.get(incarnation) !== undefined,
     stuck: (limit) =>
       stuck.all(limit).map((row) => ({
         incarnation: Number(row['incarnation']),

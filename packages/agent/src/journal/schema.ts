@@ -107,6 +107,7 @@ CREATE TABLE verification (
   walk INTEGER NOT NULL,               -- tells one walk from the one that took its place
   position BLOB,                       -- key up to which both sides were compared; NULL: none yet
   done INTEGER NOT NULL DEFAULT 0,
+  rests INTEGER NOT NULL DEFAULT 0,    -- 1: to be walked again, later; until then no pushed key is noted
   documents INTEGER NOT NULL DEFAULT 0,-- compared on the way
   found INTEGER NOT NULL DEFAULT 0,    -- keys that differed …
   repaired INTEGER NOT NULL DEFAULT 0  -- … and those of them that are equal now

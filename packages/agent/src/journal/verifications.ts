@@ -63,8 +63,14 @@ export interface Verifications {
   finish(incarnation: number, walk: number): void;
   addFound(incarnation: number): void;
   addRepaired(incarnation: number): void;
-  /** From the first document again, with the keys that were pushed since. What was found stays counted. */
-  restart(incarnation: number): void;
+  /**
+   * From the first document again, with the keys that were pushed since. What was found stays counted.
+   * @param when later: not before {@link wake}, and until then no pushed key is noted
+   */
+  restart(incarnation: number, when?: 'now' | 'later'): void;
+  /** Collections that are to be walked again later. */
+  resting(): number[];
+  wake(incarnation: number): void;
   /** Collections whose comparison has begun and from which documents are deleted by a TTL. */
   expiring(): number[];
   /** Collections to be repaired that are compared, and whose suspects are decided. */
@@ -117,9 +123,11 @@ export function openVerifications(db: DatabaseSync): Verifications {
     'UPDATE verification SET repaired = repaired + 1 WHERE incarnation = ?',
   );
   const restart = db.prepare(
-    `UPDATE verification SET walk = ?, position = NULL, done = 0, documents = 0
+    `UPDATE verification SET walk = ?, position = NULL, done = 0, documents = 0, rests = ?
      WHERE incarnation = ?`,
   );
+  const resting = db.prepare('SELECT incarnation AS id FROM verification WHERE rests = 1');
+  const wake = db.prepare('UPDATE verification SET rests = 0 WHERE incarnation = ?');
   const forgetPushed = db.prepare(
     'DELETE FROM key_to_verify WHERE incarnation = ? AND suspected = 0 AND differed = 0',
   );
@@ -139,7 +147,7 @@ export function openVerifications(db: DatabaseSync): Verifications {
   const clear = db.prepare('DELETE FROM verification WHERE incarnation = ?');
   const next = db.prepare(
     `SELECT i.id FROM ${COLLECTIONS} AND i.state = 'COPIED' AND i.dest_db IS NOT NULL
-       AND coalesce(v.done, 0) = 0
+       AND coalesce(v.done, 0) = 0 AND coalesce(v.rests, 0) = 0
        AND (i.expires = 0 OR i.to_reconcile = 0)
        AND (?2 OR i.capped IS NULL OR i.to_repair = 1)
        AND NOT EXISTS (SELECT 1 FROM structural_change s WHERE s.incarnation = i.id)
@@ -213,10 +221,12 @@ export function openVerifications(db: DatabaseSync): Verifications {
     finish: (incarnation, number) => change(finish, incarnation, number),
     addFound: (incarnation) => change(found, incarnation),
     addRepaired: (incarnation) => change(repaired, incarnation),
-    restart(incarnation) {
+    resting: () => resting.all().map((row) => Number(row['id'])),
+    wake: (incarnation) => change(wake, incarnation),
+    restart(incarnation, when = 'now') {
       revision += 1;
       walk += 1;
-      restart.run(walk, incarnation);
+      restart.run(walk, when === 'later' ? 1 : 0, incarnation);
       forgetPushed.run(incarnation);
     },
     expiring: () => expiring.all().map((row) => Number(row['id'])),

@@ -42,6 +42,10 @@ export interface EngineOptions {
   readonly copyBatchBytes: number;
   /** Documents that verification compares by one digest. */
   readonly verifyChunk: number;
+  /** Keys of a collection that are noted to be compared by themselves, before they are counted for more. */
+  readonly pushedKeysAtMost: number;
+  /** Milliseconds from one count of them to the next. */
+  readonly countKeysMs: number;
   /** Milliseconds that a cutover may take to drain. */
   readonly drainMs: number;
 }
@@ -55,6 +59,8 @@ export const DEFAULT_OPTIONS: EngineOptions = {
   slowStartMs: 250,
   copyBatchBytes: 1024 * 1024,
   verifyChunk: 1000,
+  pushedKeysAtMost: 200_000,
+  countKeysMs: 10_000,
   drainMs: 10 * 60_000,
 };
 

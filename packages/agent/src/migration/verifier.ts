@@ -12,6 +12,7 @@ import { KeyVerifier } from './keyVerifier.ts';
 import { walkInOrder } from './orderedVerifier.ts';
 import { describeKey } from './ranges.ts';
 import { isCalledSo, recover } from './recover.ts';
+import { Rewalks } from './rewalks.ts';
 import { VerifierPace } from './verifierPace.ts';
 
 /** What was compared is journaled so often, and as soon as the stream has passed it. */
@@ -30,10 +31,6 @@ const SMALL_SIDE_BY_SIDE = 16;
 const SMALL_BYTES = 1024 * 1024;
 const LOOK_ANYWAY_MS = 3000;
 
-/** Keys of a collection pushed since it was compared: beyond, all of it is compared again. */
-const PUSHED_AT_MOST = 200_000;
-const COUNT_EVERY_MS = 10_000;
-
 const STUCK_SHOWN = 3;
 
 /**
@@ -48,7 +45,7 @@ export class Verifier {
   readonly #wanted: () => Wanted;
   readonly #pace: VerifierPace;
   readonly #keys: KeyVerifier;
-  #countedAt = 0;
+  readonly #rewalks: Rewalks;
   /** Nothing changes any more, so that the order of capped collections can be compared (rule D12). */
   #isDrained = false;
   /** When a look found nothing to do. */
@@ -60,6 +57,7 @@ export class Verifier {
     this.#wanted = wanted;
     this.#pace = new VerifierPace(context);
     this.#keys = new KeyVerifier(context, this.#pace);
+    this.#rewalks = new Rewalks(context);
   }
 
   /** Collections that are to be compared because changes of them were missed. */
@@ -90,6 +88,7 @@ export class Verifier {
   hurry(): void {
     this.#context.journal.keysToVerify.retryStuck();
     this.#pace.set('hurried');
+    this.#rewalks.wakeAll();
     this.#context.work.notify();
   }
 
@@ -148,7 +147,7 @@ export class Verifier {
       await concurrently(small, atOnce, (id) => this.#goOn(id));
       await concurrently(large, SIDE_BY_SIDE, (id) => this.#goOn(id));
       this.#noteDone();
-      this.#limitKeys();
+      this.#rewalks.limit(this.#pace.isHurried);
       if (ids.length === 0) this.#quietAt = this.#revision;
     }
   }
@@ -210,21 +209,6 @@ export class Verifier {
     if (begun === null || ended !== null || !verifications.isComplete(false)) return;
     verifications.noteEnded();
     log.info({ ...verifications.totals() }, 'all collections are verified');
-  }
-
-  /** The journal does not grow with the changes of months (invariant I6). */
-  #limitKeys(): void {
-    const { journal } = this.#context;
-    const { verifications, keysToVerify } = journal;
-    const now = performance.now();
-    if (now - this.#countedAt < COUNT_EVERY_MS) return;
-    this.#countedAt = now;
-    for (const id of keysToVerify.incarnationsWithMore(PUSHED_AT_MOST)) {
-      // All of a capped one is compared at once, and only when nothing changes any more.
-      const isCapped = (journal.incarnations.get(id)?.capped ?? null) !== null;
-      if (verifications.of(id)?.done !== true && !isCapped) continue;
-      journal.transaction(() => verifications.restart(id));
-    }
   }
 
   async #goOn(id: number): Promise<void> {
@@ -289,6 +273,7 @@ export class Verifier {
       keyDigests: (request: Parameters<typeof pusher.keyDigests>[0]) =>
         pusher.keyDigests(request, signal),
     };
+    if (position === null) this.#rewalks.begun(id);
     const comparison = new Comparison(reads, target, position);
     const settle = async (readAt: bigint, isWhole: boolean): Promise<boolean> => {
       // D7: whether the name was still this collection's shows once the stream has passed the read.
@@ -321,7 +306,7 @@ export class Verifier {
       started = performance.now();
     }
     await comparison.finish();
-    await settle(readAt, true);
+    if (await settle(readAt, true)) this.#rewalks.ended(id);
   }
 
   /** @returns false if that walk does not count any more */

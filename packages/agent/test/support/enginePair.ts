@@ -3,8 +3,16 @@ import { type DestinationSide, startDestinationSide } from '@linkspan/testkit/li
 import { type MongoDB, type MongoDBOptions, startMongoDB } from '@linkspan/testkit/mongodb.ts';
 import type { Db } from 'mongodb';
 import { expect } from 'vitest';
-import type { EngineHooks, EngineOptions } from '../../src/migration/context.ts';
+import type { EngineHooks, EngineLog, EngineOptions } from '../../src/migration/context.ts';
 import { InProcessHost, type Run } from './inProcessHost.ts';
+
+/** What a test changes of how the engine runs. */
+interface RunOptions {
+  readonly hooks?: EngineHooks;
+  readonly options?: Partial<EngineOptions>;
+  readonly log?: EngineLog;
+  readonly sourceUri?: string;
+}
 
 /** Two databases, a server, and an engine in this process: for tests of whole migrations. */
 export class EnginePair implements AsyncDisposable {
@@ -59,18 +67,13 @@ export class EnginePair implements AsyncDisposable {
     return this.destination.client().db('app');
   }
 
-  async run(
-    id: string,
-    how: { hooks?: EngineHooks; options?: Partial<EngineOptions>; sourceUri?: string } = {},
-  ): Promise<Run> {
+  async run(id: string, how: RunOptions = {}): Promise<Run> {
     if (this.#host === null) throw new Error('reset() comes first');
     return this.#host.run(id, how);
   }
 
   /** Starts a migration and waits until it follows the source. */
-  async tailing(
-    how: { hooks?: EngineHooks; options?: Partial<EngineOptions> } = {},
-  ): Promise<{ id: string; run: Run }> {
+  async tailing(how: RunOptions = {}): Promise<{ id: string; run: Run }> {
     const id = await this.side.start();
     const run = await this.run(id, how);
     await this.side.until(id, 'tailing', ({ progress }) => progress?.phase === 'TAILING');
