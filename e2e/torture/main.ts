@@ -45,3 +45,5 @@ try {
   process.stderr.write(`${error.message}\n`);
   process.exitCode = 1;
 }
+// Node was seen to spin for ever in closing handles once everything was done, after cut connections.
+process.exit();

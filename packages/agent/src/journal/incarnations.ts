@@ -63,6 +63,8 @@ export interface Incarnations {
   liveIn(db: string): Incarnation[];
   /** All that have not ended may differ in structure; with `repair`, collections in content, too. */
   reconcileAll(options?: { readonly repair: boolean }): void;
+  /** The same of those alone from which the source deletes by itself. */
+  reconcileExpiring(): void;
   /** Grows with every change of any of them. */
   readonly revision: number;
   /**
@@ -99,6 +101,9 @@ export function openIncarnations(db: DatabaseSync): Incarnations {
   );
   const liveIn = db.prepare(`SELECT * FROM incarnation WHERE state <> 'ENDED' AND db = ?`);
   const reconcileAll = db.prepare(`UPDATE incarnation SET to_reconcile = 1 WHERE state <> 'ENDED'`);
+  const reconcileExpiring = db.prepare(
+    `UPDATE incarnation SET to_reconcile = 1 WHERE state <> 'ENDED' AND expires = 1`,
+  );
   const repairAll = db.prepare(
     `UPDATE incarnation SET to_repair = 1 WHERE state <> 'ENDED' AND type = 'collection'`,
   );
@@ -162,6 +167,10 @@ export function openIncarnations(db: DatabaseSync): Incarnations {
     reconcileAll({ repair } = { repair: false }) {
       reconcileAll.run();
       if (repair) repairAll.run();
+      revision += 1;
+    },
+    reconcileExpiring() {
+      reconcileExpiring.run();
       revision += 1;
     },
     get revision() {

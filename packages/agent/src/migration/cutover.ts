@@ -158,7 +158,8 @@ export class Cutover {
 
   async #makeTtlLive(): Promise<void> {
     this.#verifier.hold();
-    await this.#enter('final', 'making TTL indexes live');
+    this.#structure.makeTtlLive();
+    await this.#drain.settled('making TTL indexes live');
   }
 
   async #enter(stage: 'unique' | 'final', what: string): Promise<void> {

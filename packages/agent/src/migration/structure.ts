@@ -51,11 +51,22 @@ export class Structure {
 
   /** Reconciles everything again, with the indexes of that stage. */
   enterStage(stage: IndexStage): void {
+    const { incarnations } = this.#context.journal;
+    this.#enter(stage, () => incarnations.reconcileAll());
+  }
+
+  /** With TTL as the source has it. Of everything else the indexes of the stage before stay as they are. */
+  makeTtlLive(): void {
+    const { incarnations } = this.#context.journal;
+    this.#enter('final', () => incarnations.reconcileExpiring());
+  }
+
+  #enter(stage: IndexStage, reconcile: () => void): void {
     const { journal, work } = this.#context;
     this.#reconciler.startRound(stage);
     journal.transaction(() => {
       journal.saveStage(stage);
-      journal.incarnations.reconcileAll();
+      reconcile();
     });
     work.notify();
   }
