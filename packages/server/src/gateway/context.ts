@@ -7,6 +7,7 @@ import type { ByteBudget } from './byteBudget.ts';
 import type { Inbound } from './body.ts';
 import type { Forwarding } from './forward.ts';
 import type { Leases } from './leases.ts';
+import type { Looks } from './looks.ts';
 import type { Polls } from './polls.ts';
 import type { Sessions } from './sessions.ts';
 import type { Wakes } from './wakes.ts';
@@ -28,6 +29,8 @@ export interface GatewayContext {
   readonly wakes: Wakes;
   /** Of hosts, that wait for work. */
   readonly polls: Polls;
+  /** Into the store, for them. */
+  readonly looks: Looks;
   /** Tells all nodes that something of a link has changed. A hint only. */
   readonly announce: (linkId: string) => void;
   /** For bodies after decompression, until they are written. */

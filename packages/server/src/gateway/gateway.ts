@@ -16,6 +16,7 @@ import { PushError } from './errors.ts';
 import { holdSessions, settleSessions } from './fence.ts';
 import { Forwarding } from './forward.ts';
 import { HOST_REMOVED, LINK_REMOVED, Leases, MIGRATION_ENDED } from './leases.ts';
+import { Looks } from './looks.ts';
 import { createPlugin } from './plugin.ts';
 import { Polls } from './polls.ts';
 import { Sessions, SETTLED_TOPIC } from './sessions.ts';
@@ -96,6 +97,7 @@ export function createGateway({
     agentCertificates,
     wakes,
     polls: new Polls(),
+    looks: new Looks(store),
     announce,
     budget: new ByteBudget(BODIES_BYTES),
     inbound: new Inbound(new ByteBudget(INBOUND_BYTES)),

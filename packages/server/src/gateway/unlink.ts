@@ -24,7 +24,7 @@ export async function unlinkHost(context: GatewayContext, principal: HostPrincip
   await store.transaction(async (tx) => {
     if (!(await migrationHosts.setUnlinked(tx, host.id, timestamp()))) return;
     await record(tx, principal, 'LIVE_MIGRATION_HOST_UNLINKED', host.id);
-    for (const row of await validations.listPendingOfHost(tx, host.id)) {
+    for (const row of await validations.listPendingOfHosts(tx, [host.id])) {
       const at = timestamp();
       const result = { status: 'FAILED', findings: '[]', errorMessage: REASON, at } as const;
       await validations.settle(tx, row.id, result);

@@ -10,20 +10,13 @@ import type {
   WorkRequest,
 } from '@linkspan/contract/push/messages.ts';
 
-import { canRead } from '../operations/hostChoice.ts';
-import * as links from '../store/links.ts';
 import * as liveMigrations from '../store/liveMigrations.ts';
-import * as migrationHosts from '../store/migrationHosts.ts';
-import type { MigrationHostRow } from '../store/schema.ts';
-import type { Store } from '../store/store.ts';
-import * as subLeases from '../store/subLeases.ts';
+import type { Sealer } from '../store/sealing.ts';
 import * as validations from '../store/validations.ts';
 import { UNLINKED, type HostPrincipal } from './authenticate.ts';
 import type { GatewayContext } from './context.ts';
 import { PushError } from './errors.ts';
-
-/** A wake is a hint only: what correctness rests on is looking this often, in milliseconds. */
-const LOOK_EVERY_MS = 1000;
+import type { Look } from './looks.ts';
 
 /**
  * The long poll: answers when the wanted state differs from the one that the host knows, or when its
@@ -42,34 +35,25 @@ export async function pollWork(
   const ended = AbortSignal.any([gone, context.stopping, poll.signal]);
   for (;;) {
     using listening = context.wakes.listen(link.id);
-    if ((await links.find(context.store.db, link.id))?.state !== 'LINKED') {
-      throw new PushError('LINK_REFUSED', 'The link was removed.');
-    }
-    const current = await migrationHosts.find(context.store.db, host.id);
-    if (current === undefined || current.unlinked_at !== null) {
-      throw new PushError('LINK_REFUSED', UNLINKED);
-    }
-    const reply = await listWork(context, current, version);
+    const look = await context.looks.of(host);
+    if (!look.isLinkLive) throw new PushError('LINK_REFUSED', 'The link was removed.');
+    if (!look.isHostLinked) throw new PushError('LINK_REFUSED', UNLINKED);
+    const reply = listWork(context, look, version);
     const left = deadline - performance.now();
     if (reply.revision !== request.knownRevision || left <= 0 || ended.aborted) return reply;
-    await listening.wait(Math.min(left, LOOK_EVERY_MS), ended);
+    await listening.wait(Math.min(left, context.looks.untilNext()), ended);
   }
 }
 
 /** What agents of a version do not know they are not told, or not given. */
-async function listWork(
-  { store }: GatewayContext,
-  host: MigrationHostRow,
-  version: number,
-): Promise<WorkReply> {
-  const { id: hostId } = host;
+function listWork({ store }: GatewayContext, look: Look, version: number): WorkReply {
   const isKnown = version >= 3;
   const isGiven = (row: {
     readonly namespaces: string | null;
     readonly host_changes?: number;
   }): boolean => isKnown || (row.namespaces === null && (row.host_changes ?? 0) === 0);
   const work: WorkItem[] = [];
-  for (const row of await validations.listPendingOfHost(store.db, hostId)) {
+  for (const row of look.validations) {
     if (!isGiven(row)) continue;
     const password = validations.openPassword(store.sealer, row);
     work.push({
@@ -80,7 +64,7 @@ async function listWork(
       ...namespacesOf(row),
     });
   }
-  for (const row of await liveMigrations.listActive(store.db, { host_id: hostId })) {
+  for (const row of look.liveMigrations) {
     if (!isGiven(row)) continue;
     const password = liveMigrations.openPassword(store.sealer, row);
     const wanted = row.cutover_attempt > row.cutover_failed_attempt;
@@ -100,7 +84,7 @@ async function listWork(
         isKnown && { cutoverVerification: 'FULL' as const }),
     });
   }
-  if (isKnown) work.push(...(await listCopies(store, host)));
+  if (isKnown) work.push(...listCopies(store.sealer, look));
   // The list holds passwords: without the key nothing can be guessed from it. All nodes have the same.
   const [key] = store.sealer.deriveKeys('work revisions');
   const revision = createHmac('sha256', key).update(JSON.stringify(work)).digest('hex');
@@ -108,12 +92,10 @@ async function listWork(
 }
 
 /** The migrations of other hosts of which this one may copy ranges. */
-async function listCopies({ db, dialect, sealer }: Store, host: MigrationHostRow) {
-  const of = { linkId: host.link_id, exceptHostId: host.id };
+function listCopies(sealer: Sealer, { offerings }: Look): CopyWork[] {
   const work: CopyWork[] = [];
-  for (const { sessionId, migration } of await subLeases.listOffering(db, dialect, of)) {
+  for (const { sessionId, migration } of offerings) {
     const source = sourceOf(migration, liveMigrations.openPassword(sealer, migration));
-    if (!canRead(host, source)) continue;
     const throttle = migration.throttle;
     work.push({
       kind: 'copy',

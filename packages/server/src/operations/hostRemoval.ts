@@ -102,7 +102,9 @@ export class HostRemoval {
       const type = 'LIVE_MIGRATION_HOST_UNLINKED';
       await events.record(tx, { type, orgId, actor, targetId: hostId, detail });
     }
-    for (const { id, project_id: projectId } of await validations.listPendingOfHost(tx, hostId)) {
+    for (const { id, project_id: projectId } of await validations.listPendingOfHosts(tx, [
+      hostId,
+    ])) {
       const result = { status: 'FAILED', findings: '[]', errorMessage: REASON, at: now } as const;
       await validations.settle(tx, id, result);
       const detail = { reason: REASON };

@@ -9,6 +9,19 @@ export async function find(ex: Executor, id: string): Promise<LinkRow | undefine
   return ex.selectFrom('links').selectAll().where('id', '=', id).executeTakeFirst();
 }
 
+/** The state of each of these links that is there. */
+export async function states(
+  ex: Executor,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, LinkState>> {
+  const rows = await ex
+    .selectFrom('links')
+    .select(['id', 'state'])
+    .where('id', 'in', ids)
+    .execute();
+  return new Map(rows.map(({ id, state }) => [id, state]));
+}
+
 /**
  * The link for a transaction that relies on it: presenting a token, registering a host, opening a
  * session. Until it ends nobody removes the link; one that is being removed is waited for (rule C1).

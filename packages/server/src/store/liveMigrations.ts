@@ -104,6 +104,21 @@ export async function listActive(
   return query.orderBy('created_at').orderBy('id').execute();
 }
 
+/** The same of several hosts. */
+export async function listActiveOfHosts(
+  ex: Executor,
+  hostIds: readonly string[],
+): Promise<LiveMigrationRow[]> {
+  return ex
+    .selectFrom('live_migrations')
+    .selectAll()
+    .where('status', 'in', ACTIVE)
+    .where('host_id', 'in', hostIds)
+    .orderBy('created_at')
+    .orderBy('id')
+    .execute();
+}
+
 /** Canceled migrations of which the copied data is still to be dropped, of one link or cluster. */
 export async function listDropping(
   ex: Executor,

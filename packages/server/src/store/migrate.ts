@@ -11,6 +11,7 @@ import * as hosts from './migrations/0010-hosts.ts';
 import * as subLeases from './migrations/0011-sub-leases.ts';
 import * as hostRemovals from './migrations/0012-host-removals.ts';
 import * as nodeKeys from './migrations/0013-node-keys.ts';
+import * as indexes from './migrations/0014-indexes.ts';
 import type { StoreDialect } from './dialects/dialect.ts';
 import * as control from './migrations/0004-control.ts';
 import * as writeBlock from './migrations/0005-write-block.ts';
@@ -40,6 +41,7 @@ const MIGRATIONS: readonly Migration[] = [
   { name: '0011-sub-leases', up: subLeases.up },
   { name: '0012-host-removals', up: hostRemovals.up },
   { name: '0013-node-keys', up: nodeKeys.up },
+  { name: '0014-indexes', up: indexes.up },
 ];
 
 /** The store was written by a newer server than this one (rule C15). */

@@ -20,6 +20,25 @@ export async function listByLink(ex: Executor, linkId: string): Promise<Migratio
     .execute();
 }
 
+export async function listByIds(ex: Executor, ids: readonly string[]): Promise<MigrationHostRow[]> {
+  if (ids.length === 0) return [];
+  return ex.selectFrom('migration_hosts').selectAll().where('id', 'in', ids).execute();
+}
+
+/** Those of these hosts that are there and that the source side has not unlinked. */
+export async function listLinked(
+  ex: Executor,
+  ids: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const rows = await ex
+    .selectFrom('migration_hosts')
+    .select('id')
+    .where('id', 'in', ids)
+    .where('unlinked_at', 'is', null)
+    .execute();
+  return new Set(rows.map(({ id }) => id));
+}
+
 /** A heartbeat. @returns false if the host is gone or unlinked */
 export async function report(
   ex: Executor,

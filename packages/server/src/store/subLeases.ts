@@ -56,23 +56,22 @@ export interface Offering {
   readonly migration: LiveMigrationRow;
 }
 
-/** Those of a link that are held by a node now, without those of one host. */
+/** Those of these links that are held by a node now. */
 export async function listOffering(
   ex: Executor,
   dialect: StoreDialect,
-  { linkId, exceptHostId }: { linkId: string; exceptHostId: string },
+  linkIds: readonly string[],
 ): Promise<Offering[]> {
   const rows = await ex
     .selectFrom('push_sessions as s')
     .innerJoin('live_migrations as m', 'm.id', 's.migration_id')
     .selectAll('m')
     .select('s.id as session_id')
-    .where('s.link_id', '=', linkId)
+    .where('s.link_id', 'in', linkIds)
     .where('s.state', '=', 'OPEN')
     .where('s.offers_ranges', '=', 1)
     .where('s.lease_until', '>', dialect.clock())
     .whereRef('m.epoch', '=', 's.epoch')
-    .where('m.host_id', '!=', exceptHostId)
     .where('m.status', 'in', ACTIVE)
     .where('m.paused_at', 'is', null)
     .orderBy('s.id')

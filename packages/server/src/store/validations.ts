@@ -45,11 +45,14 @@ export async function findOfHost(
     .executeTakeFirst();
 }
 
-export async function listPendingOfHost(ex: Executor, hostId: string): Promise<ValidationRow[]> {
+export async function listPendingOfHosts(
+  ex: Executor,
+  hostIds: readonly string[],
+): Promise<ValidationRow[]> {
   return ex
     .selectFrom('validations')
     .selectAll()
-    .where('host_id', '=', hostId)
+    .where('host_id', 'in', hostIds)
     .where('status', '=', 'PENDING')
     .orderBy('created_at')
     .orderBy('id')
