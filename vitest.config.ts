@@ -26,7 +26,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
-          include: ['packages/*/test/**/*.test.ts'],
+          include: ['packages/*/test/**/*.test.ts', 'bench/test/**/*.test.ts'],
           exclude: [
             'packages/*/test/**/*.mongo.test.ts',
             'packages/*/test/**/*.postgresql.test.ts',
