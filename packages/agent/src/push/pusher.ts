@@ -60,10 +60,10 @@ export interface Pusher {
   structure(request: StructureRequest, signal: AbortSignal): Promise<StructureReply>;
   /** Up to `MAX_STRUCTURES` of different namespaces; each is refused by itself. */
   structures(requests: readonly ReconcileRequest[], signal: AbortSignal): Promise<StructuresReply>;
-  /** With `namesOnly`, which is the rule, options and indexes are empty. */
+  /** With `namesOnly`, which is the rule, options and indexes are empty; `counted` counts documents. */
   listing(
     signal: AbortSignal,
-    options?: { readonly namesOnly: boolean },
+    options?: { readonly namesOnly: boolean; readonly counted?: boolean },
   ): Promise<DestinationListing>;
   /** Rejects with {@link DigestCursorLostError} when the walk has to begin again. */
   digest(request: DigestRequest, signal: AbortSignal): Promise<DigestReply>;

@@ -149,7 +149,7 @@ export class PusherOverHttp implements Pusher {
 
   listing(
     signal: AbortSignal,
-    options: { readonly namesOnly: boolean } = { namesOnly: true },
+    options: { readonly namesOnly: boolean; readonly counted?: boolean } = { namesOnly: true },
   ): Promise<DestinationListing> {
     const read = (answer: Buffer) => readBson(answer, 'listing') as DestinationListing;
     return this.#callBson('listing', options, DIGEST_TIMEOUT_MS, read, signal);

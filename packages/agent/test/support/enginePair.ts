@@ -3,16 +3,7 @@ import { type DestinationSide, startDestinationSide } from '@linkspan/testkit/li
 import { type MongoDB, type MongoDBOptions, startMongoDB } from '@linkspan/testkit/mongodb.ts';
 import type { Db } from 'mongodb';
 import { expect } from 'vitest';
-import type { EngineHooks, EngineLog, EngineOptions } from '../../src/migration/context.ts';
-import { InProcessHost, type Run } from './inProcessHost.ts';
-
-/** What a test changes of how the engine runs. */
-interface RunOptions {
-  readonly hooks?: EngineHooks;
-  readonly options?: Partial<EngineOptions>;
-  readonly log?: EngineLog;
-  readonly sourceUri?: string;
-}
+import { InProcessHost, type Run, type RunOptions } from './inProcessHost.ts';
 
 /** Two databases, a server, and an engine in this process: for tests of whole migrations. */
 export class EnginePair implements AsyncDisposable {

@@ -33,6 +33,8 @@ export interface RunOptions {
   readonly log?: EngineLog;
   /** The side's if absent. */
   readonly sourceUri?: string;
+  /** The migration's own if absent; of another name, the host has lost what it knew. */
+  readonly journal?: string;
 }
 
 /** A migration that runs in the test's own process, so that hooks can hold it. */
@@ -109,6 +111,7 @@ export class InProcessHost implements AsyncDisposable {
       writeBlock = null,
       log = LOG,
       sourceUri = this.#side.source.uri,
+      journal = id,
     }: RunOptions = {},
   ): Promise<Run> {
     const stop = new AbortController();
@@ -123,7 +126,7 @@ export class InProcessHost implements AsyncDisposable {
       {
         work: wanted,
         sourceUri,
-        journalPath: join(this.#journals, `${id}.sqlite`),
+        journalPath: join(this.#journals, `${journal}.sqlite`),
         pusher,
         log,
         cutoverAttempt: () => wanted.cutoverAttempt,

@@ -93,7 +93,7 @@ export interface RenameNamespace {
 
 /**
  * `POST /sessions/{id}/listing`: a BSON document, empty or `{namesOnly: true}`, with which options and
- * indexes are left empty. The reply is one BSON document of this shape: every namespace that the
+ * indexes are left empty, or `{counted: true}`, with which documents are counted. The reply is one BSON document of this shape: every namespace that the
  * migration created and that the destination holds now (rule D5).
  */
 export interface DestinationListing {
@@ -103,6 +103,8 @@ export interface DestinationListing {
     readonly type: 'collection' | 'view';
     /** A time series that is kept in buckets; absent before version 3. */
     readonly buckets?: true;
+    /** By the server's own bookkeeping, where it was asked for and is known. */
+    readonly documents?: number;
     readonly options: Document;
     readonly indexes: readonly Document[];
   }[];

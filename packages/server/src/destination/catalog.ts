@@ -104,12 +104,12 @@ export async function isEmpty(destination: Destination, namespace: Namespace): P
 
 /**
  * Which of the namespaces the destination holds, with what they are.
- * @param namesOnly options and indexes are not asked for
+ * @param what `namesOnly`: options and indexes are not asked for; `counted`: documents are counted
  */
 export async function listNamespaces(
   destination: Destination,
   namespaces: readonly Namespace[],
-  namesOnly: boolean,
+  { namesOnly, counted }: { readonly namesOnly: boolean; readonly counted: boolean },
 ): Promise<DestinationListing> {
   const found: DestinationListing['namespaces'][number][] = [];
   for (const [db, names] of Map.groupBy(namespaces, (namespace) => namespace.db)) {
@@ -124,8 +124,22 @@ export async function listNamespaces(
         continue;
       }
       const indexes = isView ? [] : await listIndexes(destination, { db, coll });
-      found.push({ ...one, options, indexes });
+      const documents = counted && !isView ? await countDocuments(destination, { db, coll }) : null;
+      const known = documents === null ? {} : { documents };
+      found.push({ ...one, ...known, options, indexes });
     }
   }
   return { namespaces: found };
+}
+
+/** By its own bookkeeping, which may be wrong after a crash; null where it does not tell. */
+async function countDocuments(
+  { client }: Destination,
+  { db, coll }: Namespace,
+): Promise<number | null> {
+  const counted = await client
+    .db(db)
+    .command({ count: coll })
+    .catch(() => null);
+  return counted === null ? null : Number(counted['n']);
 }

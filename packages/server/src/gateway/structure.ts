@@ -79,10 +79,11 @@ function refusalOf(error: DestinationRefusedError | StructureRefusedError): Stru
 
 /** A `DestinationListing` in BSON. */
 export async function listDestination(session: PushSession, body: Buffer): Promise<Uint8Array> {
-  const namesOnly = decode(body)['namesOnly'] === true;
+  const message = decode(body);
+  const what = { namesOnly: message['namesOnly'] === true, counted: message['counted'] === true };
   session.check();
   const { destination, ownedNamespaces } = session;
-  return BSON.serialize(await listNamespaces(destination, ownedNamespaces, namesOnly));
+  return BSON.serialize(await listNamespaces(destination, ownedNamespaces, what));
 }
 
 /** @throws {PushError} MESSAGE_INVALID, NAMESPACE_REFUSED */

@@ -67,7 +67,7 @@ const collection = (
 ): Promise<string[]> => apply({ action: 'collection', db, coll, options, indexes });
 
 async function listing(): Promise<unknown> {
-  return listNamespaces(destination, [...owned.values()], false);
+  return listNamespaces(destination, [...owned.values()], { namesOnly: false, counted: true });
 }
 
 const INDEXES = [
