@@ -48,8 +48,11 @@ export interface DirtyKeys {
   takeInOrder(incarnation: number, limit: number): DirtyKey[];
   /** True if the key is marked, whatever for. */
   has(incarnation: number, documentKey: Buffer): boolean;
-  /** From now on the key goes as delete and insert, unless it was marked again meanwhile. */
-  recreate(incarnation: number, key: DirtyKey): void;
+  /**
+   * From now on the key goes as delete and insert, and behind all others, unless it was marked again
+   * meanwhile. What happened to it at the source, and when, stays as it is (rule D3).
+   */
+  recreateBehind(incarnation: number, key: DirtyKey): void;
   /** Puts all keys of one that turned out to be collated or capped into one lane, before any is taken. */
   shareLane(incarnation: number): void;
   /** Which collections have keys in the lane, each once, those behind `after` first. */
@@ -109,7 +112,7 @@ export function openDirtyKeys(db: DatabaseSync): DirtyKeys {
     'SELECT sequence FROM dirty_key WHERE incarnation = ? AND comparable = ?',
   );
   const recreate = db.prepare(
-    `UPDATE dirty_key SET recreate = 1
+    `UPDATE dirty_key SET recreate = 1, sequence = ?
      WHERE incarnation = ? AND comparable = ? AND sequence = ?`,
   );
   const evict = db.prepare(
@@ -146,7 +149,10 @@ export function openDirtyKeys(db: DatabaseSync): DirtyKeys {
     takeInOrder: (incarnation, limit) => takeInOrder.all(incarnation, limit).map(decode),
     has: (incarnation, documentKey) =>
       sequenceOf.get(incarnation, comparableKey(documentKey)) !== undefined,
-    recreate: (incarnation, key) => void recreate.run(incarnation, key.comparable, key.sequence),
+    recreateBehind(incarnation, key) {
+      sequence += 1;
+      recreate.run(sequence, incarnation, key.comparable, key.sequence);
+    },
     shareLane: (incarnation) => void shareLane.run(incarnation),
     *incarnationsIn(lane, after) {
       const behind = (id: number): number => Number(nextIncarnation.get(lane, id)?.['id'] ?? 0);

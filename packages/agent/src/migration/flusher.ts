@@ -170,6 +170,8 @@ export class Flusher {
     const { journal } = this.#context;
     journal.transaction(() => {
       for (const documentKey of keys) {
+        // Nothing happened to it: what is marked keeps its time and operation (rule D3).
+        if (journal.dirty.has(id, documentKey)) continue;
         journal.dirty.mark({ incarnation: id, collated, documentKey, operation: 'write', time });
       }
     });

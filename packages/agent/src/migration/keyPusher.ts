@@ -16,6 +16,13 @@ import { DUPLICATE_KEY, makeWay } from './uniqueConflict.ts';
 const REFUSALS_AT_MOST = 20;
 const REFUSED_PAUSE_MS = 250;
 
+interface Refusals {
+  /** When the key had last changed at the source: after another change it is counted anew. */
+  readonly markedAt: ClusterTime;
+  readonly isPassing: boolean;
+  readonly times: number;
+}
+
 /** What is pushed for a key: its document, or the key itself for a delete. */
 export interface KeyPush {
   readonly key: DirtyKey;
@@ -26,7 +33,7 @@ export interface KeyPush {
 export class KeyPusher {
   readonly #context: MigrationContext;
   /** How often in a row a key was refused, by incarnation and key. */
-  readonly #refusals = new Map<string, { sequence: number; isPassing: boolean; times: number }>();
+  readonly #refusals = new Map<string, Refusals>();
 
   constructor(context: MigrationContext) {
     this.#context = context;
@@ -141,11 +148,12 @@ export class KeyPusher {
     // Unique indexes of a cutover refuse what they would take in another order: they go with it.
     const isPassing =
       journal.state()?.stage !== 'tail' || journal.incarnations.get(id)?.toReconcile === true;
-    const { sequence } = key;
+    // Not its sequence, which it has anew when it was refused.
+    const { markedAt } = key;
     const last = this.#refusals.get(refusalKey(id, key));
-    const isSame = last?.sequence === sequence && last.isPassing === isPassing;
+    const isSame = last?.markedAt === markedAt && last.isPassing === isPassing;
     const times = (isSame ? last.times : 0) + 1;
-    this.#refusals.set(refusalKey(id, key), { sequence, isPassing, times });
+    this.#refusals.set(refusalKey(id, key), { markedAt, isPassing, times });
     const what = `${formatNamespace(destination)} refuses the document with _id ${describeKey(key.documentKey)}: ${message}${holder === null ? '' : `: the one with _id ${describeKey(holder)}`}`;
     log.warn({ times }, what);
     if (times < REFUSALS_AT_MOST) return;

@@ -28,7 +28,8 @@ export function makeWay(
   const holder = encoded === undefined ? null : Buffer.from(encoded, 'base64');
   journal.transaction(() => {
     if (holder !== null) markHolders(context, incarnation, [holder]);
-    if (key.operation === 'write' && !key.recreate) journal.dirty.recreate(id, key);
+    // Behind, so that a lane full of those that are refused gets to those that hold their keys.
+    if (key.operation === 'write') journal.dirty.recreateBehind(id, key);
     if (!key.recreate) journal.incarnations.update(id, { toReconcile: true });
   });
   if (!key.recreate) lives.structureChanged(id);

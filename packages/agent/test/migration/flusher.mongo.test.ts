@@ -1,5 +1,5 @@
 import { eventually } from '@linkspan/testkit/eventually.ts';
-import { serialize } from 'bson';
+import { deserialize, serialize } from 'bson';
 import { describe, expect, it } from 'vitest';
 import type { Incarnation } from '../../src/journal/incarnations.ts';
 import { Flusher } from '../../src/migration/flusher.ts';
@@ -136,6 +136,34 @@ describe('the flush', () => {
     expect(step.pushed).toContainEqual({ op: 'recreate', ids: [1] });
     expect(step.pushed).toContainEqual({ op: 'replace', ids: [2] });
     expect(step.journal.incarnations.get(incarnation.id)?.toReconcile).toBe(true);
+  });
+
+  it('D17: who wants a unique key stands behind who has it, however many want one', async () => {
+    const ids = Array.from({ length: 40 }, (_, _id) => _id);
+    await collection('a').insertMany(ids.map((_id) => ({ _id })));
+    const incarnation = known('a', 'COPIED');
+    for (const _id of ids) mark(incarnation, _id, 'write');
+    // A lane takes one key at once, so that what it does not get past is all that it ever takes.
+    let now = 0;
+    const clock = {
+      now: () => now,
+      sleep: async (milliseconds: number) => void (now += milliseconds),
+    };
+    const throttle = new Throttle({ bytesPerSecond: null, documentsPerSecond: 1 }, clock);
+    step.context = { ...step.context, throttle };
+    const holder = Buffer.from(serialize({ _id: 39 })).toString('base64');
+    let isFree = false;
+    step.onPush = async ({ documents }) => {
+      isFree ||= documents.some((document) => deserialize(document)['_id'] === 39);
+      if (isFree) return undefined;
+      const failures = [{ index: 0, code: 11_000, message: 'has the same key', holder }];
+      return { written: 0, duplicates: 0, failures };
+    };
+    seeAll();
+    const flusher = new Flusher(step.context);
+    running(flusher);
+    await eventually(() => expect(step.journal.dirty.count()).toBe(0));
+    expect(flusher.stuck).toBeNull();
   });
 
   it('D17: what a unique index of a cutover refuses ends the cutover, not the migration', async () => {
