@@ -91,7 +91,7 @@ async function changeUnseen(pair: LinkedPair): Promise<void> {
   await made.insertOne({ _id: 3 });
 }
 
-it('D11, I5: hosts of a link share migrations, and one that is lost with all of its state is replaced', async () => {
+it.concurrent('D11, I5: hosts of a link share migrations, and one that is lost with all of its state is replaced', async () => {
   await using pair = await startLinkedPair();
   await furnish(pair);
   const path = `/api/linkspan/v1/groups/${pair.projectId}/clusters`;
@@ -151,3 +151,38 @@ it('D11, I5: hosts of a link share migrations, and one that is lost with all of 
   const { differences } = await compareClusters(pair.source.uri, pair.destination.uri);
   expect(differences).toEqual([]);
 }, 240_000);
+
+/** The least that a server takes: three heartbeats. */
+const SILENCE_SECONDS = 60;
+
+// Beside the other one: nearly all of it is waiting.
+it.concurrent('D11, I3, I5: a tracking host that is killed with its journal is replaced by itself, through repair', async () => {
+  await using pair = await startLinkedPair({
+    serverArgs: ['--host-silence-seconds', String(SILENCE_SECONDS)],
+  });
+  const rows = pair.source.client().db('app').collection<{ _id: number; seen?: boolean }>('rows');
+  await rows.insertMany(Array.from({ length: ROWS }, (_, _id) => ({ _id })));
+  await using second = await startFurtherHost(pair, SECOND);
+  const id = await pair.start({ throttle: THROTTLE });
+  const there = pair.destination.client().db('app').collection('rows');
+  await expect
+    .poll(() => there.estimatedDocumentCount(), { timeout: 30_000 })
+    .toBeGreaterThan(1000);
+  const writer = new Writer(pair.source.client(), 'app', 'rows');
+  await pair.agent.kill();
+  expect(await there.estimatedDocumentCount()).toBeLessThan(ROWS);
+  await rm(`${pair.directory}/agent`, { recursive: true });
+  await rows.deleteMany({ _id: { $lt: 50 } });
+  await rows.updateMany({ _id: { $lt: 80 } }, { $set: { seen: false } });
+  const isGiven = ({ migrationHosts }: { migrationHosts: readonly string[] }): boolean =>
+    migrationHosts[0] === SECOND;
+  const { warnings } = await pair.until(id, `given to ${SECOND}`, isGiven, 180_000);
+  expect(warnings.join()).toContain(`from migration host ${MIGRATION_HOST} to ${SECOND}`);
+  expect(warnings.join()).toContain('was silent for');
+  await untilReady(pair, id, SECOND);
+  await writer.stop();
+  await pair.cutOver(id);
+  expect(await second.agent.log()).toContain('the work of an earlier host is taken over');
+  const { differences } = await compareClusters(pair.source.uri, pair.destination.uri);
+  expect(differences).toEqual([]);
+}, 300_000);
