@@ -13,6 +13,7 @@ import { type Outcome, WriteBlocks } from '../src/work/writeBlocks.ts';
 const OF = { migrationId: 'a'.repeat(24), projectId: 'b'.repeat(24), clusterName: 'home' };
 const SINCE = '2026-01-01T00:00:00.000Z';
 const LOG = pino({ level: 'silent' });
+const PATIENT = new AbortController().signal;
 
 let source: MongoDB;
 let directory: string;
@@ -60,20 +61,58 @@ describe('a write block', () => {
   it('D23: of a source that cannot, or whose side does not allow it, is refused and not recorded', async ({
     skip,
   }) => {
-    await expect(writeBlock({}, false).set()).rejects.toThrow(/set allowWriteBlock: true .* home/);
+    await expect(writeBlock({}, false).set(PATIENT)).rejects.toThrow(
+      /set allowWriteBlock: true .* home/,
+    );
     expect(records.list()).toEqual([]);
     if (source.capabilities.userWriteBlock) skip('the source can block writes');
-    const set = writeBlock().set();
+    const set = writeBlock().set(PATIENT);
     await expect(set).rejects.toThrow(WriteBlockRefusedError);
     await expect(set).rejects.toThrow(/MongoDB 6.0 or newer .* stop the application's writes/);
     expect(records.list()).toEqual([]);
   });
 
   it('D23: is recorded before it is set; a crash in between leaves what the next start lifts', async () => {
-    await expect(writeBlock({ afterRecorded: crash }).set()).rejects.toThrow('a crash');
+    await expect(writeBlock({ afterRecorded: crash }).set(PATIENT)).rejects.toThrow('a crash');
     expect(records.list()).toMatchObject([{ ...OF, state: 'HELD' }]);
     expect(await startAgain('UNKNOWN')).toBeUndefined();
     expect(await isWriteBlocked(source.uri)).not.toBe(true);
+  });
+
+  it('D23: the server knows of its record before it is set, and nothing is set without', async () => {
+    const seen: string[] = [];
+    const block = writeBlock({
+      afterRecorded: async () => void seen.push('recorded'),
+      afterSet: async () => void seen.push('set'),
+    });
+    expect(block.report()).toEqual({ sourceWriteBlock: false });
+    block.onRecorded = async () => {
+      seen.push(`told ${block.report().sourceWriteBlock}`);
+      throw new Error('the server is away');
+    };
+    await expect(block.set(PATIENT)).rejects.toThrow('the server is away');
+    expect(seen).toEqual(['recorded', 'told true']);
+    expect(await isWriteBlocked(source.uri)).not.toBe(true);
+    await block.lift();
+    expect(block.report()).toEqual({ sourceWriteBlock: false });
+  });
+
+  it('D23: what another host has set is recorded, told and lifted by the one that follows it, if it may', async () => {
+    const following = writeBlock();
+    following.adopt();
+    expect(records.list()).toMatchObject([{ ...OF, state: 'HELD' }]);
+    expect(following.report()).toEqual({ sourceWriteBlock: true });
+    if (source.capabilities.userWriteBlock) {
+      await source.client().db('admin').command({ setUserWriteBlockMode: 1, global: true });
+    }
+    await following.lift();
+    expect(await isWriteBlocked(source.uri)).not.toBe(true);
+    expect(records.list()).toEqual([]);
+    // Where its configuration does not allow it, the server goes on knowing of it.
+    const forbidden = writeBlock({}, false);
+    forbidden.adopt();
+    expect(records.list()).toEqual([]);
+    expect(forbidden.report()).toEqual({});
   });
 
   it('D23: a crash while it is lifted leaves its record, and it is lifted again', async () => {
@@ -101,7 +140,7 @@ describe('a write block', () => {
     const blocks = new WriteBlocks(options);
     const stop = new AbortController();
     const running = blocks.run(stop.signal);
-    const claim = await blocks.claim({
+    const work = {
       kind: 'migration',
       id: OF.migrationId,
       source: {
@@ -114,12 +153,18 @@ describe('a write block', () => {
       },
       cutoverAttempt: 1,
       blockSourceWrites: true,
-    });
-    await claim.writeBlock?.set().catch(() => undefined);
+    } as const;
+    const claim = await blocks.claim(work);
+    await claim.writeBlock?.set(PATIENT).catch(() => undefined);
     records.write({ ...OF, state: 'HELD', since: SINCE });
     await blocks.lift(stop.signal);
     expect(records.list(), 'it is in use').toHaveLength(1);
     claim[Symbol.dispose]();
+    await expect.poll(() => records.list(), { timeout: 10_000 }).toEqual([]);
+    // One that was given from another host.
+    const following = await blocks.claim({ ...work, writeBlockLeft: true });
+    expect(records.list()).toMatchObject([{ ...OF, state: 'HELD' }]);
+    following[Symbol.dispose]();
     await expect.poll(() => records.list(), { timeout: 10_000 }).toEqual([]);
     stop.abort();
     await running;
@@ -130,7 +175,7 @@ describe('a write block', () => {
     const admin = source.client().db('admin');
     await admin.command({ setUserWriteBlockMode: 1, global: true });
     const block = writeBlock();
-    await block.set();
+    await block.set(PATIENT);
     await block.lift();
     expect(await isWriteBlocked(source.uri)).toBe(true);
     await admin.command({ setUserWriteBlockMode: 1, global: false });
@@ -140,7 +185,7 @@ describe('a write block', () => {
   it('D23: stops writes from when it is set until it is lifted', async ({ skip }) => {
     if (!source.capabilities.userWriteBlock) skip('the source has no setUserWriteBlockMode');
     const block = writeBlock();
-    await block.set();
+    await block.set(PATIENT);
     const insert = () => source.client().db('app').collection('a').insertOne({ x: 1 });
     await expect(insert()).rejects.toThrow(/blocked/);
     expect(await block.isStillSet()).toBe(true);

@@ -125,7 +125,7 @@ export class Cutover {
     const block = this.#writeBlock;
     if (block === null) return;
     this.#drain.begin();
-    await this.#drain.ask('blocking the writes of the source', () => block.set());
+    await this.#drain.ask('blocking the writes of the source', (signal) => block.set(signal));
   }
 
   /** @returns what is to be said if it could not be lifted in time, or null */

@@ -148,10 +148,14 @@ export class Drain {
    * for ever.
    * @throws {CutoverFailedError} after the deadline
    */
-  async ask<T>(what: string, attempt: () => Promise<T>, deadline = this.#deadline()): Promise<T> {
+  async ask<T>(
+    what: string,
+    attempt: (signal: AbortSignal) => Promise<T>,
+    deadline = this.#deadline(),
+  ): Promise<T> {
     return this.#inTime(deadline, async (signal) => {
       try {
-        return await persist({ ...this.#context, signal }, what, attempt);
+        return await persist({ ...this.#context, signal }, what, () => attempt(signal));
       } catch (error) {
         if (!signal.aborted || this.#context.signal.aborted) throw error;
         const failure = this.#tooLate();

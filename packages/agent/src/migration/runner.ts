@@ -32,7 +32,7 @@ import { IncarnationLocks } from './locks.ts';
 import { Meter } from './meter.ts';
 import { Notifier } from './notifier.ts';
 import { measureIdle, measureProgress, unansweredSource } from './progress.ts';
-import { keepReporting } from './reporting.ts';
+import { keepReporting, Reports } from './reporting.ts';
 import { SeriesPasses } from './seriesPasses.ts';
 import { Sizes } from './sizes.ts';
 import { Spreader } from './spreader.ts';
@@ -188,8 +188,8 @@ function startSteps(
   if (journal.state()?.stage !== 'tail') structure.enterStage('tail');
   if (journal.state()?.listedAt === null) structure.relist();
 
-  const measure = (): Progress =>
-    measureProgress(context, {
+  const measure = (): Progress => ({
+    ...measureProgress(context, {
       cutover: cutover.phase,
       isListed: journal.state()?.listedAt !== null,
       isStructureSettled: structure.isSettled,
@@ -200,7 +200,12 @@ function startSteps(
         ...(deps.writeBlock?.warnings(cutover.phase !== null) ?? []),
       ],
       toRepair: verifier.toRepair,
-    });
+    }),
+    ...deps.writeBlock?.report(),
+  });
+  const send = (progress: Progress): Promise<void> => deps.pusher.report(progress, signal);
+  const reports = new Reports(REPORT_MS, measure, send);
+  if (deps.writeBlock) deps.writeBlock.onRecorded = (until) => reports.now(until);
   return [
     tracker.run(),
     structure.run(),
@@ -209,7 +214,7 @@ function startSteps(
     flusher.run(),
     verifier.run(),
     series.run(),
-    reportTo(deps.pusher, measure, signal),
+    reports.run(signal),
     cutOverWhenAsked(context, deps, cutover),
   ];
 }

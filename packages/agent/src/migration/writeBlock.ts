@@ -38,10 +38,14 @@ export interface WriteBlockOptions {
  *     KEPT         set                    `linkspan agent unblock`: lift, then none
  *
  * The record is written before the source is touched and removed after it, and lifting what is not set
- * does no harm. So a crash anywhere leaves a record from which the next start, or that command, lifts.
+ * does no harm. So a crash anywhere leaves a record from which the next start, or that command, lifts. The
+ * server is told of it before the source is touched as well: a host that has the migration after this one
+ * makes a record of its own of that, and lifts.
  */
 export class WriteBlock {
   readonly #options: WriteBlockOptions;
+  /** Comes back when the server knows of the record that was just written. */
+  onRecorded: (signal: AbortSignal) => Promise<void> = async () => {};
 
   constructor(options: WriteBlockOptions) {
     this.#options = options;
@@ -50,6 +54,26 @@ export class WriteBlock {
   get state(): WriteBlockRecord['state'] | null {
     const { records, of } = this.#options;
     return records.get(of.migrationId)?.state ?? null;
+  }
+
+  /** For the server. Nothing where this host may not lift what another one had set: that stays known. */
+  report(): { sourceWriteBlock?: boolean } {
+    return this.#options.isAllowed ? { sourceWriteBlock: this.state !== null } : {};
+  }
+
+  /**
+   * A host that had the live migration before has set it, or was about to: from here on it is this host's
+   * to lift. Nothing where agent.yaml does not allow that.
+   */
+  adopt(): void {
+    const { isAllowed, log } = this.#options;
+    if (this.state !== null) return;
+    if (isAllowed) this.#record('HELD');
+    else
+      log.error(
+        {},
+        'the migration host before this one may have blocked the writes of the source, and the configuration of this one does not allow it to lift that: run linkspan agent unblock there, or {setUserWriteBlockMode: 1, global: false} at the source',
+      );
   }
 
   /** What is to be known of it while the migration runs. */
@@ -63,12 +87,13 @@ export class WriteBlock {
   }
 
   /**
-   * Records the block, then sets it. One that somebody else has set already is used and not recorded:
+   * Records the block, tells the server, then sets it. One that somebody else has set already is used and not recorded:
    * it is not this host's to lift.
+   * @param signal ends the wait for the server
    * @throws {WriteBlockRefusedError} and nothing is recorded any more
    * @throws {SourceUnreachableError} or the driver's errors: it may be set; ask again, or lift
    */
-  async set(): Promise<void> {
+  async set(signal: AbortSignal): Promise<void> {
     const { records, of, isAllowed, hooks, log } = this.#options;
     if (!isAllowed) throw notAllowed(of.clusterName);
     const uri = this.#uri();
@@ -78,6 +103,7 @@ export class WriteBlock {
     }
     this.#record('HELD');
     await hooks?.afterRecorded?.();
+    await this.onRecorded(signal);
     try {
       await setWriteBlock(uri);
     } catch (error) {

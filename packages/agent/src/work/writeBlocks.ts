@@ -49,8 +49,10 @@ export class WriteBlocks {
     await this.#pass;
     const { projectId, clusterName } = work.source;
     const of = { migrationId: work.id, projectId, clusterName };
+    const writeBlock = work.blockSourceWrites === true ? this.#writeBlock(of) : null;
+    if (work.writeBlockLeft === true) writeBlock?.adopt();
     return {
-      writeBlock: work.blockSourceWrites === true ? this.#writeBlock(of) : null,
+      writeBlock,
       [Symbol.dispose]: () => {
         this.#claimed.delete(work.id);
         this.#woken.resolve();

@@ -160,6 +160,8 @@ export const WorkItem = Type.Union([
       throttle: Type.Optional(Throttle),
       /** A cutover blocks the writes of the source first; absent before version 3. */
       blockSourceWrites: Type.Optional(Type.Boolean()),
+      /** A host that had this before has blocked them, or was about to, and has not said that it lifted that. */
+      writeBlockLeft: Type.Optional(Type.Literal(true)),
       /** Numbers of the last verification and repair that were asked for; absent: none, or version 2. */
       verifyAttempt: Type.Optional(Count),
       repairAttempt: Type.Optional(Count),
@@ -455,6 +457,8 @@ export const Progress = Type.Object(
     holdingBack: Type.Optional(Nullable(HoldingBack)),
     /** Absent before version 3. */
     verification: Type.Optional(Verification),
+    /** Whether this host has recorded a write block at the source; absent: nothing new is known of it. */
+    sourceWriteBlock: Type.Optional(Type.Boolean()),
     /** How many there are, listed or not, and how many of them are copied. */
     collectionsTotal: Type.Optional(Count),
     collectionsCopied: Type.Optional(Count),

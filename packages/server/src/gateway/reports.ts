@@ -36,14 +36,19 @@ export async function reportProgress(
   progress: Progress,
 ): Promise<void> {
   const { migrationId, epoch } = reporter.claim;
-  const { verification, ...rest } = progress;
+  const { verification, sourceWriteBlock, ...rest } = progress;
   const json = JSON.stringify(rest);
   const at = timestamp();
-  const isMore = rest.readyForCutover || verification !== undefined;
+  const isMore =
+    rest.readyForCutover || verification !== undefined || sourceWriteBlock !== undefined;
   const isKept = isMore
     ? await store.transaction(async (tx) => {
         if (!(await liveMigrations.setProgress(tx, migrationId, epoch, json, at))) return false;
         if (verification !== undefined) await keepVerification(tx, reporter, verification);
+        if (sourceWriteBlock !== undefined) {
+          const answering = sourceWriteBlock ? reporter.principal.host.id : null;
+          await liveMigrations.setWriteBlockHost(tx, migrationId, answering);
+        }
         const begins = rest.readyForCutover && (await migrationWindows.begin(tx, migrationId, at));
         if (begins) await recordWindow(tx, reporter);
         return true;

@@ -75,6 +75,9 @@ function listWork({ store }: GatewayContext, look: Look, version: number): WorkR
       cutoverAttempt: wanted ? row.cutover_attempt : 0,
       paused: row.paused_at !== null,
       ...(row.block_source_writes === 1 && isKnown && { blockSourceWrites: true }),
+      ...(row.write_block_host_id !== null &&
+        row.write_block_host_id !== row.host_id &&
+        isKnown && { writeBlockLeft: true as const }),
       ...namespacesOf(row),
       ...(row.throttle !== null && isKnown && { throttle: JSON.parse(row.throttle) as Throttle }),
       ...(row.host_changes > 0 && { hostChanges: row.host_changes }),

@@ -29,6 +29,7 @@ export const NEW_LIVE_MIGRATION = {
   repair_attempt: 0,
   history_losses: 0,
   host_changes: 0,
+  write_block_host_id: null,
   moved: null,
 } as const satisfies Partial<LiveMigrationRow>;
 
@@ -266,6 +267,20 @@ export async function setProgress(
     .where('host_id', 'not in', unlinkedHosts(ex))
     .executeTakeFirst();
   return result.numUpdatedRows > 0n;
+}
+
+/** What its host says of a write block at the source: that it answers for one, or for none any more. */
+export async function setWriteBlockHost(
+  ex: Executor,
+  id: string,
+  hostId: string | null,
+): Promise<void> {
+  await ex
+    .updateTable('live_migrations')
+    .set({ write_block_host_id: hostId })
+    .where('id', '=', id)
+    .where('write_block_host_id', 'is distinct from', hostId)
+    .execute();
 }
 
 /**

@@ -293,6 +293,8 @@ export interface LiveMigrationRow {
   history_losses: number;
   /** How often it was given to another migration host. */
   host_changes: number;
+  /** The migration host that says that it has recorded a write block at the source, or null. */
+  write_block_host_id: string | null;
   /** JSON `{from, at, reason}` of the last time, or null. */
   moved: string | null;
 }

@@ -8,6 +8,7 @@ import { LiveMigrationControl } from '../../src/operations/liveMigrationControl.
 import * as liveMigrations from '../../src/store/liveMigrations.ts';
 import * as pushSessions from '../../src/store/pushSessions.ts';
 import { READY } from '../support/progress.ts';
+import { anotherHost } from './copying.ts';
 import {
   holdBack,
   untilRunning,
@@ -218,4 +219,32 @@ test('an agent that knows no names is given nothing that has them: it would move
   const old = await workOf(2);
   expect(old.map((item) => item.id)).toContain(id);
   expect(old.map((item) => item.id)).not.toContain(named);
+});
+
+test('D23: a write block that a host reports is given to the host that has the migration after it, until that lifts it', async () => {
+  const given = async (to: TestHost): Promise<WorkReply['work'][number] | undefined> => {
+    const answer = await to.post('/work', { knownRevision: null, waitSeconds: 0 });
+    return (answer.json as unknown as WorkReply).work.find((item) => item.id === id);
+  };
+  const left = { writeBlockLeft: true };
+  const session = await host.session(id);
+  const say = async (to: TestSession, sourceWriteBlock?: boolean): Promise<void> => {
+    const report = { ...progress, ...(sourceWriteBlock !== undefined && { sourceWriteBlock }) };
+    expect((await to.post('report', report)).status).toBe(204);
+  };
+  await say(session, true);
+  expect(await given(host)).not.toHaveProperty('writeBlockLeft');
+  const next = await anotherHost(push);
+  const to = { host_id: next.hostId, hostname: 'next' };
+  await liveMigrations.setHost(push.store.db, await migration(), to, '{}');
+  expect(await given(next)).toMatchObject(left);
+  // The one before is not heard any more, and the next one may have nothing to say of it yet.
+  await session.post('report', { ...progress, sourceWriteBlock: false });
+  const following = await next.session(id);
+  await say(following);
+  expect(await given(next)).toMatchObject(left);
+  await say(following, true);
+  await say(following, false);
+  expect(await given(next)).not.toHaveProperty('writeBlockLeft');
+  expect((await migration()).write_block_host_id).toBeNull();
 });
