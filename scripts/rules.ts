@@ -80,7 +80,7 @@ export const RULES: readonly Rule[] = [
   {
     id: 'D24',
     what: 'A source that does not journal majority writes is refused',
-    open: 'SecantusDB has no such setting: nothing to refuse',
+    open: 'SecantusDB has no such setting: a proxy before it says that it is off',
   },
   {
     id: 'I1',

@@ -4,12 +4,12 @@ import { comparableKey } from '@linkspan/contract/bson/comparableKey.ts';
 import { type MongoDB, startMongoDB } from '@linkspan/testkit/mongodb.ts';
 import { oddDocuments, rawOf } from '@linkspan/testkit/values.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openChangeStream } from '../src/source/changeStream.ts';
+import { openChangeStream, timestampOf } from '../src/source/changeStream.ts';
 import { type SourceConnection, connectSource } from '../src/source/connection.ts';
 import { describeSource, isSameSource } from '../src/source/identity.ts';
 import { describeDeployment } from '../src/source/inventory.ts';
 import { listNamed, listSource } from '../src/source/listing.ts';
-import { linearizableTime, readBack, readRange } from '../src/source/reader.ts';
+import { linearizableTime, readBack, readInOrder, readRange } from '../src/source/reader.ts';
 
 const ODD = { db: 'reader', coll: 'odd' };
 
@@ -53,6 +53,35 @@ describe('reading', () => {
       expect(document, `a document with the key ${keyOf(raw).toString('hex')}`).toBeDefined();
       expect(raw.toString('hex')).toBe(rawOf(document ?? {}).toString('hex'));
     }
+  });
+
+  it('D6: every read names the time that it may not be older than', async () => {
+    const separator = mongodb.uri.includes('?') ? '&' : '?';
+    await using watched = await connectSource(`${mongodb.uri}${separator}monitorCommands=true`);
+    const sent: [name: string, concern: Document | undefined][] = [];
+    watched.client.on('commandStarted', ({ commandName, command }) => {
+      sent.push([commandName, command['readConcern'] as Document | undefined]);
+    });
+    const { time } = await watched.run('admin', { ping: 1 });
+    const reads = [
+      readRange(watched, ODD, { lower: null, upper: null }, time, () => 1000),
+      readInOrder(watched, ODD, time, () => 1000),
+      readBack(watched, ODD, [rawOf({ _id: 1 })], time),
+    ];
+    for (const read of reads) for await (const _batch of read);
+    await listNamed(watched, [ODD], time);
+    const afterClusterTime = timestampOf(time);
+    const majority = { level: 'majority', afterClusterTime };
+    const local = { level: 'local', afterClusterTime };
+    // A getMore reads with the concern of its cursor.
+    const begun = sent.filter(([name]) => !['ping', 'getMore'].includes(name));
+    expect(begun).toEqual([
+      ['find', majority],
+      ['find', majority],
+      ['find', majority],
+      ['listCollections', local],
+      ['listIndexes', local],
+    ]);
   });
 
   it('D9: ranges cut at a key of any type cover every document once', async () => {

@@ -3,8 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FINDINGS } from '@linkspan/contract/api/findings.ts';
 import type { ValidationReport } from '@linkspan/contract/push/messages.ts';
+import { startAnsweringProxy } from '@linkspan/testkit/answeringProxy.ts';
 import { type MongoDB, startMongoDB } from '@linkspan/testkit/mongodb.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openJournal } from '../src/journal/journal.ts';
+import { begin } from '../src/migration/begin.ts';
+import { Waiting } from '../src/migration/waiting.ts';
 import { SourceUnreachableError, connectSource } from '../src/source/connection.ts';
 import { describeSource } from '../src/source/identity.ts';
 import type { Validated } from '../src/source/validation/check.ts';
@@ -115,6 +119,33 @@ describe('a check', () => {
     ['connection timed out', 'SOURCE_UNREACHABLE'],
   ])('takes "%s" for %s', (message, code) => {
     expect(findUnreachable(new SourceUnreachableError(message), mongodb.uri).code).toBe(code);
+  });
+
+  it('D24: refuses a source whose configuration does not journal majority writes', async ({
+    skip,
+  }) => {
+    if (!mongodb.capabilities.control) skip('needs a source that this test started');
+    const config = { _id: 'rs', writeConcernMajorityJournalDefault: false };
+    const { port, search } = new URL(mongodb.uri);
+    await using proxy = await startAnsweringProxy(Number(port), { replSetGetConfig: { config } });
+    // Past what the set says of its members, which would lead around the proxy.
+    const options = new URLSearchParams(search);
+    options.delete('replicaSet');
+    options.set('directConnection', 'true');
+    const uri = `mongodb://127.0.0.1:${proxy.port}/?${options.toString()}`;
+    const report = await validate({ uri });
+    expect(report.findings[0]).toMatchObject({
+      code: 'SOURCE_MAJORITY_NOT_JOURNALED',
+      severity: 'error',
+    });
+    const journal = openJournal(join(stateDirectory, 'refused.sqlite'), '0123456789abcdef01234567');
+    const silent = (): void => undefined;
+    const log = { debug: silent, info: silent, warn: silent, error: silent };
+    const { signal } = new AbortController();
+    const begun = begin({ signal, log, waiting: new Waiting() }, journal, uri);
+    await expect(begun).rejects.toThrow(/^the source acknowledges majority writes before/);
+    expect(journal.state(), 'nothing has begun').toBeNull();
+    journal[Symbol.dispose]();
   });
 
   it('looks at what is to be moved alone, under its names of the destination', async () => {

@@ -10,7 +10,8 @@ type Scope = Pick<MigrationContext, 'signal' | 'waiting' | 'log'>;
  * Connects to the source of a migration, for as long as it takes; what it waits for is shown.
  * D1: the first resume token is durable before anything is listed, and tied to its source.
  * @param sourceUri with credentials
- * @throws {MigrationFailedError} if the journal began with another source
+ * @throws {MigrationFailedError} if the journal began with another source, or the source acknowledges
+ *   majority writes before they are on disk (rule D24)
  */
 export async function begin(
   scope: Scope,
@@ -26,11 +27,16 @@ export async function begin(
   const source = resources.use(
     await ask('connecting to the source', () => connectSource(sourceUri)),
   );
-  const { identity } = await ask('asking the source who it is', async () => {
+  const { identity, majorityJournaled } = await ask('asking the source who it is', async () => {
     // Its clock is known from here on: without it, the lag would look like none (invariant I8).
     await source.run('admin', { ping: 1 });
     return describeSource(source);
   });
+  if (!majorityJournaled) {
+    throw new MigrationFailedError(
+      'the source acknowledges majority writes before they are on disk, so it may lose what was already copied: set writeConcernMajorityJournalDefault to true and start a new migration',
+    );
+  }
   const state = journal.state();
   if (state === null) {
     await ask('opening the change stream', async () => {
