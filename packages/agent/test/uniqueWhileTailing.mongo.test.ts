@@ -147,7 +147,7 @@ describe('unique conflicts', { timeout: 120_000 }, () => {
     expect(reason).toContain('the same key in the unique index "u_1"');
   });
 
-  it('D17: a unique index that cannot be built fails the cutover with both keys', async () => {
+  it('D17, D22: a unique index that cannot be built fails the cutover with both keys', async () => {
     await here().createIndex({ u: 1 }, { unique: true });
     await here().insertOne({ _id: 1, u: 'value' });
     const theirs = () =>

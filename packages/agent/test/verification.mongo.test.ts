@@ -247,12 +247,12 @@ describe('a collection that never stands still', () => {
       await there('hot').insertOne({ _id: -1 });
       await ask(id, 'repair');
       const repaired = async (): Promise<boolean> => told.includes('collection repaired');
-      await expect.poll(repaired, { timeout: 60_000 }).toBe(true);
+      await expect.poll(repaired, { timeout: 150_000 }).toBe(true);
       const again = async (): Promise<boolean> =>
         told.some((message) => message.startsWith('changes come faster'));
-      await expect.poll(again, { timeout: 60_000 }).toBe(true);
+      await expect.poll(again, { timeout: 150_000 }).toBe(true);
       const ended = async () => (await reportOf(id)).ended;
-      await expect.poll(ended, { timeout: 60_000 }).not.toBeNull();
+      await expect.poll(ended, { timeout: 150_000 }).not.toBeNull();
     } finally {
       isWritten = false;
       await writing;
@@ -260,7 +260,7 @@ describe('a collection that never stands still', () => {
     await pair.side.cutOver(id);
     expect(await reportOf(id)).toMatchObject({ differencesFound: 1, differencesRepaired: 1 });
     await pair.expectEqual();
-  }, 300_000);
+  }, 600_000);
 });
 
 describe('a crash while a collection is verified', () => {
