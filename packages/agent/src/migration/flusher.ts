@@ -125,6 +125,8 @@ export class Flusher {
       waiting.clear(what);
     } catch (error) {
       await recover(this.#context, incarnation, what, error);
+      // It may have broken off behind the last key: nobody comes back to say that this is over.
+      if (journal.dirty.take(lane, id, 1).length === 0) waiting.clear(what);
     }
   }
 

@@ -1,4 +1,5 @@
 import { eventually } from '@linkspan/testkit/eventually.ts';
+import { failCommands, healCommands } from '@linkspan/testkit/failPoints.ts';
 import { deserialize, serialize } from 'bson';
 import { describe, expect, it } from 'vitest';
 import type { Incarnation } from '../../src/journal/incarnations.ts';
@@ -51,6 +52,25 @@ describe('the flush', () => {
     running(new Flusher(step.context));
     await eventually(() => expect(step.journal.dirty.count()).toBe(0));
     expect(step.pushed).toEqual([{ op: 'replace', ids: [1] }]);
+  });
+
+  it('I8: a read that breaks off behind the last key leaves nothing that is waited for', async (context) => {
+    if (!step.mongodb.capabilities.failCommand) context.skip('needs failCommand');
+    await collection('a').insertMany([{ _id: 1 }, { _id: 2 }]);
+    const incarnation = known('a', 'COPIED');
+    mark(incarnation, 1, 'write');
+    mark(incarnation, 2, 'write');
+    const brokenOff: unknown[] = [];
+    const warn = (fields: object): void => void brokenOff.push(fields);
+    Object.assign(step.context.log, { warn });
+    const lost = { failCommands: ['getMore'], errorCode: 43, appName: 'linkspan-agent' };
+    await failCommands(step.mongodb, lost);
+    seeAll();
+    running(new Flusher(step.context));
+    await eventually(() => expect(brokenOff.length).toBeGreaterThan(0));
+    await healCommands(step.mongodb);
+    await eventually(() => expect(step.journal.dirty.count()).toBe(0));
+    await eventually(() => expect(step.context.waiting.describe()).toBeNull());
   });
 
   it('D15: under a collation, a key that has gone takes no equal one with it', async () => {
