@@ -22,10 +22,15 @@ it('I3, I5, D9: two hosts copy one collection, one of them is killed, and both s
   const writer = new Writer(pair.source.client(), 'app', 'rows');
   const id = await pair.start({ throttle: THROTTLE });
 
-  const both = await pair.until(id, 'both copy', ({ copyingHosts }) => copyingHosts.length > 0);
+  const both = await pair.until(
+    id,
+    'both copy',
+    ({ copyingHosts }) => copyingHosts.length > 0,
+    120_000,
+  );
   expect(both).toMatchObject({ migrationHosts: [MIGRATION_HOST], copyingHosts: [SECOND] });
   await expect
-    .poll(() => second.agent.log(), { timeout: 30_000 })
+    .poll(() => second.agent.log(), { timeout: 60_000 })
     .toContain('range copied for another host');
   await second.agent.kill();
   const killed = await pair.describe(id);

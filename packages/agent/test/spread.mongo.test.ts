@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { LiveMigrationDetail } from '@linkspan/contract/api/liveMigrations.ts';
 import { throughProxy } from '@linkspan/testkit/linkedPair.ts';
 import { startProxy } from '@linkspan/testkit/proxy.ts';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import type { EngineHooks, EngineOptions } from '../src/migration/context.ts';
 import { EnginePair, once } from './support/enginePair.ts';
 import { InProcessHost, type Run } from './support/inProcessHost.ts';
@@ -12,8 +12,10 @@ interface Numbered {
   text: string;
 }
 
-const LONG = { timeout: 30_000 };
-const ROWS = 1500;
+/** As long as a busy machine takes. */
+const LONG = { timeout: 120_000 };
+/** More than a first reply of the source holds. */
+const ROWS = 1200;
 const TEXT = 'x'.repeat(600);
 /** Ten ranges, of which this host copies one at a time. */
 const OPTIONS: Partial<EngineOptions> = {
@@ -22,6 +24,8 @@ const OPTIONS: Partial<EngineOptions> = {
   rangesAtOnce: 1,
   slowStartMs: Infinity,
 };
+
+vi.setConfig({ testTimeout: 2 * LONG.timeout });
 
 let pair: EnginePair;
 beforeAll(async () => {
@@ -63,8 +67,8 @@ async function track(id: string, goes: () => boolean, sourceUri = pair.source.ur
 /** What ends each test: all of it is copied, counted once, cut over, and equal. */
 async function finish(id: string): Promise<LiveMigrationDetail> {
   const isTailing = ({ progress }: LiveMigrationDetail) => progress?.phase === 'TAILING';
-  const migration = await pair.side.until(id, 'tailing', isTailing);
-  await pair.side.cutOver(id);
+  const migration = await pair.side.until(id, 'tailing', isTailing, LONG.timeout);
+  await pair.side.cutOver(id, LONG.timeout);
   await pair.expectEqual();
   return migration;
 }

@@ -1,7 +1,8 @@
+import { eventually } from '@linkspan/testkit/eventually.ts';
 import { keyOf } from '@linkspan/contract/bson/raw.ts';
 import type { RangesReply, RangeStanding } from '@linkspan/contract/push/ranges.ts';
 import { serialize } from 'bson';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Spreader } from '../../src/migration/spreader.ts';
 import type { RangesToSay } from '../../src/push/pusher.ts';
 import { app, known, running, see, step, withSteps } from '../support/step.ts';
@@ -45,7 +46,7 @@ describe('ranges for other hosts', () => {
   const untilSaid = (
     { said }: { said: readonly RangesToSay[] },
     isMeant: (one: RangesToSay) => boolean,
-  ) => vi.waitFor(() => expect(said.some(isMeant)).toBe(true));
+  ) => eventually(() => expect(said.some(isMeant)).toBe(true));
 
   it('offers what it has not begun, from the last range on, to be read no earlier than what is tracked', async () => {
     const spreader = new Spreader(step.context);
@@ -71,7 +72,7 @@ describe('ranges for other hosts', () => {
     const { id } = await copying(spreader);
     step.journal.incarnations.update(id, { buckets: true });
     running(spreader);
-    await vi.waitFor(() => expect(server.said.length).toBeGreaterThan(1));
+    await eventually(() => expect(server.said.length).toBeGreaterThan(1));
     expect(server.said.flatMap(({ ranges }) => ranges)).toEqual([]);
   });
 
@@ -105,7 +106,7 @@ describe('ranges for other hosts', () => {
     step.journal.ranges.plan(id, [key(10), key(20)]);
     running(spreader);
     await untilSaid(server, ({ ranges }) => ranges.length === 2);
-    await vi.waitFor(() => expect(step.journal.ranges.of(id)[1]?.position).toEqual(key(15)));
+    await eventually(() => expect(step.journal.ranges.of(id)[1]?.position).toEqual(key(15)));
     const [, second, third] = step.journal.ranges.of(id);
     expect(second).toMatchObject({ done: false });
     expect(third).toMatchObject({ position: key(39), done: true });
@@ -126,7 +127,7 @@ describe('ranges for other hosts', () => {
     const { id } = await copying(spreader);
     step.journal.ranges.plan(id, [key(30)]);
     running(spreader);
-    await vi.waitFor(() => expect(step.journal.ranges.of(id)[1]?.position).toEqual(key(31)));
+    await eventually(() => expect(step.journal.ranges.of(id)[1]?.position).toEqual(key(31)));
     server.standingOf = () => ({});
     server.epoch = 2;
     await untilSaid(server, ({ ranges }) => (ranges[0]?.id ?? 0) > 1);

@@ -1,3 +1,4 @@
+import { eventually } from '@linkspan/testkit/eventually.ts';
 import { SUB_LEASE_MS, type OfferedRange } from '@linkspan/contract/push/ranges.ts';
 import { SESSION_HEADER } from '@linkspan/contract/push/version.ts';
 import { BSON } from 'mongodb';
@@ -195,7 +196,7 @@ test('D16: a drop waits for what a host has under way of the collection, and not
   const write = lease.documents({}, numbered(1));
   await untilInserting();
   const dropped = session.structure({ action: 'drop', db: 'app', coll: 'c' });
-  await vi.waitFor(async () => expect((await lease.report()).code).toBe('SUB_LEASE_ENDED'));
+  await eventually(async () => expect((await lease.report()).code).toBe('SUB_LEASE_ENDED'));
   expect((await lease.documents({ lane: 1 }, numbered(2))).code).toBe('SUB_LEASE_ENDED');
   expect((await dropped).status).toBe(200);
   expect((await write).json).toMatchObject({ written: 1 });
