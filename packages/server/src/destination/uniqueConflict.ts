@@ -23,7 +23,7 @@ export function duplicateKeyOf(error: unknown): DuplicateKey | null {
 
 /** The index that a duplicate key error names: only its text does. */
 export function indexOf({ errmsg = '' }: DuplicateKey): string | undefined {
-  return / index: (\S+)/.exec(errmsg)?.[1];
+  return / index: (.+?)(?: collation: \{.*\})? dup key:/.exec(errmsg)?.[1];
 }
 
 /** Without the values that a server's text of a duplicate key shows: they are the user's data. */

@@ -117,7 +117,7 @@ test('D10: an insert leaves alone what is there, an empty timestamp included', a
 });
 
 test('D10: a duplicate in another index is a failure that names it, and no value', async () => {
-  await mongo.client().db('w').createIndex('c', { email: 1 }, { unique: true, name: 'by_email' });
+  await mongo.client().db('w').createIndex('c', { email: 1 }, { unique: true, name: 'by email' });
   const documents = [1, 2, 3].map((_id) => raw({ _id, email: _id === 3 ? 'e3' : 'secret@e' }));
   const result = await write('insert', documents);
   expect(result).toMatchObject({ written: 2, duplicates: 0 });
@@ -125,7 +125,7 @@ test('D10: a duplicate in another index is a failure that names it, and no value
     {
       index: 1,
       code: 11000,
-      message: expect.stringContaining('"by_email" {"email":1}'),
+      message: expect.stringContaining('"by email" {"email":1}'),
       holder: raw({ _id: 1 }),
     },
   ]);
