@@ -328,7 +328,7 @@ export function changes({ orgId, url, open }: Walk): Step[] {
         api_keys: -1,
         api_key_access_list: -1,
         links: -1,
-        host_tokens: -1,
+        host_tokens: -2,
         migration_hosts: -1,
         live_migrations: 0,
         validations: 0,
