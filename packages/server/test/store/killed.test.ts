@@ -219,7 +219,7 @@ function isSame(one: Change, other: Change): boolean {
 }
 
 test('C1, C3: a server that is killed within an operation has done all of it or nothing', async () => {
-  const seed = Number(process.env['LINKSPAN_TEST_SEED'] ?? Date.now() % 1_000_000);
+  const seed = Number(process.env['LINKSPAN_TEST_SEED'] ?? 424_242);
   const random = makeRandom(seed);
   const steps = everyStep();
   const kills = KILLS === 'all' ? steps.length : Number(KILLS);
