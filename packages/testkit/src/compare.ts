@@ -210,11 +210,15 @@ function digest(raw: Buffer): string {
   return createHash('sha256').update(raw).digest('base64');
 }
 
-/** What a `mongod` does not list, because it is what absence means: SecantusDB lists what was asked for. */
+const DEFAULTS: Document = { validationLevel: 'strict', validationAction: 'error' };
+
+/** Some servers list what absence means where it was asked for, and others list neither. */
 function withoutDefaults({ validator, collation, ...rest }: Document): Document {
   const isNone = fieldsOf(validator).length === 0;
   const { locale = 'simple' } = Object.fromEntries(fieldsOf(collation));
-  const others = Object.entries(rest).filter(([, value]) => value !== false);
+  const others = Object.entries(rest).filter(
+    ([name, value]) => value !== false && value !== DEFAULTS[name],
+  );
   return {
     ...Object.fromEntries(others),
     ...(!isNone && { validator }),

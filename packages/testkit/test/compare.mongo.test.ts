@@ -27,13 +27,17 @@ test('odd documents come back from a server byte for byte, and equal sides have 
     await collection.createIndex({ index: -1 }, { unique: true, name: 'by index' });
     await side.client().db('odd').createCollection('view', { viewOn: 'documents', pipeline: [] });
   }
+  const validator = { n: { $exists: true } };
+  const inWords = { validationLevel: 'strict', validationAction: 'error' };
+  await source.client().db('odd').createCollection('checked', { validator, ...inWords });
+  await destination.client().db('odd').createCollection('checked', { validator });
   const found = source.client().db('odd').collection('documents').find({}, { raw: true });
   const stored = (await found.toArray()).map((raw) => (raw as unknown as Buffer).toString('hex'));
   const expected = oddDocuments().map((document) => rawOf(document).toString('hex'));
   expect(stored.toSorted().join() === expected.toSorted().join()).toBe(true);
   expect(await compareClusters(source.uri, destination.uri)).toMatchObject({
     differences: [],
-    collections: 1,
+    collections: 2,
     documents: oddDocuments().length,
   });
 });
