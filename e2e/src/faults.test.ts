@@ -20,7 +20,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { Writer } from './writer.ts';
 
 const ROWS = 3000;
-const DISK_MEGABYTES = 16;
+const DISK_MEGABYTES = 64;
 const TEXT = 'x'.repeat(300);
 
 /** All tests share one of each, as one deployment has them; each moves its own migration. */
@@ -65,6 +65,7 @@ beforeEach(async () => {
 /** What a failed test has broken is whole again for the next one. */
 afterEach(async () => {
   for (const link of Object.values(network) as Proxy[]) await link.heal();
+  await disk?.free();
 });
 
 const start = (): Promise<string> => pair.start({ dropDestinationData: true });
@@ -207,13 +208,20 @@ it('I4: a full disk under the journal is said, loses nothing, and is over by its
   const writer = writeInto(source);
   const id = await start();
   await tailing(id);
+  network.destination.freeze();
   await disk.fill();
-  await rounds(writer, 20);
+  // More than the journal's file has room for by itself: what is pushed makes room for what follows.
+  const wide = source.client().db('app').collection<{ _id: string }>('wide');
+  await wide.insertMany(
+    Array.from({ length: 6000 }, (_, number) => ({ _id: String(number).padEnd(300, 'k') })),
+    { writeConcern: { w: 'majority', j: true } },
+  );
   const full = await waitingFor(id, /disk of the journal .* is full|cannot be written/);
   expect(full.readyForCutover).toBe(false);
   await pair.agent.restart();
   await waitingFor(id, /disk of the journal .* is full|cannot be written/);
   await disk.free();
+  await network.destination.heal();
   await rounds(writer, 20);
   await finish(id, writer);
 });

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm, statfs, unlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, statfs, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -35,7 +35,7 @@ export async function mountSmallDisk(megabytes: number): Promise<SmallDisk | nul
       // A write that does not fit takes what is left before it fails.
       await writeFile(ballast, Buffer.alloc(bavail * bsize + bsize)).catch(() => undefined);
     },
-    free: () => unlink(ballast),
+    free: () => rm(ballast, { force: true }),
     async [Symbol.asyncDispose]() {
       await run('umount', ['--lazy', directory]);
       await rm(directory, { recursive: true });
