@@ -1,9 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FINDINGS } from '@linkspan/contract/api/findings.ts';
 import type { ValidationReport } from '@linkspan/contract/push/messages.ts';
 import { startAnsweringProxy } from '@linkspan/testkit/answeringProxy.ts';
+import { portOf, throughProxy } from '@linkspan/testkit/linkedPair.ts';
 import { type MongoDB, startMongoDB } from '@linkspan/testkit/mongodb.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openJournal } from '../src/journal/journal.ts';
@@ -51,6 +53,17 @@ function validate(
     ...more,
   };
   return validateSource(validated, async () => linkBytesPerSecond, new AbortController().signal);
+}
+
+/** By the start of a migration. */
+async function expectRefused(uri: string, reason: RegExp): Promise<void> {
+  using journal = openJournal(join(stateDirectory, `${randomUUID()}.sqlite`), 'm');
+  const silent = (): void => undefined;
+  const log = { debug: silent, info: silent, warn: silent, error: silent };
+  const { signal } = new AbortController();
+  const begun = begin({ signal, log, waiting: new Waiting() }, journal, uri);
+  await expect(begun).rejects.toThrow(reason);
+  expect(journal.state(), 'nothing has begun').toBeNull();
 }
 
 const codesOf = ({ findings }: ValidationReport): string[] => findings.map(({ code }) => code);
@@ -126,26 +139,32 @@ describe('a check', () => {
   }) => {
     if (!mongodb.capabilities.control) skip('needs a source that this test started');
     const config = { _id: 'rs', writeConcernMajorityJournalDefault: false };
-    const { port, search } = new URL(mongodb.uri);
-    await using proxy = await startAnsweringProxy(Number(port), { replSetGetConfig: { config } });
-    // Past what the set says of its members, which would lead around the proxy.
-    const options = new URLSearchParams(search);
-    options.delete('replicaSet');
-    options.set('directConnection', 'true');
-    const uri = `mongodb://127.0.0.1:${proxy.port}/?${options.toString()}`;
+    await using proxy = await startAnsweringProxy(portOf(mongodb.uri), {
+      replSetGetConfig: { config },
+    });
+    const uri = throughProxy(mongodb.uri, proxy);
     const report = await validate({ uri });
     expect(report.findings[0]).toMatchObject({
       code: 'SOURCE_MAJORITY_NOT_JOURNALED',
       severity: 'error',
     });
-    const journal = openJournal(join(stateDirectory, 'refused.sqlite'), '0123456789abcdef01234567');
-    const silent = (): void => undefined;
-    const log = { debug: silent, info: silent, warn: silent, error: silent };
-    const { signal } = new AbortController();
-    const begun = begin({ signal, log, waiting: new Waiting() }, journal, uri);
-    await expect(begun).rejects.toThrow(/^the source acknowledges majority writes before/);
-    expect(journal.state(), 'nothing has begun').toBeNull();
-    journal[Symbol.dispose]();
+    await expectRefused(uri, /^the source acknowledges majority writes before/);
+  });
+
+  it('D24: refuses a sharded cluster', async ({ skip }) => {
+    if (!mongodb.capabilities.control) skip('needs a source that this test started');
+    const hello = {
+      isWritablePrimary: true,
+      msg: 'isdbgrid',
+      minWireVersion: 0,
+      maxWireVersion: 21,
+      logicalSessionTimeoutMinutes: 30,
+    };
+    await using proxy = await startAnsweringProxy(portOf(mongodb.uri), { hello });
+    const uri = throughProxy(mongodb.uri, proxy);
+    const report = await validate({ uri });
+    expect(report.findings[0]).toMatchObject({ code: 'SOURCE_SHARDED', severity: 'error' });
+    await expectRefused(uri, /^the source is a sharded cluster/);
   });
 
   it('looks at what is to be moved alone, under its names of the destination', async () => {

@@ -9,8 +9,11 @@ const OP_MSG = 2013;
 const HEADER_BYTES = 16;
 const BODY_AT = HEADER_BYTES + 4 + 1;
 
-/** What is answered instead of the server, by the names of commands. */
-export type Answers = Readonly<Record<string, Document>>;
+/**
+ * What is answered instead of the server, by the names of commands; a function is asked for each, and
+ * null lets the server answer. `ok` is 1 unless it is there.
+ */
+export type Answers = Readonly<Record<string, Document | ((command: Document) => Document | null)>>;
 
 /**
  * Stands before a server and answers some commands itself, as a server would that this one is not: with
@@ -59,10 +62,11 @@ export async function startAnsweringProxy(
 
 function answerTo(message: Buffer, answers: Answers): Buffer | null {
   if (message.readInt32LE(12) !== OP_MSG || message[BODY_AT - 1] !== 0) return null;
-  const [name = ''] = Object.keys(BSON.deserialize(message.subarray(BODY_AT)));
-  const answer = answers[name];
-  if (answer === undefined) return null;
-  const body = BSON.serialize({ ...answer, ok: 1 });
+  const command = BSON.deserialize(message.subarray(BODY_AT));
+  const found = answers[Object.keys(command)[0] ?? ''];
+  const answer = typeof found === 'function' ? found(command) : found;
+  if (answer === undefined || answer === null) return null;
+  const body = BSON.serialize({ ok: 1, ...answer });
   const head = Buffer.alloc(BODY_AT);
   head.writeInt32LE(BODY_AT + body.length, 0);
   head.writeInt32LE(message.readInt32LE(4), 8);

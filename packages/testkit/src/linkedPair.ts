@@ -236,7 +236,7 @@ export function portOf(uri: string): number {
 }
 
 /** A driver that discovers the replica set would go on past the proxy. */
-export function throughProxy(uri: string, proxy: Proxy | undefined): string {
+export function throughProxy(uri: string, proxy: Pick<Proxy, 'port'> | undefined): string {
   if (proxy === undefined) return uri;
   const credentials = /\/\/([^@/]*@)?/.exec(uri)?.[1] ?? '';
   return `mongodb://${credentials}127.0.0.1:${proxy.port}/?directConnection=true`;

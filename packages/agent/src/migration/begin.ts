@@ -10,8 +10,8 @@ type Scope = Pick<MigrationContext, 'signal' | 'waiting' | 'log'>;
  * Connects to the source of a migration, for as long as it takes; what it waits for is shown.
  * D1: the first resume token is durable before anything is listed, and tied to its source.
  * @param sourceUri with credentials
- * @throws {MigrationFailedError} if the journal began with another source, or the source acknowledges
- *   majority writes before they are on disk (rule D24)
+ * @throws {MigrationFailedError} if the journal began with another source, or the source is sharded or
+ *   acknowledges majority writes before they are on disk (rule D24)
  */
 export async function begin(
   scope: Scope,
@@ -27,11 +27,19 @@ export async function begin(
   const source = resources.use(
     await ask('connecting to the source', () => connectSource(sourceUri)),
   );
-  const { identity, majorityJournaled } = await ask('asking the source who it is', async () => {
-    // Its clock is known from here on: without it, the lag would look like none (invariant I8).
-    await source.run('admin', { ping: 1 });
-    return describeSource(source);
-  });
+  const { identity, topology, majorityJournaled } = await ask(
+    'asking the source who it is',
+    async () => {
+      // Its clock is known from here on: without it, the lag would look like none (invariant I8).
+      await source.run('admin', { ping: 1 });
+      return describeSource(source);
+    },
+  );
+  if (topology === 'sharded') {
+    throw new MigrationFailedError(
+      'the source is a sharded cluster, which is not migrated yet: start a new migration from a replica set',
+    );
+  }
   if (!majorityJournaled) {
     throw new MigrationFailedError(
       'the source acknowledges majority writes before they are on disk, so it may lose what was already copied: set writeConcernMajorityJournalDefault to true and start a new migration',

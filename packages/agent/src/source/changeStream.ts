@@ -37,6 +37,9 @@ export interface ChangeStream extends AsyncDisposable {
 
 const EVENTS_PER_REPLY = 2000;
 
+/** The first version that sends events for indexes and options, if it is asked to; older ones refuse to be. */
+export const FIRST_WITH_EXPANDED_EVENTS = 6;
+
 const CHANGE_STREAM_FATAL = 280;
 const CHANGE_STREAM_HISTORY_LOST = 286;
 
@@ -59,7 +62,13 @@ export async function openChangeStream(
 }
 
 async function open(source: SourceConnection, session: ClientSession, start: StreamStart) {
-  const stage: Document = { allChangesForCluster: true, showExpandedEvents: true };
+  // Each time: a source may have been upgraded since the last stream broke off.
+  const { reply: build } = await source.run('admin', { buildInfo: 1 }, session);
+  const isExpanded = Number.parseInt(String(build['version']), 10) >= FIRST_WITH_EXPANDED_EVENTS;
+  const stage: Document = {
+    allChangesForCluster: true,
+    ...(isExpanded && { showExpandedEvents: true }),
+  };
   if (start.at === 'token') stage['resumeAfter'] = tokenDocument(start.token);
   const command = {
     aggregate: 1,

@@ -72,7 +72,7 @@ export const SOURCE_FINDINGS = {
   CHANGE_STREAM_UNAVAILABLE: entry(
     'error',
     'A change stream over the whole source cannot be opened',
-    'Source needs MongoDB 4.0 or newer with WiredTiger, and read concern majority.',
+    'Source needs MongoDB 4.4 or newer with WiredTiger, and read concern majority.',
   ),
   TRANSACTIONS_NOT_TOLD: entry(
     'warning',

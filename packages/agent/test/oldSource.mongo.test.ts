@@ -1,0 +1,48 @@
+import { startAnsweringProxy } from '@linkspan/testkit/answeringProxy.ts';
+import { portOf, throughProxy } from '@linkspan/testkit/linkedPair.ts';
+import type { Document } from 'mongodb';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { EnginePair } from './support/enginePair.ts';
+
+/** As MongoDB 5.0, which does not know what 6.0 can be asked for. Source: the server's IDL parser. */
+const MONGODB_5 = {
+  buildInfo: { version: '5.0.14', versionArray: [5, 0, 14, 0] },
+  aggregate: ({ pipeline }: Document) =>
+    pipeline[0]?.$changeStream?.showExpandedEvents === undefined
+      ? null
+      : {
+          ok: 0,
+          code: 40_415,
+          codeName: 'Location40415',
+          errmsg: "BSON field '$changeStream.showExpandedEvents' is an unknown field.",
+        },
+};
+
+let pair: EnginePair;
+
+beforeAll(async () => {
+  pair = await EnginePair.start();
+  await pair.reset();
+});
+
+afterAll(() => pair[Symbol.asyncDispose]());
+
+it('D4, D5: a source before 6.0 is followed, and what it does not tell of is found at the cutover', async ({
+  skip,
+}) => {
+  if (!pair.source.capabilities.control) skip('needs a source that this test started');
+  await using proxy = await startAnsweringProxy(portOf(pair.source.uri), MONGODB_5);
+  const { app } = pair;
+  await app.collection('known').insertMany([{ a: 1 }, { a: 2 }]);
+  const sourceUri = throughProxy(pair.source.uri, proxy);
+  const { id, run } = await pair.tailing({ sourceUri });
+  await app.collection('new').insertOne({ a: 1 });
+  await app.createCollection('empty', { collation: { locale: 'simple' } });
+  await app.createCollection('seen', { viewOn: 'known', pipeline: [{ $match: { a: 1 } }] });
+  await app.collection('known').createIndex({ a: 1 });
+  await app.collection('known').rename('moved');
+  await app.collection('moved').updateOne({ a: 2 }, { $set: { a: 3 } });
+  await pair.side.cutOver(id);
+  expect(await run.ended).toBeNull();
+  await pair.expectEqual();
+});
