@@ -11,6 +11,7 @@ import { addClustersDelete } from './commands/clusters/delete.ts';
 import { addClustersDescribe } from './commands/clusters/describe.ts';
 import { addClustersList } from './commands/clusters/list.ts';
 import { addClustersTest } from './commands/clusters/test.ts';
+import { addClustersUpdate } from './commands/clusters/update.ts';
 import { addConfigInit } from './commands/config/init.ts';
 import { addConfigList } from './commands/config/list.ts';
 import { addConfigSet } from './commands/config/set.ts';
@@ -89,6 +90,7 @@ export function makeProgram(): Command {
     addClustersList,
     addClustersCreate,
     addClustersDescribe,
+    addClustersUpdate,
     addClustersTest,
     addClustersDelete,
   ]);

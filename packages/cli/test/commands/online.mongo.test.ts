@@ -154,7 +154,7 @@ describe('organizations and their keys', () => {
 });
 
 describe('projects and clusters', () => {
-  test('create, list, describe, test and delete', async () => {
+  test('create, list, describe, update, test and delete', async () => {
     const project = await json<{ id: string }>('projects create Target');
     env['LINKSPAN_PROJECT_ID'] = project.id;
     expect((await linkspan(`projects list --orgId ${orgId}`)).stdout).toContain('Target');
@@ -172,6 +172,12 @@ describe('projects and clusters', () => {
     expect(await linkspan('clusters create gone', nowhere)).toMatchObject({ code: 0 });
     lostCluster = linkspan('clusters test gone');
     expect(await linkspan('clusters create other', nowhere)).toMatchObject({ code: 0 });
+    const elsewhere = { input: 'mongodb://user:secret@127.0.0.1:2\n' };
+    expect(await linkspan('clusters update other --uriFile -', elsewhere)).toMatchObject({
+      code: 0,
+      stdout: "Cluster 'other' updated.\n",
+    });
+    expect((await linkspan('clusters describe other')).stdout).toContain('127.0.0.1:2\n');
     const removed = await linkspan('clusters delete other --force -o json');
     expect(removed).toMatchObject({ code: 0, stdout: '{}\n' });
     const wrong = { env: { LINKSPAN_CLUSTER_URI: 'mongodb://user:secret@db/?proxyHost=x' } };
