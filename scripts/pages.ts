@@ -1,6 +1,13 @@
+import { AGENT_ENVIRONMENT_PREFIX, AGENT_OPTIONS } from '@linkspan/agent/config/options.ts';
 import { describeErrors } from '@linkspan/contract/api/errors.ts';
 import { describeFindings } from '@linkspan/contract/api/findings.ts';
 import { MAX_SAMPLES } from '@linkspan/contract/push/structure.ts';
+import { describeOptions } from '@linkspan/contract/options/describe.ts';
+import {
+  SERVER_ENVIRONMENT_PREFIX,
+  SERVER_OPTIONS,
+  STORE_OPTIONS,
+} from '@linkspan/server/config/options.ts';
 import { EVENT_TYPES } from '@linkspan/server/domain/eventTypes.ts';
 
 /** A page of the documentation that is made from the code. */
@@ -115,6 +122,33 @@ in \`eventType\`. Every change of state writes its event in the same transaction
 ${Object.entries(EVENT_TYPES)
   .map(([name, target]) => `| \`${name}\` | ${words(target)} |`)
   .join('\n')}
+`,
+  },
+  {
+    path: 'docs/options.md',
+    text: `${MADE}
+
+# Options of server and agent
+
+A flag stands above the environment, that above the YAML file of \`--config\`, that above the default. In the
+file the name is in camelCase: \`--data-dir\` is \`dataDir\` there. Those with a star have no place in it. A boolean
+takes \`true\` or \`false\`; its flag alone means \`true\`.
+
+## linkspan server
+\`init\`, \`store\` (but for \`copy\`), \`secrets rotate\` and \`organizations unlock\` take the first ${Object.keys(STORE_OPTIONS).length} after \`--config\`, as flags or from the
+environment, and read no file.
+
+${describeOptions(SERVER_OPTIONS, SERVER_ENVIRONMENT_PREFIX)}
+
+\`LINKSPAN_SERVER_MASTER_KEY\` holds the master key itself, and has no flag: see [Security](13-security.md#the-master-key).
+
+## linkspan agent
+\`hostname\` and \`projects\` stand in [the agent's file](cli.md#the-agents-file) alone.
+
+${describeOptions(AGENT_OPTIONS, AGENT_ENVIRONMENT_PREFIX)}
+
+\`LINKSPAN_LINK_TOKEN\` holds the link-token itself, \`LINKSPAN_AGENT_ADMIN_PRIVATE_KEY\` the private key of the admin
+port; neither has a flag.
 `,
   },
 ];

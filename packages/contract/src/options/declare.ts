@@ -1,6 +1,6 @@
 /**
  * Options of a long-running command, declared once: flags, environment variables, the YAML file, the
- * help and the page of options come from the declaration. Precedence: flag, environment, file, default.
+ * help and docs/options.md come from the declaration. Precedence: flag, environment, file, default.
  */
 interface Declared {
   /** For help and documentation: what it is for, with the unit. A full sentence without its stop. */
