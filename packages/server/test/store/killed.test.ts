@@ -124,7 +124,7 @@ function changeOf(before: Snapshot, after: Snapshot): Change {
   );
 }
 
-/** From a seed, so that a walk that fails can be walked again: LINKSPAN_TEST_SEED. */
+/** From a seed, so that a walk can be walked again: of one in every run, another by LINKSPAN_TEST_SEED. */
 function makeRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
