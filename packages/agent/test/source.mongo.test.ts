@@ -8,7 +8,7 @@ import { openChangeStream, timestampOf } from '../src/source/changeStream.ts';
 import { type SourceConnection, connectSource } from '../src/source/connection.ts';
 import { describeSource, isSameSource } from '../src/source/identity.ts';
 import { describeDeployment } from '../src/source/inventory.ts';
-import { listNamed, listSource } from '../src/source/listing.ts';
+import { listNamed, listSource, MOST_NAMES } from '../src/source/listing.ts';
 import { linearizableTime, readBack, readInOrder, readRange } from '../src/source/reader.ts';
 
 const ODD = { db: 'reader', coll: 'odd' };
@@ -193,6 +193,9 @@ describe('listing', () => {
     const named = (await listNamed(source, names, 0n)).namespaces;
     expect(named.map(({ namespace }) => namespace.coll).toSorted()).toEqual(['plain', 'seen']);
     expect(named).toContainEqual(found.get('plain'));
+    const none = Array.from({ length: MOST_NAMES }, (_, n) => ({ db: 'listing', coll: `no${n}` }));
+    const ofMany = (await listNamed(source, [...names, ...none], 0n)).namespaces;
+    expect(ofMany).toEqual(named);
   });
 
   it('keeps the order and the types of an index whose names are whole numbers', async () => {

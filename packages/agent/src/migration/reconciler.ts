@@ -22,8 +22,10 @@ import { UniqueConflicts } from './uniqueConflict.ts';
 const REFUSED_PAUSE_MS = 5000;
 const LOOK_AGAIN_MS = 5000;
 
-/** Collections that one listing serves: servers read their whole catalogue for it. */
+/** Collections that one listing serves at least: servers read their whole catalogue for it. */
 const AT_ONCE = 500;
+/** However many there are, no more listings than so many serve all of them. */
+const MOST_LISTINGS = 10;
 
 /** Requests pushed together hold so many bytes at most. */
 const TOGETHER_BYTES = 4 * 1024 * 1024;
@@ -114,7 +116,8 @@ export class Reconciler {
     const { journal, lives, gate, source, signal, hooks, work } = this.#context;
     const postponed = [...this.#notBefore.keys()].filter((id) => this.isPostponed(id));
     postponed.push(...this.#conflicts.underWay());
-    const waiting = journal.pending.toReconcile(postponed, AT_ONCE);
+    const atOnce = Math.max(AT_ONCE, Math.ceil(journal.totals().collections / MOST_LISTINGS));
+    const waiting = journal.pending.toReconcile(postponed, atOnce);
     const begun = (waiting.length > 0 ? waiting : this.#unsupported()).map(
       ({ id, source: namespace }): Begun => {
         const [names, structures] = [lives.nameChanges(id), lives.structureChanges(id)];

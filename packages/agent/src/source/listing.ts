@@ -42,6 +42,9 @@ const NAMESPACE_NOT_FOUND = 26;
 /** Collections whose indexes are listed at once. */
 const AT_ONCE = 8;
 
+/** Of more names at once, all collections of the database are read: some servers compare each with each. */
+export const MOST_NAMES = 100;
+
 /**
  * Every collection and view that a migration moves (rules D5, D6).
  * @param what `names` leaves out indexes, which are asked for one collection at a time
@@ -94,9 +97,10 @@ async function listDatabase(
     readonly selection?: Selection;
   },
 ): Promise<ListedNamespace[]> {
+  const wanted = colls && new Set(colls.flatMap(withBuckets));
   const infos = await readDocuments(source, db, {
     listCollections: 1,
-    filter: colls === undefined ? {} : { name: { $in: colls.flatMap(withBuckets) } },
+    filter: wanted === undefined || wanted.size > MOST_NAMES ? {} : { name: { $in: [...wanted] } },
     cursor: {},
     ...localAfter(after),
   });
@@ -105,7 +109,7 @@ async function listDatabase(
   for (const raw of infos) {
     const info = orderedDocument(raw);
     const namespace = { db, coll: String(info['name']) };
-    if (!selection.selects(namespace)) continue;
+    if (wanted?.has(namespace.coll) === false || !selection.selects(namespace)) continue;
     const type = info['type'] === 'view' ? 'view' : 'collection';
     const options = Object.fromEntries(fieldsOf(info['options']));
     const isSeries = info['type'] === 'timeseries';

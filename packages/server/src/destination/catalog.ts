@@ -14,6 +14,9 @@ import { isBuiltIn } from './indexSpecs.ts';
 
 const NAMESPACE_NOT_FOUND = 26;
 
+/** Of more names at once, all collections of the database are read: some servers compare each with each. */
+const MOST_NAMES = 100;
+
 /** A collection or view as listCollections shows it. */
 export interface CatalogEntry {
   readonly name: string;
@@ -47,9 +50,10 @@ export async function findEntries(
 ): Promise<ReadonlyMap<string, CatalogEntry>> {
   const found = new Map<string, CatalogEntry>();
   for (const [db, names] of Map.groupBy(namespaces, (namespace) => namespace.db)) {
-    const filter = { name: { $in: names.map(({ coll }) => coll) } };
+    const wanted = new Set(names.map(({ coll }) => coll));
+    const filter = wanted.size > MOST_NAMES ? {} : { name: { $in: [...wanted] } };
     for (const entry of await listEntries(destination, db, filter)) {
-      found.set(namespaceKey({ db, coll: entry.name }), entry);
+      if (wanted.has(entry.name)) found.set(namespaceKey({ db, coll: entry.name }), entry);
     }
   }
   return found;
