@@ -78,7 +78,7 @@ export const DESTINATION_FINDINGS = {
   DESTINATION_NAMESPACES_NOT_EMPTY: entry(
     'error',
     'The destination already holds collections of these names',
-    'Drop or rename them there, or set dropDestinationData.',
+    'Drop or rename them there, or set dropDestinationData, which drops everything that the cluster holds.',
   ),
   DESTINATION_DATA_DROPPED: entry(
     'warning',
