@@ -8,6 +8,7 @@ import { openChangeStream, timestampOf } from '../src/source/changeStream.ts';
 import { type SourceConnection, connectSource } from '../src/source/connection.ts';
 import { describeSource, isSameSource } from '../src/source/identity.ts';
 import { describeDeployment } from '../src/source/inventory.ts';
+import { startAnsweringProxy } from '@linkspan/testkit/answeringProxy.ts';
 import { listNamed, listSource, MOST_NAMES } from '../src/source/listing.ts';
 import { linearizableTime, readBack, readInOrder, readRange } from '../src/source/reader.ts';
 
@@ -154,6 +155,32 @@ describe('the change stream', () => {
     const rest = [...again.first.events];
     while (rest.length === 0) rest.push(...(await again.next(1000)).events);
     expect(rest[0]?.type).toBe('delete');
+  });
+
+  it('D7: has passed nothing when it was opened again and no event was behind the token', async ({
+    skip,
+  }) => {
+    if (!mongodb.capabilities.control) skip('needs a source that this test started');
+    const at = (time: bigint, n: string): Document => ({
+      _data: Buffer.from(BSON.serialize({ t: new BSON.Timestamp(time), n })).toString('hex'),
+    });
+    const start = rawOf(at(5n << 32n, 'stream.a'));
+    // Made while it was opened, as SecantusDB makes it: a write of an earlier time may not be seen yet.
+    const cursor = {
+      id: BSON.Long.fromNumber(7),
+      ns: 'admin.$cmd.aggregate',
+      firstBatch: [],
+      postBatchResumeToken: at(9n << 32n, 'admin.$cmd.aggregate'),
+    };
+    const { port, search } = new URL(mongodb.uri);
+    await using proxy = await startAnsweringProxy(Number(port), { aggregate: { cursor } });
+    const options = new URLSearchParams(search);
+    options.delete('replicaSet');
+    options.set('directConnection', 'true');
+    await using direct = await connectSource(`mongodb://127.0.0.1:${proxy.port}/?${options}`);
+    const position = { time: 5n << 32n, through: false };
+    await using stream = await openChangeStream(direct, { at: 'token', token: start, position });
+    expect(stream.first).toEqual({ events: [], token: start, position });
   });
 
   it('D7: passes the time of every read, also when nothing happens', async () => {

@@ -25,7 +25,7 @@ export type StreamStart =
   | { readonly at: 'token'; readonly token: Buffer; readonly position: TrackedPosition };
 
 export interface ChangeStream extends AsyncDisposable {
-  /** The stream's first token: where it began. */
+  /** The stream's first token: where it began. Behind a token that stays so until there is an event, or {@link next}. */
   readonly first: StreamBatch;
   /**
    * The next reply; without events after `waitMs` milliseconds if none came.
@@ -105,11 +105,17 @@ class RawChangeStream implements ChangeStream {
     const { id, collection } = readCursor(opened.cursor);
     this.#id = id;
     this.#collection = collection;
-    this.#last =
+    const began =
       start.at === 'token'
         ? { token: start.token, position: start.position }
         : { token: Buffer.alloc(0), position: { time: opened.time, through: false } };
-    this.first = this.#batch(opened.cursor, 'firstBatch', false);
+    this.#last = began;
+    const first = this.#batch(opened.cursor, 'firstBatch', false);
+    // Without events the token may be of the moment of opening, which no scan of the history has reached:
+    // some servers still commit writes that have earlier times. So nothing was passed yet (rule D7).
+    const hasPassedNothing = start.at === 'token' && first.events.length === 0;
+    this.first = hasPassedNothing ? { ...first, ...began } : first;
+    if (hasPassedNothing) this.#last = began;
   }
 
   async next(waitMs: number): Promise<StreamBatch> {
