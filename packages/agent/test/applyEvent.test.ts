@@ -152,6 +152,20 @@ describe('rename', () => {
     expect(journal.incarnations.byName(B)).toMatchObject({ state: 'PENDING' });
   });
 
+  it('D18: what came in is dropped and renamed, also where it has another UUID since', () => {
+    const out = { db: 'd', coll: 'system.x' };
+    const comeIn = (): number => {
+      apply(event('rename', { namespace: out, to: B, uuid: OLD }));
+      return journal.incarnations.byName(B)?.id ?? 0;
+    };
+    const dropped = comeIn();
+    apply(event('drop', { namespace: B, uuid: NEW, time: at(111) }));
+    expect(journal.incarnations.get(dropped)?.state).toBe('ENDED');
+    const renamed = comeIn();
+    apply(event('rename', { namespace: B, to: A, uuid: NEW, time: at(112) }));
+    expect(journal.incarnations.byName(A)?.id).toBe(renamed);
+  });
+
   it('D2: does nothing where the listing shows the new name, and forgets the old one', () => {
     const b = listed(B, OLD);
     apply(event('insert', { namespace: A, documentKey: key(1), time: at(95) }));

@@ -212,7 +212,8 @@ function addRenamedIn(journal: Journal, event: ChangeEvent, name: Namespace): vo
   journal.incarnations.add({
     source: name,
     type: 'collection',
-    uuid: event.uuid,
+    // As for one that is moved: another one on some servers.
+    uuid: null,
     knownSince: event.time,
     state: 'PENDING',
   });
