@@ -1,7 +1,8 @@
-import type { Document } from 'mongodb';
+import { startAnsweringProxy } from '@linkspan/testkit/answeringProxy.ts';
 import { compareClusters } from '@linkspan/testkit/compare.ts';
 import { type DestinationSide, startDestinationSide } from '@linkspan/testkit/linkedPair.ts';
 import { type MongoDB, startMongoDB } from '@linkspan/testkit/mongodb.ts';
+import { type Document, Long } from 'mongodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { CutoverStep } from '../src/migration/context.ts';
 import { InProcessHost, type Run, type RunOptions } from './support/inProcessHost.ts';
@@ -175,6 +176,36 @@ describe('a cutover', { timeout: 120_000 }, () => {
     await side.cutOver(first.id);
     await expectEqual();
     expect(await copied('a').countDocuments()).toBe(45);
+  });
+
+  it('D5: a collection that listings wrongly took for absent fails it, first or last', async ({
+    skip,
+  }) => {
+    if (!source.capabilities.control) skip('needs a source that this test started');
+    const answers: Record<string, Document> = {};
+    const { port, search } = new URL(source.uri);
+    await using proxy = await startAnsweringProxy(Number(port), answers);
+    const options = new URLSearchParams(search);
+    options.delete('replicaSet');
+    options.set('directConnection', 'true');
+    let [from, to]: (CutoverStep | null)[] = ['COMPARE', null];
+    const { id, run } = await migrate(
+      async (step) => {
+        const none = { id: Long.ZERO, ns: 'app.$cmd.listCollections', firstBatch: [] };
+        if (step === from) answers['listCollections'] = { cursor: none };
+        if (step === to) delete answers['listCollections'];
+      },
+      { sourceUri: `mongodb://127.0.0.1:${proxy.port}/?${options.toString()}` },
+    );
+    expect(await failure(id)).toContain('app.a: not at the source any more as it was known');
+    delete answers['listCollections'];
+    [from, to] = ['DRAIN', 'LOOK_AGAIN'];
+    expect(await failure(id)).toContain('app.a is at the source and was not moved: cut over again');
+    [from, to] = [null, null];
+    await side.cutOver(id);
+    expect(await run.ended).toBeNull();
+    await expectEqual();
+    await run.stop();
   });
 
   it('D22: fails where the writes go on, where the destination is changed or the server away', async () => {

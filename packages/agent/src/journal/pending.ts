@@ -20,7 +20,7 @@ export interface Pending {
   inBuckets(): number[];
   /** Those that cannot be moved. */
   unsupported(limit: number): Incarnation[];
-  /** True if one of them was not created at the destination. */
+  /** True if one of them was not created at the destination, as far as is known; one that has ended, too. */
   hasUncreated(): boolean;
 }
 
@@ -56,9 +56,7 @@ export function openPending(db: DatabaseSync): Pending {
     `SELECT * FROM incarnation WHERE unsupported IS NOT NULL AND state <> 'ENDED'
      ORDER BY id LIMIT ?`,
   );
-  const uncreated = db.prepare(
-    `SELECT 1 FROM incarnation WHERE dest_db IS NULL AND state <> 'ENDED' LIMIT 1`,
-  );
+  const uncreated = db.prepare('SELECT 1 FROM incarnation WHERE dest_db IS NULL LIMIT 1');
   const one = (row: Row | undefined): Incarnation | undefined =>
     row === undefined ? undefined : decode(row);
 

@@ -4,6 +4,7 @@ import { PushRefusedError } from '../push/errors.ts';
 import { WriteBlockRefusedError } from '../source/writeBlock.ts';
 import { CutoverFailedError, type CutoverStep, type MigrationContext, persist } from './context.ts';
 import { Drain, type Steps } from './drain.ts';
+import { differenceAtRest, listAtRest } from './lastListing.ts';
 import type { Structure } from './structure.ts';
 import { allSeriesAgain, seriesUnchanged } from './seriesPasses.ts';
 import { reportVerification } from './verificationReport.ts';
@@ -39,7 +40,8 @@ const STEPS: readonly (readonly [CutoverStep, CutoverPhase])[] = [
  *     COMPARE         names, options and indexes are equal (D5)         anything differs
  *     LOOK_AGAIN      a second time T' has passed the stream and all    the source was written since T, or
  *                     is at the destination (D21); time series are      its write block was lifted
- *                     still equal (D20)
+ *                     still equal (D20); the source lists what the
+ *                     journal has (D5)
  *     (end)           the server has COMPLETE, which it takes once: it is told until it answers
  *
  * Back means: TTL inert and unique indexes gone again, the write block lifted, the server told the
@@ -190,11 +192,7 @@ export class Cutover {
     const structure = this.#structure;
     structure.relist();
     await this.#enter('final', 'comparing names and structure');
-    if (structure.changes.length > 0) {
-      throw new CutoverFailedError(
-        `the structure of the destination changed while it was compared: ${structure.changes.join('; ')}`,
-      );
-    }
+    this.#refuseChanges();
     const { journal, pusher, selection } = this.#context;
     const { namespaces } = await this.#drain.whileAnswered('comparing names', (signal) =>
       pusher.listing(signal),
@@ -232,6 +230,27 @@ export class Cutover {
     await this.#drain.lookAgain();
     await this.#drain.whileAnswered('comparing time series', (signal) =>
       seriesUnchanged({ ...this.#context, signal }),
+    );
+    await this.#compareWithSource();
+  }
+
+  /** D5: all steps before rest on what the journal has, so the source is asked for that itself. */
+  async #compareWithSource(): Promise<void> {
+    const listed = await this.#drain.whileAnswered('listing the names of the source', (signal) => {
+      const scope = { ...this.#context, signal };
+      return persist(scope, 'listing the source', () => listAtRest(scope));
+    });
+    this.#drain.checkHopeless();
+    this.#refuseChanges();
+    const difference = differenceAtRest(this.#context, listed);
+    if (difference !== null) throw new CutoverFailedError(`${difference}: cut over again`);
+  }
+
+  #refuseChanges(): void {
+    const { changes } = this.#structure;
+    if (changes.length === 0) return;
+    throw new CutoverFailedError(
+      `the structure of the destination changed while it was compared: ${changes.join('; ')}`,
     );
   }
 }

@@ -71,7 +71,7 @@ export class Drain {
     const now = await this.#sample(deadline);
     await this.#inTime(deadline, (signal) => gate.waitFor(now, signal));
     await this.clean(deadline);
-    this.#checkHopeless();
+    this.checkHopeless();
   }
 
   /** Waits until nothing is dirty, provisional, in flight, structural or to reconcile. */
@@ -79,7 +79,7 @@ export class Drain {
     const { work, signal } = this.#context;
     for (;;) {
       const { version } = work;
-      this.#checkHopeless();
+      this.checkHopeless();
       if (this.#isClean()) return;
       this.#checkDeadline(deadline);
       await work.wait(version, IDLE_MS, signal);
@@ -130,7 +130,7 @@ export class Drain {
     let answeredAt = performance.now();
     for (;;) {
       const { version } = work;
-      this.#checkHopeless(`${what} failed: `);
+      this.checkHopeless(`${what} failed: `);
       if (isDone()) return;
       const away = pusher.away ?? waiting.describe();
       if (away === null) answeredAt = performance.now();
@@ -204,8 +204,11 @@ export class Drain {
     );
   }
 
-  /** Fails as soon as it is known that the cutover cannot succeed. */
-  #checkHopeless(prefix = ''): void {
+  /**
+   * Fails as soon as it is known that the cutover cannot succeed.
+   * @throws {CutoverFailedError}
+   */
+  checkHopeless(prefix = ''): void {
     const { structure, tracker, flusher } = this.#steps;
     this.#refuseUnsupported();
     const [refusal] = structure.refusals.values();

@@ -5,11 +5,15 @@ import {
 } from '@linkspan/contract/push/namespaces.ts';
 import type { ClusterTime } from '../journal/clusterTime.ts';
 import type { Incarnation } from '../journal/incarnations.ts';
+import type { Journal } from '../journal/journal.ts';
 import { capOf } from '../source/capped.ts';
 import { type ListedNamespace, listNamed, listSource } from '../source/listing.ts';
 import { end } from './applyEvent.ts';
 import { type MigrationContext, persist } from './context.ts';
 import type { NameWatch } from './nameWatch.ts';
+
+/** Is told of a collection that a listing has found or missed, in words. */
+export type Noted = (change: string) => void;
 
 /** Names listed by themselves at once. */
 const NAMES_AT_ONCE = 500;
@@ -19,30 +23,33 @@ const NAMES_AT_ONCE = 500;
  * gone is to be dropped, everything is to be reconciled (rules D1, D5). What the listing shows of a
  * name counts once the stream has passed it without a drop, create or rename of that name meanwhile
  * (rule D7). Names that were touched are listed again by themselves, so that a source that makes and
- * drops collections all the time is listed like any other. Where history is lost meanwhile nothing
- * counts: the tracker has asked for the next listing.
+ * drops collections all the time is listed like any other; until that is done the source does not count
+ * as listed, so that a start after a crash lists it anew. Where history is lost meanwhile nothing counts:
+ * the tracker has asked for the next listing.
+ *
+ * @param noted called with each collection that it has found or missed, in words
  */
-export async function listSourceInto(context: MigrationContext): Promise<void> {
+export async function listSourceInto(context: MigrationContext, noted: Noted): Promise<void> {
   const { journal, lives, gate, source, selection, signal, hooks, log } = context;
-  let touched: Namespace[];
-  {
-    using watch = lives.watchNames();
-    const { namespaces, from, to } = await persist(context, 'listing the source', () =>
-      listSource(source, gate.position.time, 'names', selection),
-    );
-    await hooks.afterSourceListing?.('all');
-    await gate.waitFor(to, signal);
-    if (watch.isVoid) return;
-    const live = Array.from(journal.incarnations.live(), (one) => one.source);
-    const listed = namespaces.map(({ namespace }) => namespace);
-    const seen = new Seen(namespaces, from);
-    const touchedMeanwhile = watch.names().filter((name) => selection.selects(name));
-    touched = merge(context, watch, [...live, ...listed, ...touchedMeanwhile], seen, () =>
-      journal.saveListedAt(to),
-    );
-    log.info({ listed: listed.length, touchedMeanwhile: touched.length }, 'source listed');
-  }
-  await listNamesInto(context, touched);
+  using watch = lives.watchNames();
+  const { namespaces, from, to } = await persist(context, 'listing the source', () =>
+    listSource(source, gate.position.time, 'names', selection),
+  );
+  await hooks.afterSourceListing?.('all');
+  await gate.waitFor(to, signal);
+  if (watch.isVoid) return;
+  const live = Array.from(journal.incarnations.live(), (one) => one.source);
+  const listed = namespaces.map(({ namespace }) => namespace);
+  const seen = new Seen(namespaces, from);
+  const touchedMeanwhile = watch.names().filter((name) => selection.selects(name));
+  const names = [...live, ...listed, ...touchedMeanwhile];
+  const touched = merge(context, watch, names, seen, noted, (uncertain) =>
+    journal.saveListedAt(uncertain === 0 ? to : null),
+  );
+  log.info({ listed: listed.length, touchedMeanwhile: touched.length }, 'source listed');
+  if (touched.length === 0) return;
+  await listNamesInto(context, touched, noted);
+  if (!watch.isVoid) journal.saveListedAt(to);
 }
 
 /**
@@ -50,9 +57,10 @@ export async function listSourceInto(context: MigrationContext): Promise<void> {
  * it is listed is certain, too: the journal has it from its events since. So a name is listed again
  * only if it was dropped and no event told that it was made; that ends even where it never rests.
  */
-export async function listNamesInto(
+async function listNamesInto(
   context: MigrationContext,
   names: readonly Namespace[],
+  noted: Noted,
 ): Promise<void> {
   const { lives, gate, source, signal, hooks } = context;
   let remaining = names;
@@ -65,7 +73,7 @@ export async function listNamesInto(
     for (const name of asked) await hooks.afterSourceListing?.(formatNamespace(name));
     await gate.waitFor(to, signal);
     if (watch.isVoid) return;
-    const uncertain = merge(context, watch, asked, new Seen(namespaces, from));
+    const uncertain = merge(context, watch, asked, new Seen(namespaces, from), noted);
     remaining = [...remaining.slice(asked.length), ...uncertain];
   }
 }
@@ -102,7 +110,8 @@ function merge(
   watch: NameWatch,
   names: readonly Namespace[],
   seen: Seen,
-  also?: () => void,
+  noted: Noted,
+  also?: (uncertain: number) => void,
 ): Namespace[] {
   const { journal, lives, sizes, work } = context;
   const uncertain: Namespace[] = [];
@@ -121,12 +130,12 @@ function merge(
         continue;
       }
       if (known !== undefined) {
-        end(journal, known, null);
+        endUnseen(journal, known, noted);
         ended.push(known.id);
       }
-      if (listed !== undefined) add(journal, listed, seen.since);
+      if (listed !== undefined) addFound(journal, listed, seen.since, noted);
     }
-    also?.();
+    also?.(uncertain.length);
   });
   for (const id of ended) lives.nameChanged(id);
   sizes.expectMore();
@@ -134,10 +143,18 @@ function merge(
   return uncertain;
 }
 
-function add(
-  journal: MigrationContext['journal'],
+/** Ends one that a listing does not show, or shows to be another, and that no event has ended. */
+export function endUnseen(journal: Journal, known: Incarnation, noted: Noted): void {
+  end(journal, known, null);
+  noted(`${formatNamespace(known.source)}: not at the source any more as it was known`);
+}
+
+/** Adds what a listing has found and no event has told of. All of it is to be copied. */
+export function addFound(
+  journal: Journal,
   { namespace, type, uuid, options, buckets, unsupported }: ListedNamespace,
   from: ClusterTime,
+  noted: Noted,
 ): void {
   const incarnation = journal.incarnations.add({
     source: namespace,
@@ -147,6 +164,7 @@ function add(
     state: type === 'view' ? 'COPIED' : 'PENDING',
   });
   journal.incarnations.update(incarnation.id, { unsupported, capped: capOf(options), buckets });
+  noted(`${formatNamespace(namespace)}: found at the source`);
 }
 
 /** One name, one type, and no proof that it was dropped and made again unseen. */

@@ -11,11 +11,10 @@ import { PushRefusedError } from '../push/errors.ts';
 import { capOf } from '../source/capped.ts';
 import { type ListedNamespace, listNamed } from '../source/listing.ts';
 import { viewAtDestination } from '@linkspan/contract/namespaces/views.ts';
-import { end } from './applyEvent.ts';
 import { type MigrationContext, MigrationFailedError, persist } from './context.ts';
 import { whyNotThere } from './destinationName.ts';
 import { expiresDocuments, wantedIndexes, wantedOptions } from './indexes.ts';
-import { describe, isSame, listNamesInto } from './listSourceInto.ts';
+import { addFound, describe, endUnseen, isSame } from './listSourceInto.ts';
 import { requestRecopy } from './recopy.ts';
 import { UniqueConflicts } from './uniqueConflict.ts';
 
@@ -83,9 +82,14 @@ export class Reconciler {
     this.#conflicts.clear();
   }
 
-  /** What was changed at the destination since {@link startRound}, in words. */
+  /** What was changed at the destination since {@link startRound}, and {@link note noted}, in words. */
   get changes(): readonly string[] {
     return this.#changes;
+  }
+
+  /** Kept in the last stage alone: nobody asks for it before that (invariant I6). */
+  note(...changes: readonly string[]): void {
+    if (this.#stage === 'final') this.#changes.push(...changes);
   }
 
   get refusals(): ReadonlyMap<number, string> {
@@ -113,7 +117,7 @@ export class Reconciler {
 
   /** Reconciles the oldest ones that wait for it; false if there were none. */
   async next(): Promise<boolean> {
-    const { journal, lives, gate, source, signal, hooks, work } = this.#context;
+    const { journal, lives, gate, source, signal, hooks, sizes, work } = this.#context;
     const postponed = [...this.#notBefore.keys()].filter((id) => this.isPostponed(id));
     postponed.push(...this.#conflicts.underWay());
     const atOnce = Math.max(AT_ONCE, Math.ceil(journal.totals().collections / MOST_LISTINGS));
@@ -127,6 +131,7 @@ export class Reconciler {
     if (begun.length === 0) return false;
     const round = this.#round;
     const asked = begun.map(({ namespace }) => namespace);
+    using watch = lives.watchNames();
     const listed = await persist(this.#context, `listing ${describe(asked)}`, () =>
       listNamed(source, asked, gate.position.time),
     );
@@ -134,7 +139,6 @@ export class Reconciler {
     await gate.waitFor(listed.to, signal);
     const seen = new Map(listed.namespaces.map((one) => [namespaceKey(one.namespace), one]));
     const toPush: Found[] = [];
-    const toList: Namespace[] = [];
     for (const one of begun) {
       if (lives.nameChanges(one.id) !== one.names) continue;
       const current = journal.incarnations.get(one.id);
@@ -146,12 +150,18 @@ export class Reconciler {
         else this.#settle({ ...one, found }, round);
         continue;
       }
+      // What was dropped may have been made again since, and written to under this incarnation.
+      if (listedNow === undefined && watch.has(one.namespace)) continue;
       // No event told of it: a source before 6.0, or a collection that lived only for a moment.
-      journal.transaction(() => end(journal, current, null));
+      journal.transaction(() => {
+        const noted = (change: string): void => this.note(change);
+        endUnseen(journal, current, noted);
+        // Should it have gone again, its own reconciliation finds that.
+        if (listedNow !== undefined) addFound(journal, listedNow, listed.from, noted);
+      });
       lives.nameChanged(one.id);
-      if (found !== undefined) toList.push(one.namespace);
+      sizes.expectMore();
     }
-    await listNamesInto(this.#context, toList);
     await this.#push(toPush, round);
     work.notify();
     return true;
@@ -266,7 +276,10 @@ export class Reconciler {
 
   #pushed(one: Found, incarnation: Incarnation, changes: readonly string[], round: number): void {
     const { id, found } = one;
-    this.#changes.push(...changes);
+    this.note(...changes);
+    // The answer to the attempt that made it may have been lost, and this one had nothing to do.
+    const isNew = incarnation.destination === null;
+    if (isNew) this.note(`${formatNamespace(this.#destinationOf(incarnation))}: made`);
     this.succeeded(id);
     const { journal } = this.#context;
     const [collated, capped] = [found.options['collation'] !== undefined, capOf(found.options)];
@@ -278,7 +291,6 @@ export class Reconciler {
         buckets: found.buckets,
         expires: expiresDocuments(found.options, found.indexes),
       });
-      const isNew = incarnation.destination === null;
       if (isNew && (collated || capped !== null)) journal.dirty.shareLane(id);
     });
     this.#settle(one, round);

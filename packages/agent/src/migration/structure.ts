@@ -71,7 +71,10 @@ export class Structure {
     work.notify();
   }
 
-  /** What was changed at the destination since {@link enterStage}, in words. */
+  /**
+   * What was changed at the destination since the last stage was entered, and which collections a listing
+   * has found or missed since then, in words.
+   */
   get changes(): readonly string[] {
     return this.#reconciler.changes;
   }
@@ -125,7 +128,7 @@ export class Structure {
     }
     if (this.#listingsMade !== this.#listingsWanted) {
       const wanted = this.#listingsWanted;
-      await listSourceInto(this.#context);
+      await listSourceInto(this.#context, (change) => this.#reconciler.note(change));
       this.#listingsMade = wanted;
       return true;
     }

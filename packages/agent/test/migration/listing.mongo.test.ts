@@ -16,6 +16,8 @@ withSteps();
 describe('a listing of the source', () => {
   const names = (): string[] =>
     [...step.journal.incarnations.live()].map(({ source: { coll } }) => coll);
+  const notes: string[] = [];
+  const noted = (change: string): void => void notes.push(change);
   /** Later than everything that the source does. */
   const later = { time: END_OF_TIME };
   /** What is done at each listing, in turn; then nothing. */
@@ -39,7 +41,7 @@ describe('a listing of the source', () => {
       await collection('a').drop();
       see({ type: 'drop', ...later });
     });
-    await listSourceInto(step.context);
+    await listSourceInto(step.context, noted);
     expect(names()).toEqual(['b']);
     expect(listed).toEqual(['all', 'app.a']);
     expect(step.journal.state()?.listedAt).not.toBeNull();
@@ -50,7 +52,7 @@ describe('a listing of the source', () => {
       () => see({ type: 'drop', ...later }),
       () => see({ type: 'drop', ...later }),
     );
-    await listSourceInto(step.context);
+    await listSourceInto(step.context, noted);
     expect(names()).toEqual(['b', 'a']);
   });
 
@@ -60,7 +62,7 @@ describe('a listing of the source', () => {
       see({ type: 'create', uuid: '22'.repeat(16), ...later });
     };
     const listed = atListings(...Array.from({ length: 20 }, () => dropAndMake));
-    await listSourceInto(step.context);
+    await listSourceInto(step.context, noted);
     expect(listed).toEqual(['all']);
     expect(step.journal.incarnations.byName(app('a'))).toMatchObject({
       state: 'COPIED',
@@ -71,7 +73,7 @@ describe('a listing of the source', () => {
   it('D5: an event that is older than the listing does not tell what has the name now', async () => {
     known('a', 'COPIED');
     const listed = atListings(() => see({ type: 'create', time: 1n }));
-    await listSourceInto(step.context);
+    await listSourceInto(step.context, noted);
     expect(listed).toEqual(['all', 'app.a']);
     expect(names()).toEqual(['a', 'b']);
   });
@@ -81,7 +83,7 @@ describe('a listing of the source', () => {
     const other = { db: 'other', coll: 'x' };
     const listed = atListings(() => see({ type: 'rename', to: other, ...later }));
     await collection('a').drop();
-    await listSourceInto(step.context);
+    await listSourceInto(step.context, noted);
     expect(listed).toEqual(['all', 'app.a']);
     expect(step.journal.incarnations.byName(other)?.id).toBe(id);
     expect(step.journal.structural.first()).toMatchObject({
@@ -97,23 +99,55 @@ describe('a listing of the source', () => {
       await step.mongodb.client().db('app').dropDatabase();
       see({ type: 'dropDatabase', namespace: app(''), ...later });
     });
-    await listSourceInto(step.context);
+    await listSourceInto(step.context, noted);
     expect(names()).toEqual([]);
   });
 
   it('D2: another collection under a known name is a new one', async () => {
     const { id } = known('a', 'COPIED');
     step.journal.incarnations.update(id, { uuid: '11'.repeat(16) });
-    await listSourceInto(step.context);
+    await listSourceInto(step.context, noted);
     const found = step.journal.incarnations.byName(app('a'));
     expect(found).toMatchObject({ state: 'PENDING' });
     expect(step.journal.structural.first()).toMatchObject({ incarnation: id, kind: 'drop' });
   });
 
+  it('D5: says what it has found and missed', async () => {
+    known('gone', 'COPIED');
+    known('a', 'COPIED');
+    notes.length = 0;
+    await listSourceInto(step.context, noted);
+    expect(notes).toEqual([
+      'app.gone: not at the source any more as it was known',
+      'app.b: found at the source',
+    ]);
+  });
+
+  it('I3: the source is not listed before names that were touched meanwhile are', async () => {
+    step.journal.saveListedAt(1n);
+    const during: unknown[] = [];
+    atListings(
+      () => see({ type: 'drop', ...later }),
+      () => during.push(step.journal.state()?.listedAt),
+    );
+    await listSourceInto(step.context, noted);
+    expect(during, 'a start after a crash lists again').toEqual([null]);
+    expect(step.journal.state()?.listedAt).toBeGreaterThan(1n);
+  });
+
+  it('D1: is not made if history was lost while names were listed by themselves', async () => {
+    atListings(
+      () => see({ type: 'drop', ...later }),
+      () => step.context.lives.everythingChanged(),
+    );
+    await listSourceInto(step.context, noted);
+    expect(step.journal.state()?.listedAt).toBeNull();
+  });
+
   it('D1: counts for nothing where history was lost meanwhile', async () => {
     known('gone', 'COPIED');
     atListings(() => step.context.lives.everythingChanged());
-    await listSourceInto(step.context);
+    await listSourceInto(step.context, noted);
     expect(names()).toEqual(['gone']);
     expect(step.journal.state()?.listedAt).toBeNull();
   });

@@ -1,3 +1,4 @@
+import { keyOf } from '@linkspan/contract/bson/raw.ts';
 import { eventually } from '@linkspan/testkit/eventually.ts';
 import { serialize } from 'bson';
 import { describe, expect, it } from 'vitest';
@@ -29,7 +30,7 @@ describe('structure', () => {
     for (let round = 0; round < 5; round += 1) {
       await collection('tmp').insertOne({ _id: 1 });
       await collection('tmp').createIndex({ at: 1 }, { expireAfterSeconds: 3600 });
-      await listSourceInto(step.context);
+      await listSourceInto(step.context, () => undefined);
       await eventually(() => expect(structure.isSettled).toBe(true));
       const { id } = step.journal.incarnations.byName(app('tmp')) as Incarnation;
       ids.push(id);
@@ -57,6 +58,78 @@ describe('structure', () => {
     await eventually(() => expect(structure.isSettled).toBe(true));
     expect(step.structured).toEqual(['drop a', 'collection a']);
     expect(step.journal.incarnations.byName(app('a'))?.state).toBe('PENDING');
+  });
+
+  it('D7: what was dropped and made again while it is reconciled is not forgotten', async () => {
+    const { id } = known('a', 'COPIED');
+    step.journal.incarnations.update(id, { uuid: '11'.repeat(16), toReconcile: true });
+    let isFirst = true;
+    const afterListing = async (): Promise<void> => {
+      if (!isFirst) return;
+      isFirst = false;
+      // Of a life that the journal does not know, so that it ends nothing.
+      see({ type: 'drop', uuid: '22'.repeat(16), time: END_OF_TIME });
+      await collection('a').insertOne({ _id: 1 });
+      const documentKey = keyOf(Buffer.from(serialize({ _id: 1 })));
+      see({ type: 'insert', documentKey, time: END_OF_TIME });
+    };
+    step.context = { ...step.context, hooks: { afterListing } };
+    seeAll();
+    const structure = new Structure(step.context, async () => undefined);
+    running(structure);
+    await eventually(() => expect(structure.isSettled).toBe(true));
+    const now = step.journal.incarnations.byName(app('a'));
+    expect(now, 'all of it is copied').toMatchObject({ state: 'PENDING' });
+    expect(now?.id).not.toBe(id);
+  });
+
+  it('I3: a name that another collection has is known from the moment that the first one ends', async () => {
+    await collection('a').insertOne({ _id: 1 });
+    const { id } = known('a', 'COPIED');
+    step.journal.incarnations.update(id, { uuid: '11'.repeat(16), toReconcile: true });
+    const crash = new Promise<never>(() => undefined);
+    step.context = { ...step.context, hooks: { afterSourceListing: () => crash } };
+    seeAll();
+    running(new Structure(step.context, async () => undefined));
+    await eventually(() => expect(step.journal.incarnations.get(id)?.state).not.toBe('COPIED'));
+    expect(step.journal.incarnations.byName(app('a'))?.state).toBe('PENDING');
+  });
+
+  it('D5: what a listing finds or misses in the last stage of a cutover is a change', async () => {
+    await collection('new').insertOne({ _id: 1 });
+    for (const name of ['gone', 'goneUnlisted']) known(name, 'COPIED');
+    const structure = new Structure(step.context, async () => undefined);
+    structure.relist();
+    structure.enterStage('final');
+    seeAll();
+    running(structure);
+    await eventually(() => expect(structure.isSettled).toBe(true));
+    expect(structure.changes).toEqual([
+      'app.gone: not at the source any more as it was known',
+      'app.goneUnlisted: not at the source any more as it was known',
+      'app.new: found at the source',
+      'app.new: made',
+    ]);
+    const { id } = known('goneUnlisted', 'COPIED');
+    step.journal.incarnations.update(id, { toReconcile: true });
+    structure.enterStage('final');
+    await eventually(() => expect(structure.isSettled).toBe(true));
+    expect(structure.changes, 'by a reconciliation').toEqual([
+      'app.goneUnlisted: not at the source any more as it was known',
+    ]);
+  });
+
+  it('Hazard 13, D5: a create whose answer was lost is a change all the same', async () => {
+    await collection('a').insertOne({ _id: 1 });
+    const { id } = known('a', 'COPIED');
+    step.journal.incarnations.update(id, { destination: null });
+    const structure = new Structure(step.context, async () => undefined);
+    structure.enterStage('final');
+    seeAll();
+    running(structure);
+    // The destination has it already: it answers that there was nothing to do.
+    await eventually(() => expect(structure.isSettled).toBe(true));
+    expect(structure.changes).toEqual(['app.a: made']);
   });
 
   it('D17: two documents of one key are pushed as they are at the source, and then named', async () => {
@@ -107,5 +180,15 @@ describe('structure', () => {
     running(new Structure(step.context, async () => undefined));
     await eventually(() => expect(step.journal.structural.count()).toBe(0));
     expect(step.structured).toEqual(['drop left', 'rename known']);
+  });
+
+  it('I4: also if it was dropped at the source before that crash', async () => {
+    step.there = new Map([['a', 0]]);
+    const { id } = known('a', 'PENDING');
+    step.journal.incarnations.update(id, { destination: null });
+    see({ type: 'drop', time: END_OF_TIME });
+    running(new Structure(step.context, async () => undefined));
+    await eventually(() => expect(step.journal.incarnations.get(id)).toBeUndefined());
+    expect(step.structured).toEqual(['drop a']);
   });
 });
