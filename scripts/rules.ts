@@ -33,7 +33,7 @@ export const RULES: readonly Rule[] = [
   {
     id: 'D5',
     what: 'Every cutover lists and compares: no source sends all structural events',
-    open: 'no source before 6.0 is here: a proxy before SecantusDB says that it is one, and refuses what such a one does not know',
+    open: 'no source before 6.0 is here: a proxy before SecantusDB says that it is one, and refuses what such a one does not know; SecantusDB tells of views, of which a `mongod` sends no event: what a listing alone shows is shown with listings that a proxy answers',
   },
   {
     id: 'D6',
@@ -43,6 +43,7 @@ export const RULES: readonly Rule[] = [
   {
     id: 'D7',
     what: 'What was read counts once the stream has passed the read under the same name',
+    open: 'an empty reply of SecantusDB may carry a time that is newer than a write that is still being committed; only that of the opening is known to be early, and is not believed',
   },
   { id: 'D8', what: 'A key read back as missing is deleted only if nothing happened to it since' },
   { id: 'D9', what: 'Ranges cover every type of `_id`; progress is the acknowledged prefix' },
