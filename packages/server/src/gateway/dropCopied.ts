@@ -23,7 +23,8 @@ const DONE = new PushError('MIGRATION_NOT_ACTIVE', 'What the live migration had 
  * session of the server's own, so that a removal of the link refuses it and waits for it like any other
  * (invariant I1), and a later start finds what an earlier process had under way. Repeating it goes on
  * where it ended.
- * @returns null once nothing is left to be done, else the name of the cluster that does not do it now
+ * @returns null once nothing is left to be done, else the name of the cluster that does not do it now, or
+ *   where another node is at it
  */
 export async function dropCopied(
   context: GatewayContext,
@@ -41,7 +42,9 @@ export async function dropCopied(
   let dropped = 0;
   let failure: Error | null = null;
   try {
-    if (!(await enter(context, session))) return null;
+    const entered = await enter(context, session);
+    if (entered === 'OTHERS') return { unprovenCluster: cluster.name };
+    if (entered === 'NOTHING') return null;
     await session.loadOwned();
     for (const namespace of session.ownedNamespaces) {
       signal.throwIfAborted();
@@ -90,14 +93,20 @@ function makeSession(
 
 /**
  * The one transaction before the first drop.
- * @returns false if the link is being removed, or nothing is to be dropped any more
+ * @returns NOTHING if the link is being removed, or nothing is to be dropped any more; OTHERS while another
+ *   session of the migration may write: what that one drops, somebody may make again meanwhile
  */
-async function enter({ store, leases }: GatewayContext, session: PushSession): Promise<boolean> {
+async function enter(
+  { store, leases }: GatewayContext,
+  session: PushSession,
+): Promise<'ENTERED' | 'NOTHING' | 'OTHERS'> {
   const { id, migrationId, linkId, clusterId, connectionName } = session.identity;
   return store.transaction(async (tx) => {
-    if ((await links.findForShare(tx, linkId))?.state !== 'LINKED') return false;
+    if ((await links.findForShare(tx, linkId))?.state !== 'LINKED') return 'NOTHING';
+    if ((await pushSessions.listOpen(tx, { migration_id: migrationId })).length > 0)
+      return 'OTHERS';
     const epoch = await liveMigrations.nextDroppingEpoch(tx, migrationId);
-    if (epoch === null) return false;
+    if (epoch === null) return 'NOTHING';
     const askedAt = performance.now();
     await pushSessions.insert(
       tx,
@@ -117,7 +126,7 @@ async function enter({ store, leases }: GatewayContext, session: PushSession): P
     );
     session.epoch = epoch;
     session.leasedUntil = leases.deadline(askedAt);
-    return true;
+    return 'ENTERED';
   });
 }
 

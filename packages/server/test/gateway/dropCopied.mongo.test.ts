@@ -1,6 +1,8 @@
 import type { Document } from 'mongodb';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 
+import { newId } from '../../src/domain/ids.ts';
+import { timestamp } from '../../src/domain/time.ts';
 import { LinkRemoval } from '../../src/operations/linkRemoval.ts';
 import { LiveMigrationControl } from '../../src/operations/liveMigrationControl.ts';
 import * as events from '../../src/store/events.ts';
@@ -115,6 +117,43 @@ test('C3: a drop that takes too long answers 503, and goes on in the background'
     message: expect.stringContaining('what it copied is not all dropped yet') as string,
   });
   await expect.poll(names, { timeout: 10_000 }).toEqual([]);
+});
+
+test('D11: one node drops at a time: what another one has dropped may be somebody’s again', async () => {
+  await makeSome();
+  const before = await names();
+  const { store, gateway } = push;
+  const signal = AbortSignal.timeout(20_000);
+  expect(await gateway.settleMigration(id, signal)).toBeNull();
+  const other = newId();
+  const { cluster_id: clusterId } = (await liveMigrations.find(store.db, id))!;
+  const epoch = await store.transaction(async (tx) => {
+    await liveMigrations.setCanceled(tx, id, 'test', true, timestamp());
+    const taken = (await liveMigrations.nextDroppingEpoch(tx, id))!;
+    const row = {
+      id: other,
+      migration_id: id,
+      link_id: push.linkId,
+      cluster_id: clusterId,
+      epoch: taken,
+      secret_hash: Buffer.alloc(32),
+      state: 'OPEN' as const,
+      connection_name: 'linkspan-test-other',
+      opened_at: timestamp(),
+    };
+    const lease = { dialect: store.dialect, nodeId: 'another node', termMs: 600_000 };
+    await pushSessions.insert(tx, row, lease);
+    return taken;
+  });
+  expect(await gateway.dropCopied(id, signal)).toEqual({ unprovenCluster: 'target' });
+  expect(await names()).toEqual(before);
+  expect(await liveMigrations.find(store.db, id), 'the other one is not fenced').toMatchObject({
+    copied_data: 'DROPPING',
+    epoch,
+  });
+  await pushSessions.settle(store.db, other);
+  await cancel();
+  expect(await names()).toEqual([]);
 });
 
 test('I1: a removal of the link stops the drop; what is left is kept, and said to be', async (context) => {
