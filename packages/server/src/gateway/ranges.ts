@@ -38,7 +38,9 @@ export async function exchangeRanges(
   session.check();
   const { ranges } = session;
   ranges.apply(request, (namespace) => session.owns(namespace));
-  await ranges.announce(session.identity.id, () => context.announce(session.identity.linkId));
+  const announce = (): Promise<void> =>
+    ranges.announce(session.identity.id, () => context.announce(session.identity.linkId));
+  await announce();
   const until = performance.now() + (request.ranges.length === 0 ? 0 : RANGES_WAIT_MS);
   for (;;) {
     const { version } = ranges;
@@ -48,6 +50,8 @@ export async function exchangeRanges(
     if (ranges.takeNews() || left <= 0) break;
     await ranges.changed(version, left, session.refused);
   }
+  // The tracking host has nothing to say any more once it has heard that the last one is over.
+  await announce();
   const reply: RangesReply = {
     hosts: await ranges.helpers(() => countHelpers(context, session)),
     copying: ranges.hosts().size,

@@ -118,6 +118,7 @@ test('a range is given as work to hosts that read the source, copied by one of t
     copying: 0,
     ranges: [{ state: 'DONE', documents: 2 }],
   });
+  expect(await workOf(copying), 'the tracking host has nothing more to say').toEqual([]);
   expect((await lease?.documents({}, numbered(3)))?.code).toBe('SUB_LEASE_ENDED');
   expect(await stored(push)).toEqual([{ _id: 1 }, { _id: 2 }]);
   await exchange([]);
