@@ -1,17 +1,21 @@
+import { isOver } from '../domain/window.ts';
 import type { Executor } from '../store/executor.ts';
 import * as links from '../store/links.ts';
 import * as liveMigrations from '../store/liveMigrations.ts';
+import * as migrationEvents from '../store/migrationEvents.ts';
 import * as migrationHosts from '../store/migrationHosts.ts';
 import type { LiveMigrationRow } from '../store/schema.ts';
 import type { OperationContext } from './context.ts';
 import { giveTo, otherHost } from './hostMoves.ts';
+import { isCuttingOver } from './liveMigrationView.ts';
 import { Periodic } from './periodic.ts';
 
 const PERIOD_MS = 5000;
 
 /**
  * Gives live migrations of hosts that are silent for too long, or are unlinked, to other hosts of the link
- * that can read the same deployment; those that no other host can take wait for theirs.
+ * that can read the same deployment; those that no other host can take wait for theirs. They do not wait
+ * beyond their window: a cutover that such a host has under way has failed then, so that they end.
  *
  * Hosts are silent for a server that was not there to hear them, too: so nothing is moved for a silence
  * before this process has listened for as long, with a store that answered.
@@ -55,25 +59,31 @@ export class HostReplacement {
         (await this.#whyReplaced(store.db, row, now, listenedMs)) === null
       )
         continue;
-      if (await this.#replace(row.id, row.link_id, now, listenedMs)) {
-        log.warn(
-          { liveMigrationId: row.id, from: row.hostname },
-          'given to another migration host',
-        );
-        work.changed(row.link_id);
-      }
+      const done = await this.#replace(row.id, row.link_id, now, listenedMs);
+      if (done === null) continue;
+      log.warn({ liveMigrationId: row.id, from: row.hostname }, done);
+      work.changed(row.link_id);
     }
   }
 
-  async #replace(id: string, linkId: string, now: Date, listenedMs: number): Promise<boolean> {
+  /** @returns what was done, for the log; null: nothing */
+  async #replace(
+    id: string,
+    linkId: string,
+    now: Date,
+    listenedMs: number,
+  ): Promise<string | null> {
     return this.#context.store.transaction(async (tx) => {
       const link = await links.findForUpdate(tx, linkId);
       const row = await liveMigrations.find(tx, id);
-      if (link?.state !== 'LINKED' || link.suspended_at !== null || row === undefined) return false;
-      if (!liveMigrations.ACTIVE.includes(row.status)) return false;
+      if (link?.state !== 'LINKED' || link.suspended_at !== null || row === undefined) return null;
+      if (!liveMigrations.ACTIVE.includes(row.status)) return null;
       const reason = await this.#whyReplaced(tx, row, now, listenedMs);
-      const to = reason === null ? undefined : await otherHost(tx, row);
-      return reason !== null && to !== undefined && giveTo(tx, row, to, reason, null);
+      if (reason === null) return null;
+      const to = await otherHost(tx, row);
+      if (to === undefined) return failLateCutover(tx, row, reason, now);
+      const isGiven = await giveTo(tx, row, to, reason, null);
+      return isGiven ? 'given to another migration host' : null;
     });
   }
 
@@ -90,4 +100,19 @@ export class HostReplacement {
     if (Math.min(silence, listenedMs) <= this.#silenceMs) return null;
     return `Its migration host was silent for ${Math.floor(silence / 1000)} seconds.`;
   }
+}
+
+/** A host that comes back before the window is over goes on with its cutover. */
+async function failLateCutover(
+  tx: Executor,
+  row: LiveMigrationRow,
+  reason: string,
+  now: Date,
+): Promise<string | null> {
+  const { id, cutover_attempt: cutoverAttempt } = row;
+  if (!isCuttingOver(row) || !isOver(row, now)) return null;
+  if (!(await liveMigrations.setCutoverFailed(tx, id, cutoverAttempt, reason))) return null;
+  const detail = { cutoverAttempt, reason };
+  await migrationEvents.record(tx, row, 'LIVE_MIGRATION_CUTOVER_FAILED', null, detail);
+  return 'its cutover has failed: nobody does it, and its window is over';
 }

@@ -11,7 +11,7 @@ const PERIOD_MS = 30_000;
 
 /**
  * Warns of the end of windows of live migrations, and ends those whose window is over. One that is being
- * cut over is let finish; if the cutover fails, it ends with the next look.
+ * cut over is let finish, as long as its host is there; if the cutover fails, it ends with the next look.
  *
  * Beginning, length and warnings are stored, and each step goes one way only: a clock that jumps back
  * repeats no warning and revives nothing.

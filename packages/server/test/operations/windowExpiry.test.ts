@@ -1,13 +1,15 @@
 import type { Progress } from '@linkspan/contract/push/messages.ts';
 import { timestamp } from '../../src/domain/time.ts';
+import { HostReplacement } from '../../src/operations/hostReplacement.ts';
 import { WindowExpiry } from '../../src/operations/windowExpiry.ts';
 import * as events from '../../src/store/events.ts';
 import * as liveMigrations from '../../src/store/liveMigrations.ts';
+import * as migrationHosts from '../../src/store/migrationHosts.ts';
 import * as migrationWindows from '../../src/store/migrationWindows.ts';
 import { expect, test } from 'vitest';
 import { textOf } from '../support/api.ts';
 import { operationContext } from '../support/endpoints.ts';
-import { linkHost, makeDestination, migrationBody } from '../support/link.ts';
+import { HOSTNAME, INVENTORY, linkHost, makeDestination, migrationBody } from '../support/link.ts';
 import { startTestServer } from '../support/server.ts';
 
 const HOUR = 60 * 60_000;
@@ -15,7 +17,7 @@ const HOUR = 60 * 60_000;
 /** A migration whose window began at a time of the test's choice, and a clock that the test moves. */
 async function startWindow(flags: Readonly<Record<string, string>> = {}) {
   const server = await startTestServer(flags);
-  const { linkId } = await linkHost(server);
+  const { linkId, hostId } = await linkHost(server);
   const groupId = await makeDestination(server);
   const own = `/api/linkspan/v1/groups/${groupId}/liveMigrations`;
   const made = await server.api.call('POST', own, { body: migrationBody(groupId) });
@@ -36,6 +38,7 @@ async function startWindow(flags: Readonly<Record<string, string>> = {}) {
     server,
     id,
     linkId,
+    hostId,
     settled,
     changed,
     began,
@@ -150,6 +153,37 @@ test('what is being cut over is let finish, and ends after a failed cutover', as
   await liveMigrations.setCutoverFailed(db, window.id, 1, 'the source was written');
   await window.lookAfter(130);
   expect(await window.shown()).toMatchObject({ state: 'EXPIRED' });
+});
+
+test('a cutover whose only host does not come back fails once the window is over, and the migration ends', async () => {
+  await using window = await startWindow();
+  await window.begin();
+  const { server, id, hostId } = window;
+  const { db } = server.store;
+  const silenceMs = 300_000;
+  const replacement = new HostReplacement(operationContext(server), silenceMs);
+  const at = (hours: number): Date => new Date(window.began.getTime() + hours * HOUR);
+  const look = async (hours: number, listenedMs = 2 * silenceMs): Promise<unknown> => {
+    await replacement.look(at(hours), listenedMs);
+    await window.lookAfter(hours);
+    return (await window.shown())['state'];
+  };
+  expect(await liveMigrations.requestCutover(db, id)).toBe(1);
+  expect(await look(119.9), 'it may come back').toBe('CUTTING_OVER');
+  expect(await look(120.1, silenceMs / 2), 'the server was not there').toBe('CUTTING_OVER');
+  const heard = { hostname: HOSTNAME, agent_version: '0.1.0', inventory: INVENTORY };
+  await migrationHosts.report(db, hostId, { ...heard, heartbeat_at: timestamp(at(120.2)) });
+  expect(await look(120.2), 'it is there').toBe('CUTTING_OVER');
+  window.changed.length = 0;
+  expect(await look(121)).toBe('EXPIRED');
+  expect(window.changed).toEqual([window.linkId, window.linkId]);
+  const row = await liveMigrations.find(db, id);
+  expect(row).toMatchObject({ password_sealed: null, cutover_failed_attempt: 1 });
+  expect(row?.cutover_failure).toBe('Its migration host was silent for 2880 seconds.');
+  expect((await window.types()).slice(-2)).toEqual([
+    'LIVE_MIGRATION_CUTOVER_FAILED',
+    'LIVE_MIGRATION_EXPIRED',
+  ]);
 });
 
 test('a paused migration expires, too; the server says how long windows of new ones are', async () => {
