@@ -155,6 +155,11 @@ export interface RaiseOptions {
   readonly mayConnect: AddressCheck;
   /** The lowest number that may still be carried out. */
   readonly fence: FenceNumber;
+  /**
+   * False once somebody else has raised it: asked before each attempt, and again with a connection at hand,
+   * which may have been waited for.
+   */
+  readonly isNeeded: () => Promise<boolean>;
   /** Told each time it failed, with the reason. */
   readonly onPending?: (reason: string) => void;
 }
@@ -169,7 +174,7 @@ export async function raiseFence(options: RaiseOptions, signal: AbortSignal): Pr
   for (;;) {
     signal.throwIfAborted();
     try {
-      await raiseOnce(options, signal);
+      if (await options.isNeeded()) await raiseOnce(options, signal);
       return;
     } catch (error) {
       signal.throwIfAborted();
@@ -181,11 +186,13 @@ export async function raiseFence(options: RaiseOptions, signal: AbortSignal): Pr
 }
 
 async function raiseOnce(options: RaiseOptions, signal: AbortSignal): Promise<void> {
-  const { uri, mayConnect, fence } = options;
+  const { uri, mayConnect, fence, isNeeded } = options;
   const client = connect(uri, { appName: ASKING, mayConnect, overrides: { maxPoolSize: 8 } });
   const cut = (): void => void client.close(true);
   signal.addEventListener('abort', cut, { once: true });
   try {
+    await client.db('admin').command({ ping: 1 });
+    if (!(await isNeeded())) return;
     const lanes = Array.from({ length: FENCE_LANES }, (_, lane) => lane);
     await Promise.all(lanes.map((lane) => raiseLane(client, fence, lane)));
     // It only had to be written: the numbers are kept by the server apart from it.

@@ -19,6 +19,8 @@ export interface QuiesceOptions {
   readonly mayConnect: AddressCheck;
   /** Where the migration may have an index build under way: builds outlive their connection. */
   readonly namespaces: readonly Namespace[];
+  /** False once somebody else has proven it: asked before each attempt, and again before anything is changed. */
+  readonly isNeeded: () => Promise<boolean>;
   /** Told each time the proof failed, with the reason. */
   readonly onPending?: (reason: string) => void;
 }
@@ -44,7 +46,7 @@ export async function quiesce(options: QuiesceOptions, signal: AbortSignal): Pro
     signal.throwIfAborted();
     let pending: string | null;
     try {
-      pending = await findPending(options, signal);
+      pending = (await options.isNeeded()) ? await findPending(options, signal) : null;
     } catch (error) {
       signal.throwIfAborted();
       pending = reasonOf(error);
@@ -96,7 +98,11 @@ async function askServer(
   const all = sharded ? [...listed, ...(await listOnShards(client))] : listed;
   const standing = all.filter((operation) => nameOf(operation) === options.connectionName);
   const builds = all.filter((operation) => isBuildIn(operation, options.namespaces));
-  for (const build of builds) await abortBuild(client, build);
+  for (const build of builds) {
+    // From then on it may be anybody's.
+    if (!(await options.isNeeded())) return null;
+    await abortBuild(client, build);
+  }
   if (builds.length > 0) return 'an index build is being aborted';
   if (standing.length > 0) return `${standing.length} connections are still open at the server`;
   return null;

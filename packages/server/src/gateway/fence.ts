@@ -137,6 +137,7 @@ export async function settleElsewhere(
         connectionName: row.connection_name,
         namespaces: await migrationNamespaces.list(store.db, migrationId),
         mayConnect,
+        isNeeded: () => pushSessions.isOpen(store.db, row.id),
         onPending: (reason) => {
           log.info({ cluster: cluster.name, reason }, 'writes of an earlier session may be left');
           onPending?.(reason);

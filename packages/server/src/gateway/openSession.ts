@@ -83,7 +83,8 @@ export async function openSession(
     await store.transaction((tx) => enter(context, tx, principal, session, sessionSecret, message));
     // Another node may hold the session before this one.
     context.announce(principal.link.id);
-    const signal = AbortSignal.any([stopping, AbortSignal.timeout(PATIENCE_MS)]);
+    const late = AbortSignal.timeout(PATIENCE_MS);
+    const signal = AbortSignal.any([stopping, late, session.refused]);
     await fenceOlder(context, session, signal);
     session.check();
     await session.destination.ping();
@@ -194,6 +195,7 @@ async function fenceOlder(
     }
   } catch (error) {
     if (!signal.aborted) throw error;
+    session.check();
     throw new DestinationUnavailableError(`cluster ${clusterName}: ${pending}`);
   }
 }

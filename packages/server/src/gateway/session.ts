@@ -153,14 +153,15 @@ export class PushSession {
     await untilAborted(this.digests.close(), signal);
     await untilAborted(this.destination.close(), signal);
     if (!this.destination.hasUnanswered) return;
-    const { migrationId, connectionName } = this.identity;
-    const { uri, mayConnect, onPending } = this.#parts;
+    const { id, migrationId, connectionName } = this.identity;
+    const { store, uri, mayConnect, onPending } = this.#parts;
     await proveGone(
       {
         uri,
         connectionName,
         namespaces: [...this.#owned.values()],
         mayConnect,
+        isNeeded: () => pushSessions.isOpen(store.db, id),
         onPending,
         fence: this.#isFenced ? { migrationId, epoch: this.epoch } : null,
         hasStructure: this.destination.hasUnansweredStructure,

@@ -36,6 +36,11 @@ export async function find(ex: Executor, id: string): Promise<LeasedSession | un
   return ex.selectFrom('push_sessions').selectAll().where('id', '=', id).executeTakeFirst();
 }
 
+/** False once it is proven that nothing of the session is under way. */
+export async function isOpen(ex: Executor, id: string): Promise<boolean> {
+  return (await find(ex, id))?.state === 'OPEN';
+}
+
 /** Sessions that may have writes under way, of one link, host, migration or cluster; all without one. */
 export async function listOpen(
   ex: Executor,
@@ -194,15 +199,30 @@ export async function setFenced(ex: Executor, id: string): Promise<void> {
   await ex.updateTable('push_sessions').set({ is_fenced: 1 }).where('id', '=', id).execute();
 }
 
-/** Before a command that changes structure is sent, and once it is answered (rule C2). */
-export async function setStructureUnderWay(
+/**
+ * Before a command that changes structure is sent (rule C2).
+ * @returns false if no node may write through the session any more
+ */
+export async function beginStructure(
   ex: Executor,
+  dialect: StoreDialect,
   id: string,
-  isUnderWay: boolean,
-): Promise<void> {
+): Promise<boolean> {
+  const result = await ex
+    .updateTable('push_sessions')
+    .set({ structure_under_way: 1 })
+    .where('id', '=', id)
+    .where('state', '=', 'OPEN')
+    .where('lease_until', '>', dialect.clock())
+    .executeTakeFirst();
+  return result.numUpdatedRows > 0n;
+}
+
+/** Once every such command is answered. */
+export async function endStructure(ex: Executor, id: string): Promise<void> {
   await ex
     .updateTable('push_sessions')
-    .set({ structure_under_way: isUnderWay ? 1 : 0 })
+    .set({ structure_under_way: 0 })
     .where('id', '=', id)
     .execute();
 }

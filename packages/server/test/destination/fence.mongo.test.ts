@@ -1,3 +1,4 @@
+import { failCommands, healCommands, UNAUTHORIZED } from '@linkspan/testkit/failPoints.ts';
 import { startMongoDB, type MongoDB } from '@linkspan/testkit/mongodb.ts';
 import { BSON, type CommandStartedEvent } from 'mongodb';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -15,6 +16,7 @@ import { writeBatch, type BatchResult } from '../../src/destination/writer.ts';
 
 const MIGRATION = 'a'.repeat(24);
 const mayConnect = (): boolean => true;
+const isNeeded = async (): Promise<boolean> => true;
 
 let mongo: MongoDB;
 const opened: Destination[] = [];
@@ -80,7 +82,7 @@ test('D14: documents carry the number of their epoch, in sessions that every pro
 test('D14: whether the fence is enforced is found by trying, and raising it leaves nothing', async () => {
   expect(await enforcesFence(mongo.client())).toBe(mongo.capabilities.transactionOrder);
   const fence = { migrationId: MIGRATION, epoch: 3 };
-  await raiseFence({ uri: mongo.uri, mayConnect, fence }, AbortSignal.timeout(20_000));
+  await raiseFence({ uri: mongo.uri, mayConnect, fence, isNeeded }, AbortSignal.timeout(20_000));
   const { databases } = await mongo.client().db('admin').admin().listDatabases();
   expect(databases.map(({ name }) => name)).not.toContain('linkspan_fences');
   expect(
@@ -95,12 +97,32 @@ test('D14: once the fence is raised a write of an older epoch is refused', async
   const stale = connected();
   stale.useFence({ migrationId: MIGRATION, epoch: 3 });
   const fence = { migrationId: MIGRATION, epoch: 4 };
-  await raiseFence({ uri: mongo.uri, mayConnect, fence }, AbortSignal.timeout(20_000));
+  await raiseFence({ uri: mongo.uri, mayConnect, fence, isNeeded }, AbortSignal.timeout(20_000));
   const before = await count();
   const refused = await insert(stale, 100).catch((error: unknown) => error);
   expect(refused).toBeInstanceOf(DestinationRefusedError);
   expect(isFencedOff((refused as DestinationRefusedError).code)).toBe(true);
   expect(await count()).toBe(before);
+});
+
+test('I1: a fence that somebody else raises while a connection is waited for is not written again', async (context) => {
+  if (!mongo.capabilities.failCommand) context.skip('needs failCommand');
+  const needed = [true, false];
+  const pending: string[] = [];
+  const options = {
+    uri: mongo.uri,
+    mayConnect,
+    fence: { migrationId: MIGRATION, epoch: 9 },
+    isNeeded: async () => needed.shift() ?? false,
+    onPending: (reason: string) => pending.push(reason),
+  };
+  await failCommands(mongo, { failCommands: ['update'], errorCode: UNAUTHORIZED });
+  try {
+    await raiseFence(options, AbortSignal.timeout(20_000));
+  } finally {
+    await healCommands(mongo);
+  }
+  expect({ needed, pending }).toEqual({ needed: [], pending: [] });
 });
 
 test('C14: what may not be written any more is stopped when its connection is there, and was not sent', async () => {

@@ -19,6 +19,7 @@ afterAll(async () => {
 });
 
 const mayConnect = (): boolean => true;
+const isNeeded = async (): Promise<boolean> => true;
 const count = (): Promise<number> => mongo.client().db('q').collection('c').countDocuments();
 
 test('nothing lands after it returns, though the writer was killed in mid-insert (C2, D14)', async () => {
@@ -39,6 +40,7 @@ test('nothing lands after it returns, though the writer was killed in mid-insert
       connectionName,
       namespaces: [{ db: 'q', coll: 'c' }],
       mayConnect,
+      isNeeded,
       onPending: (reason) => pending.push(reason),
     },
     AbortSignal.timeout(50_000),
@@ -64,6 +66,7 @@ test('an open connection of that name is not taken for a proof', async () => {
     connectionName: 'linkspan-test-standing',
     namespaces: [],
     mayConnect,
+    isNeeded,
   };
   await expect(
     quiesce({ ...options, onPending: () => giveUp.abort(new Error('given up')) }, giveUp.signal),
@@ -82,6 +85,7 @@ test('a cluster that cannot be reached is never proven; the signal ends the wait
         connectionName: 'x',
         namespaces: [],
         mayConnect: () => false,
+        isNeeded,
         onPending: (reason) => {
           reasons.push(reason);
           giveUp.abort(new Error('given up'));

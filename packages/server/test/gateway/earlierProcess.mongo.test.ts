@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
+import { failCommands, healCommands, UNAUTHORIZED } from '@linkspan/testkit/failPoints.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { newId } from '../../src/domain/ids.ts';
@@ -13,33 +14,69 @@ import { startPush, TestHost, type TestPush } from './push.ts';
 const DOCUMENTS = 60_000;
 
 let push: TestPush;
+let host: TestHost;
 beforeAll(async () => {
   push = await startPush();
+  host = new TestHost(push.url);
+  await host.register(push.token);
 });
 afterAll(async () => {
   await push?.[Symbol.asyncDispose]();
 });
 
-test('a session opens only when what a killed server left under way has landed (I3, I5)', async () => {
-  const host = new TestHost(push.url);
-  await host.register(push.token);
-  const migrationId = await push.makeMigration(host, { epoch: 1, status: 'WORKING' });
-  const connectionName = 'linkspan-test-earlier';
+async function targetCluster(): Promise<string> {
+  const { db } = push.store;
+  return (await db.selectFrom('clusters').select('id').executeTakeFirstOrThrow()).id;
+}
+
+/** A session that nobody holds any more. */
+async function leftSession(
+  migrationId: string,
+  clusterId: string,
+  connectionName: string,
+  epoch = 1,
+): Promise<string> {
   const id = newId();
-  const cluster_id = (
-    await push.store.db.selectFrom('clusters').select('id').executeTakeFirstOrThrow()
-  ).id;
   await pushSessions.insert(push.store.db, {
     id,
     migration_id: migrationId,
     link_id: push.linkId,
-    cluster_id,
-    epoch: 1,
+    cluster_id: clusterId,
+    epoch,
     secret_hash: Buffer.alloc(32),
     state: 'OPEN',
     connection_name: connectionName,
     opened_at: timestamp(),
   });
+  return id;
+}
+
+test('I1: a proof ends once another node has found it, without another look at the cluster', async (context) => {
+  if (!push.mongo.capabilities.failCommand) context.skip('needs failCommand');
+  const clusterId = await targetCluster();
+  const migrationId = await push.makeMigration(host, { epoch: 2, status: 'WORKING' });
+  const byQuiescence = await leftSession(migrationId, clusterId, 'linkspan-test-first');
+  const byFence = await leftSession(migrationId, clusterId, 'linkspan-test-second', 2);
+  await pushSessions.setFenced(push.store.db, byFence);
+  // Whoever asks for a proof is refused by the cluster.
+  const refused = { failCommands: ['ping'], errorCode: UNAUTHORIZED, appName: 'linkspan-fence' };
+  await failCommands(push.mongo, refused);
+  try {
+    const proof = push.gateway.settleMigration(migrationId, AbortSignal.timeout(20_000));
+    const early = await push.gateway.settleMigration(migrationId, AbortSignal.timeout(300));
+    expect(early).toEqual({ unprovenCluster: 'target' });
+    // As another node does it.
+    for (const id of [byQuiescence, byFence]) await pushSessions.settle(push.store.db, id);
+    expect(await proof).toBeNull();
+  } finally {
+    await healCommands(push.mongo);
+  }
+});
+
+test('a session opens only when what a killed server left under way has landed (I3, I5)', async () => {
+  const migrationId = await push.makeMigration(host, { epoch: 1, status: 'WORKING' });
+  const connectionName = 'linkspan-test-earlier';
+  const id = await leftSession(migrationId, await targetCluster(), connectionName);
   await migrationNamespaces.add(push.store.db, { migration_id: migrationId, db: 'q', coll: 'c' });
 
   const writer = fileURLToPath(new URL('../destination/largeInsert.ts', import.meta.url));

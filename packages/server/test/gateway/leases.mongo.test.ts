@@ -1,6 +1,11 @@
 import { eventually } from '@linkspan/testkit/eventually.ts';
+import type { PluginTransformResultArgs } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
+import { newId } from '../../src/domain/ids.ts';
+import { timestamp } from '../../src/domain/time.ts';
+import { StructureRecord } from '../../src/gateway/structureRecord.ts';
+import * as liveMigrations from '../../src/store/liveMigrations.ts';
 import * as pushSessions from '../../src/store/pushSessions.ts';
 import { startPush, TestHost, type TestPush } from './push.ts';
 
@@ -45,6 +50,95 @@ test('C1, I5: a look at the store ends what was removed, ended or replaced by an
     expect(row?.state).toBe('SETTLED');
   });
   expect((await session.documents({}, [{ _id: 1 }])).code).toBe('SESSION_FENCED');
+});
+
+test('I1: an opening that waits for an older session ends with the session that it opens', async () => {
+  const { db, dialect } = push.store;
+  const migrationId = await push.makeMigration(host, { epoch: 1, status: 'WORKING' });
+  const migration = await liveMigrations.find(db, migrationId);
+  const older = newId();
+  await pushSessions.insert(
+    db,
+    {
+      id: older,
+      migration_id: migrationId,
+      link_id: push.linkId,
+      cluster_id: migration!.cluster_id,
+      epoch: 1,
+      secret_hash: Buffer.alloc(32),
+      state: 'OPEN',
+      connection_name: 'linkspan-test-older',
+      opened_at: timestamp(),
+    },
+    { dialect, nodeId: 'another node', termMs: 600_000 },
+  );
+  const opening = host.open(migrationId);
+  await eventually(async () => {
+    expect((await liveMigrations.find(db, migrationId))?.epoch).toBe(2);
+  });
+  await liveMigrations.setEnded(db, migrationId, 'FAILED', 'test', timestamp());
+  expect((await opening).code).toBe('MIGRATION_NOT_ACTIVE');
+  expect((await pushSessions.find(db, older))?.state, 'it was waited for').toBe('OPEN');
+  await pushSessions.settle(db, older);
+});
+
+/** Of a session, with a store that can carry out a statement and lose the answer. */
+async function structureRecord() {
+  const migrationId = await push.makeMigration(host);
+  const { sessionId } = (await host.session(migrationId)).opened;
+  const { db, dialect } = push.store;
+  let isLosing = false;
+  const losing = db.withPlugin({
+    transformQuery: ({ node }) => node,
+    async transformResult({ result }: PluginTransformResultArgs) {
+      if (isLosing) throw new Error('the answer was lost');
+      return result;
+    },
+  });
+  const record = new StructureRecord({ db: losing, dialect }, sessionId);
+  const kept = async () => (await pushSessions.find(db, sessionId))?.structure_under_way;
+  return {
+    sessionId,
+    kept,
+    /** @returns what the store has while it is sent */
+    send: (sent?: () => void) =>
+      record.around(
+        async () => {
+          sent?.();
+          return kept();
+        },
+        () => true,
+      ),
+    lose: (isLost: boolean) => void (isLosing = isLost),
+  };
+}
+
+test('C2: nothing that changes structure is sent without its record, whatever the store did not answer', async () => {
+  const { send, kept, lose } = await structureRecord();
+  expect(await send()).toBe(1);
+  expect(await kept()).toBe(0);
+  lose(true);
+  await expect(send(), 'it may be recorded, and is not sent').rejects.toThrow('answer was lost');
+  lose(false);
+  expect(await send(), 'it is recorded again').toBe(1);
+  expect(await kept()).toBe(0);
+  expect(await send(() => lose(true)), 'the end is not answered').toBe(1);
+  lose(false);
+  // That end may reach the store at any time.
+  const late = expect.objectContaining({ code: 'SESSION_UNKNOWN' });
+  await expect(send()).rejects.toEqual(late);
+});
+
+test('C14: nothing that changes structure is sent once the lease has ended in the store', async () => {
+  const { db } = push.store;
+  const { send, kept, sessionId } = await structureRecord();
+  await db
+    .updateTable('push_sessions')
+    .set({ lease_until: '' })
+    .where('id', '=', sessionId)
+    .execute();
+  await expect(send()).rejects.toMatchObject({ code: 'SESSION_UNKNOWN' });
+  expect(await kept()).toBe(0);
 });
 
 test('a request that says that another node handed it on is refused unless one did', async () => {
