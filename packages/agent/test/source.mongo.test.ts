@@ -177,7 +177,9 @@ describe('the change stream', () => {
     const options = new URLSearchParams(search);
     options.delete('replicaSet');
     options.set('directConnection', 'true');
-    await using direct = await connectSource(`mongodb://127.0.0.1:${proxy.port}/?${options}`);
+    await using direct = await connectSource(
+      `mongodb://127.0.0.1:${proxy.port}/?${options.toString()}`,
+    );
     const position = { time: 5n << 32n, through: false };
     await using stream = await openChangeStream(direct, { at: 'token', token: start, position });
     expect(stream.first).toEqual({ events: [], token: start, position });
