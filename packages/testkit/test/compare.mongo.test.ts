@@ -29,7 +29,10 @@ test('odd documents come back from a server byte for byte, and equal sides have 
   }
   const validator = { n: { $exists: true } };
   const inWords = { validationLevel: 'strict', validationAction: 'error' };
-  await source.client().db('odd').createCollection('checked', { validator, ...inWords });
+  await source
+    .client()
+    .db('odd')
+    .createCollection('checked', { validator, ...inWords });
   await destination.client().db('odd').createCollection('checked', { validator });
   const found = source.client().db('odd').collection('documents').find({}, { raw: true });
   const stored = (await found.toArray()).map((raw) => (raw as unknown as Buffer).toString('hex'));
