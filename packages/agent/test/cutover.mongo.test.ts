@@ -1,6 +1,11 @@
 import { startAnsweringProxy } from '@linkspan/testkit/answeringProxy.ts';
 import { compareClusters } from '@linkspan/testkit/compare.ts';
-import { type DestinationSide, startDestinationSide } from '@linkspan/testkit/linkedPair.ts';
+import {
+  type DestinationSide,
+  portOf,
+  startDestinationSide,
+  throughProxy,
+} from '@linkspan/testkit/linkedPair.ts';
 import { type MongoDB, startMongoDB } from '@linkspan/testkit/mongodb.ts';
 import { type Document, Long } from 'mongodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -183,11 +188,7 @@ describe('a cutover', { timeout: 120_000 }, () => {
   }) => {
     if (!source.capabilities.control) skip('needs a source that this test started');
     const answers: Record<string, Document> = {};
-    const { port, search } = new URL(source.uri);
-    await using proxy = await startAnsweringProxy(Number(port), answers);
-    const options = new URLSearchParams(search);
-    options.delete('replicaSet');
-    options.set('directConnection', 'true');
+    await using proxy = await startAnsweringProxy(portOf(source.uri), answers);
     let [from, to]: (CutoverStep | null)[] = ['COMPARE', null];
     const { id, run } = await migrate(
       async (step) => {
@@ -195,7 +196,7 @@ describe('a cutover', { timeout: 120_000 }, () => {
         if (step === from) answers['listCollections'] = { cursor: none };
         if (step === to) delete answers['listCollections'];
       },
-      { sourceUri: `mongodb://127.0.0.1:${proxy.port}/?${options.toString()}` },
+      { sourceUri: throughProxy(source.uri, proxy) },
     );
     expect(await failure(id)).toContain('app.a: not at the source any more as it was known');
     delete answers['listCollections'];

@@ -9,6 +9,7 @@ import { type SourceConnection, connectSource } from '../src/source/connection.t
 import { describeSource, isSameSource } from '../src/source/identity.ts';
 import { describeDeployment } from '../src/source/inventory.ts';
 import { startAnsweringProxy } from '@linkspan/testkit/answeringProxy.ts';
+import { portOf, throughProxy } from '@linkspan/testkit/linkedPair.ts';
 import { listNamed, listSource, MOST_NAMES } from '../src/source/listing.ts';
 import { linearizableTime, readBack, readInOrder, readRange } from '../src/source/reader.ts';
 
@@ -172,14 +173,8 @@ describe('the change stream', () => {
       firstBatch: [],
       postBatchResumeToken: at(9n << 32n, 'admin.$cmd.aggregate'),
     };
-    const { port, search } = new URL(mongodb.uri);
-    await using proxy = await startAnsweringProxy(Number(port), { aggregate: { cursor } });
-    const options = new URLSearchParams(search);
-    options.delete('replicaSet');
-    options.set('directConnection', 'true');
-    await using direct = await connectSource(
-      `mongodb://127.0.0.1:${proxy.port}/?${options.toString()}`,
-    );
+    await using proxy = await startAnsweringProxy(portOf(mongodb.uri), { aggregate: { cursor } });
+    await using direct = await connectSource(throughProxy(mongodb.uri, proxy));
     const position = { time: 5n << 32n, through: false };
     await using stream = await openChangeStream(direct, { at: 'token', token: start, position });
     expect(stream.first).toEqual({ events: [], token: start, position });

@@ -7,6 +7,7 @@ import type {
 } from '@linkspan/contract/push/digest.ts';
 import {
   DocumentsReply,
+  MOST_OF_A_REASON,
   StructureReply,
   StructuresReply,
   type Complete,
@@ -206,12 +207,12 @@ export class PusherOverHttp implements Pusher {
     return this.#callJson('complete', message, signal);
   }
 
-  cutoverFailed(message: CutoverFailed, signal: AbortSignal): Promise<void> {
-    return this.#callJson('cutoverFailed', message, signal);
+  cutoverFailed({ reason, ...rest }: CutoverFailed, signal: AbortSignal): Promise<void> {
+    return this.#callJson('cutoverFailed', { ...rest, reason: shortened(reason) }, signal);
   }
 
   fail(reason: string, signal: AbortSignal): Promise<void> {
-    return this.#callJson('fail', { reason }, signal);
+    return this.#callJson('fail', { reason: shortened(reason) }, signal);
   }
 
   async close(): Promise<void> {
@@ -365,4 +366,9 @@ export class PusherOverHttp implements Pusher {
     if (isEnd) this.#ended ??= error;
     return error;
   }
+}
+
+/** One that names thousands of collections is told as far as it goes: refused, it would be told again for ever. */
+function shortened(reason: string): string {
+  return reason.length <= MOST_OF_A_REASON ? reason : `${reason.slice(0, MOST_OF_A_REASON - 1)}…`;
 }

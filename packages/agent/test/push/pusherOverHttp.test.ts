@@ -11,6 +11,7 @@ import { zstdDecompressSync } from 'node:zlib';
 
 import { splitSequence } from '@linkspan/contract/bson/raw.ts';
 import { PUSH_ERRORS, type PushErrorCode } from '@linkspan/contract/push/errors.ts';
+import { MOST_OF_A_REASON } from '@linkspan/contract/push/messages.ts';
 import { PUSH_BASE, PUSH_VERSION, SESSION_HEADER } from '@linkspan/contract/push/version.ts';
 import { Binary, deserialize, Double, Int32, serialize } from 'bson';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -268,4 +269,19 @@ test('close never rejects, also when the server is gone, and ends calls under wa
   misbehave.set('close', [cut]);
   await pusher.close();
   await ended;
+});
+
+test('tells a reason that is too long as far as it goes', async () => {
+  await pusher.cutoverFailed({ cutoverAttempt: 1, reason: 'short' }, signal);
+  await pusher.cutoverFailed({ cutoverAttempt: 2, reason: 'x'.repeat(5000) }, signal);
+  await pusher.fail('x'.repeat(5000), signal);
+  const told = seen
+    .filter(({ path }) => /cutoverFailed|fail/.test(path))
+    .map(({ body }) => JSON.parse(body.toString()) as { reason: string });
+  const cut = `${'x'.repeat(MOST_OF_A_REASON - 1)}…`;
+  expect(told).toEqual([
+    { cutoverAttempt: 1, reason: 'short' },
+    { cutoverAttempt: 2, reason: cut },
+    { reason: cut },
+  ]);
 });

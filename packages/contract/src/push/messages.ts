@@ -499,13 +499,19 @@ export const Complete = Type.Object(
 );
 export type Complete = Static<typeof Complete>;
 
+/** Of a reason, in characters; a longer one is refused. */
+export const MOST_OF_A_REASON = 2000;
+
 /** `POST /sessions/{id}/cutoverFailed`: back to WORKING, with the reason. 204. */
 export const CutoverFailed = Type.Object(
-  { cutoverAttempt: Type.Integer({ minimum: 1 }), reason: Type.String({ maxLength: 2000 }) },
+  {
+    cutoverAttempt: Type.Integer({ minimum: 1 }),
+    reason: Type.String({ maxLength: MOST_OF_A_REASON }),
+  },
   closed,
 );
 export type CutoverFailed = Static<typeof CutoverFailed>;
 
 /** `POST /sessions/{id}/fail`: the migration cannot go on; it becomes FAILED with the reason. 204. */
-export const Fail = Type.Object({ reason: Type.String({ maxLength: 2000 }) }, closed);
+export const Fail = Type.Object({ reason: Type.String({ maxLength: MOST_OF_A_REASON }) }, closed);
 export type Fail = Static<typeof Fail>;
