@@ -11,7 +11,7 @@ import { ADMIN_KEY, SOURCE_ORG, startUnlinkedAgent } from './sourceSideAgent.ts'
 const LINK = `/api/public/v1.0/orgs/${SOURCE_ORG}/liveExport/migrationLink`;
 const VERSION = '2023-01-01';
 
-it('a client of the source side links an agent and unlinks it; the destination keeps everything', async () => {
+it('a client of the source side links an agent, unlinks it and links it again; the destination keeps everything', async () => {
   await using side = await startDestinationSide();
   await side.source.client().db('app').collection('rows').insertOne({ text: 'row' });
   await using agent = await startUnlinkedAgent(side);
@@ -60,6 +60,32 @@ it('a client of the source side links an agent and unlinks it; the destination k
   await using _again = again;
   const used = await again.post(LINK, { body: { linkToken: side.linkToken } });
   expect(used).toMatchObject({ status: 400, body: { errorCode: 'VALIDATION_ERROR' } });
+
+  // As another host of the same link it goes on with what it had.
+  await side.source.client().db('app').collection('rows').insertOne({ text: 'while unlinked' });
+  const hosts = `/api/linkspan/v1/orgs/${side.orgId}/liveMigrations/link/hosts`;
+  const further = (await side.api.post<{ linkToken: string }>(hosts, { body: {} })).body.linkToken;
+  expect((await again.post(LINK, { body: { linkToken: further } })).status).toBe(200);
+  const { warnings } = await side.until(
+    id,
+    'ready for cutover on the host that was linked again',
+    ({ readyForCutover }) => readyForCutover,
+  );
+  expect(warnings.join()).toContain('was unlinked from the source side');
+  expect(await link()).toMatchObject({
+    state: 'LINKED',
+    migrationHosts: [
+      { hostname: MIGRATION_HOST, unlinked: expect.any(String), liveMigrations: 0 },
+      { hostname: MIGRATION_HOST, unlinked: null, liveMigrations: 1 },
+    ],
+  });
+  await side.cutOver(id);
+  expect(
+    await side.destination.client().db('app').collection('rows').countDocuments(),
+    'what came while nobody followed the source is there',
+  ).toBe(2);
+
+  expect((await again.delete(LINK)).status).toBe(204);
   expect((await side.api.delete(linkTokens, { version: VERSION })).status).toBe(204);
   const made = await side.api.post<{ linkToken: string }>(linkTokens, {
     version: VERSION,
@@ -70,6 +96,6 @@ it('a client of the source side links an agent and unlinks it; the destination k
   await expect.poll(projects, { timeout: 30_000 }).toHaveLength(1);
   expect(await link()).toMatchObject({ state: 'LINKED' });
   const log = await agent.log();
-  for (const secret of [ADMIN_KEY.privateKey, side.linkToken, linkToken])
+  for (const secret of [ADMIN_KEY.privateKey, side.linkToken, further, linkToken])
     expect(log).not.toContain(secret);
 });

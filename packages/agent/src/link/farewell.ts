@@ -49,7 +49,7 @@ export async function sayFarewell(
     else if (!signal.aborted) reason = (error as Error).message;
     log.warn(
       { server: endpoint, reason },
-      'the server could not be told that this host is unlinked: it shows there as stale until its link-token is removed',
+      'the server could not be told that this host is unlinked: it shows as stale until it is removed there',
     );
   }
 }

@@ -11,7 +11,7 @@ import { LINK_SUSPENDED, PushError } from './errors.ts';
 
 /** What a host is told that the source side has unlinked. */
 export const UNLINKED =
-  'This migration host was unlinked from the source side. Remove the link-token at the destination, create a new one, and link the host with that.';
+  'This migration host was unlinked from the source side. Create a link-token for another host of the link at the destination, and link this one with that.';
 
 /** A migration host whose link is live, and where it calls from. */
 export interface HostPrincipal {

@@ -140,7 +140,7 @@ async function findHost(
     throw apiError(
       'ORG_LINK_NOT_LINKED',
       link.org_id,
-      `migration host ${name ?? ''} was unlinked from the source side; remove the link-token, create a new one, and link the host with it`,
+      `migration host ${name ?? ''} was unlinked from the source side; create a link-token for another host of the link, and link it with that`,
     );
   }
   if (hosts.length === 0) {
