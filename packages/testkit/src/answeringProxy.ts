@@ -5,19 +5,25 @@ import { BSON, type Document } from 'mongodb';
 
 const HOST = '127.0.0.1';
 const OP_MSG = 2013;
+/** The first message of a connection, and what answers it. */
+const OP_QUERY = 2004;
+const OP_REPLY = 1;
 /** Length, request, what is answered, and kind of a message; then flags, and the kind of its first section. */
 const HEADER_BYTES = 16;
 const BODY_AT = HEADER_BYTES + 4 + 1;
 
-/**
- * What is answered instead of the server, by the names of commands; a function is asked for each, and
- * null lets the server answer. `ok` is 1 unless it is there.
- */
-export type Answers = Readonly<Record<string, Document | ((command: Document) => Document | null)>>;
+/** With `ok: 1` unless it says otherwise; `null` lets the command pass; `cut` breaks the connection. */
+export type Answer = Document | null | 'cut';
+
+/** What is answered instead of the server, by the names of commands; `hello` also for `ismaster`. */
+export type Answers = Readonly<
+  Record<string, Document | ((command: Document) => Answer | Promise<Answer>)>
+>;
 
 /**
  * Stands before a server and answers some commands itself, as a server would that this one is not: with
- * another configuration, for example. Everything else passes. Source: MongoDB wire protocol, OP_MSG.
+ * another configuration, for example. Everything else passes. Source: MongoDB wire protocol, OP_MSG,
+ * OP_QUERY and OP_REPLY.
  */
 export async function startAnsweringProxy(
   port: number,
@@ -36,14 +42,19 @@ export async function startAnsweringProxy(
     upstream.once('close', () => client.destroy());
     upstream.pipe(client);
     let received = Buffer.alloc(0);
+    let turn = Promise.resolve();
+    const pass = async (message: Buffer): Promise<void> => {
+      const answer = await answerTo(message, answers);
+      if (answer === null) upstream.write(message);
+      else if (answer === 'cut') client.destroy();
+      else client.write(answer);
+    };
     client.on('data', (bytes) => {
       received = Buffer.concat([received, bytes]);
       while (received.length >= 4 && received.length >= received.readInt32LE(0)) {
         const message = received.subarray(0, received.readInt32LE(0));
         received = received.subarray(message.length);
-        const answer = answerTo(message, answers);
-        if (answer === null) upstream.write(message);
-        else client.write(answer);
+        turn = turn.then(() => pass(message));
       }
     });
   });
@@ -60,16 +71,29 @@ export async function startAnsweringProxy(
   };
 }
 
-function answerTo(message: Buffer, answers: Answers): Buffer | null {
-  if (message.readInt32LE(12) !== OP_MSG || message[BODY_AT - 1] !== 0) return null;
-  const command = BSON.deserialize(message.subarray(BODY_AT));
-  const found = answers[Object.keys(command)[0] ?? ''];
-  const answer = typeof found === 'function' ? found(command) : found;
-  if (answer === undefined || answer === null) return null;
+async function answerTo(message: Buffer, answers: Answers): Promise<Buffer | null | 'cut'> {
+  const at = bodyOf(message);
+  if (at === null) return null;
+  const command = BSON.deserialize(message.subarray(at, at + message.readInt32LE(at)));
+  const [name = ''] = Object.keys(command);
+  const found = answers[name.toLowerCase() === 'ismaster' ? 'hello' : name];
+  const answer: Answer = typeof found === 'function' ? await found(command) : (found ?? null);
+  if (answer === null || answer === 'cut') return answer;
   const body = BSON.serialize({ ok: 1, ...answer });
-  const head = Buffer.alloc(BODY_AT);
-  head.writeInt32LE(BODY_AT + body.length, 0);
+  const isMessage = message.readInt32LE(12) === OP_MSG;
+  // Of OP_REPLY: flags, a cursor, where it starts, and how many documents it has.
+  const head = Buffer.alloc(isMessage ? BODY_AT : HEADER_BYTES + 20);
+  head.writeInt32LE(head.length + body.length, 0);
   head.writeInt32LE(message.readInt32LE(4), 8);
-  head.writeInt32LE(OP_MSG, 12);
+  head.writeInt32LE(isMessage ? OP_MSG : OP_REPLY, 12);
+  if (!isMessage) head.writeInt32LE(1, head.length - 4);
   return Buffer.concat([head, body]);
+}
+
+/** Where the command begins in a message, or null. */
+function bodyOf(message: Buffer): number | null {
+  const kind = message.readInt32LE(12);
+  if (kind === OP_MSG) return message[BODY_AT - 1] === 0 ? BODY_AT : null;
+  // Flags, the name of a collection up to its end, how many to skip, how many to return.
+  return kind === OP_QUERY ? message.indexOf(0, HEADER_BYTES + 4) + 1 + 8 : null;
 }
