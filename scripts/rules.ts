@@ -91,6 +91,7 @@ export const RULES: readonly Rule[] = [
     id: 'I1',
     what: 'After a link-token was removed nothing is written any more',
     by: ['C1', 'C2', 'C3', 'C6'],
+    open: 'SecantusDB builds no index in two phases and there is no mongos: what they answer while a build or a shard goes on is said by a proxy before it, after the source of the server',
   },
   { id: 'I2', what: 'After a cutover both sides are equal, byte for byte' },
   { id: 'I3', what: 'kill -9 of agent, server, source or destination: it goes on' },

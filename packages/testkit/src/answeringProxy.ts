@@ -15,7 +15,7 @@ const BODY_AT = HEADER_BYTES + 4 + 1;
 /** With `ok: 1` unless it says otherwise; `null` lets the command pass; `cut` breaks the connection. */
 export type Answer = Document | null | 'cut';
 
-/** What is answered instead of the server, by the names of commands; `hello` also for `ismaster`. */
+/** What is answered instead of the server, by the names of commands: the first of a connection is `ismaster`. */
 export type Answers = Readonly<
   Record<string, Document | ((command: Document) => Answer | Promise<Answer>)>
 >;
@@ -76,7 +76,7 @@ async function answerTo(message: Buffer, answers: Answers): Promise<Buffer | nul
   if (at === null) return null;
   const command = BSON.deserialize(message.subarray(at, at + message.readInt32LE(at)));
   const [name = ''] = Object.keys(command);
-  const found = answers[name.toLowerCase() === 'ismaster' ? 'hello' : name];
+  const found = answers[name];
   const answer: Answer = typeof found === 'function' ? await found(command) : (found ?? null);
   if (answer === null || answer === 'cut') return answer;
   const body = BSON.serialize({ ok: 1, ...answer });

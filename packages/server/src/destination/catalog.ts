@@ -78,20 +78,72 @@ export async function listEntries(
     }));
 }
 
-/** Specifications of the indexes, without `_id_`; none if there is no such collection. */
+/** Specifications of the indexes of a collection, without `_id_`. */
+export interface IndexListing {
+  readonly ready: readonly Document[];
+  /** Those that are being built, by builds: one ends for all of its indexes at once. */
+  readonly builds: readonly (readonly Document[])[];
+}
+
+/** Their servers refuse to tell which indexes are being built. */
+const WITHOUT_BUILDS = new WeakSet<Destination>();
+
+/** Specifications of the indexes that are there, without `_id_`; none if there is no such collection. */
 export async function listIndexes(
   destination: Destination,
   namespace: Namespace,
-): Promise<Document[]> {
-  const { db, coll } = namespace;
-  const doing = `list the indexes of ${formatNamespace(namespace)}`;
+): Promise<readonly Document[]> {
+  return (await listIndexesAndBuilds(destination, namespace)).ready;
+}
+
+/**
+ * The same with those that are being built: a build may fail, or go on after the command that began it was
+ * answered with an error.
+ *
+ * With `includeBuildUUIDs` a `mongod` lists an index that is being built as `{ spec, buildUUID }`, without it
+ * like one that is there. `includeIndexBuildInfo` would hide all indexes of a time series. Source:
+ * `list_indexes.cpp` and `list_indexes.idl` of the server (4.4 and newer). Servers that refuse the option
+ * are asked without it; those that do not know it list all as being there. A mongos asks one shard.
+ */
+export async function listIndexesAndBuilds(
+  destination: Destination,
+  { db, coll }: Namespace,
+): Promise<IndexListing> {
+  const doing = `list the indexes of ${formatNamespace({ db, coll })}`;
+  const list = (options: Document): Promise<Document[]> =>
+    destination.readAll(db, doing, { listIndexes: coll, ...options });
   try {
-    const specs = await destination.readAll(db, doing, { listIndexes: coll });
-    return specs.filter((spec) => !isBuiltIn(spec));
+    if (WITHOUT_BUILDS.has(destination)) return sortIndexes(await list({}));
+    try {
+      return sortIndexes(await list({ includeBuildUUIDs: true }));
+    } catch (error) {
+      if (!(error instanceof DestinationRefusedError) || error.code === NAMESPACE_NOT_FOUND) {
+        throw error;
+      }
+      const listed = await list({});
+      WITHOUT_BUILDS.add(destination);
+      return sortIndexes(listed);
+    }
   } catch (error) {
-    if (error instanceof DestinationRefusedError && error.code === NAMESPACE_NOT_FOUND) return [];
+    const isGone = error instanceof DestinationRefusedError && error.code === NAMESPACE_NOT_FOUND;
+    if (isGone) return { ready: [], builds: [] };
     throw error;
   }
+}
+
+function sortIndexes(listed: readonly Document[]): IndexListing {
+  const ready: Document[] = [];
+  const builds = new Map<string, Document[]>();
+  for (const item of listed) {
+    const { spec, buildUUID } = item;
+    if (buildUUID === undefined || spec === undefined) {
+      if (!isBuiltIn(item)) ready.push(item);
+      continue;
+    }
+    const build = builds.get(String(buildUUID)) ?? [];
+    builds.set(String(buildUUID), [...build, Object.fromEntries(fieldsOf(spec))]);
+  }
+  return { ready, builds: [...builds.values()] };
 }
 
 /** True if the collection holds no document. */

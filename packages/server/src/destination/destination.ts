@@ -2,8 +2,15 @@ import { asBuffer } from '@linkspan/contract/bson/raw.ts';
 import { orderedDocument } from '@linkspan/contract/bson/ordered.ts';
 import type { RunCommandOptions, Document, MongoClient } from 'mongodb';
 
+import { abortBuild } from './abortBuild.ts';
 import { connect, type AddressCheck } from './connect.ts';
-import { destinationError, wasAnswered } from './errors.ts';
+import {
+  destinationError,
+  DestinationUnavailableError,
+  mayGoOn,
+  mayGoOnAfter,
+  type Kind,
+} from './errors.ts';
 import { FENCE_LANES, FenceLanes, type FenceNumber } from './fence.ts';
 
 /** Majority and journaled (invariant I4), with an end to the waiting for it (rule C2). */
@@ -18,8 +25,8 @@ const COMMENTS = { write: 'linkspan', abort: 'linkspan abort' } as const;
  */
 export type WriteGuard = <T>(send: () => Promise<T>) => Promise<T>;
 
-/** What kind of command: only documents can carry a number (rule D14). */
-type Kind = 'documents' | 'structure';
+/** Kinds of servers, as the driver tells them, that give commands to other servers. */
+const ROUTERS: readonly string[] = ['Mongos', 'LoadBalancer'];
 
 /** The last check kept a command from being sent. */
 class NotSent extends Error {}
@@ -54,6 +61,7 @@ export class Destination {
   readonly #recordStructure: WriteGuard;
   readonly #unanswered = new Set<Kind>();
   #lanes: FenceLanes | null = null;
+  #isRouted = false;
 
   constructor(options: DestinationOptions) {
     this.cluster = options.cluster;
@@ -67,8 +75,12 @@ export class Destination {
       mayConnect,
       overrides: { ...common, socketTimeoutMS: 0, maxPoolSize: 8 },
     });
-    if (lastCheck === undefined) return;
     for (const client of [this.client, this.#unhurried]) {
+      // Known before a command is sent: a driver looks what kind of server it is first.
+      client.on('serverDescriptionChanged', ({ newDescription: { type } }) => {
+        this.#isRouted ||= ROUTERS.includes(type);
+      });
+      if (lastCheck === undefined) continue;
       client.on('commandStarted', ({ command: { comment } }) => {
         try {
           if (comment === COMMENTS.write) lastCheck('write');
@@ -85,7 +97,7 @@ export class Destination {
     this.#lanes = new FenceLanes(this.client, number);
   }
 
-  /** True once a write was sent that was never answered: it may be under way still (rule C2). */
+  /** True once a write was sent whose end is not known: it may be under way still (rule C2). */
   get hasUnanswered(): boolean {
     return this.#unanswered.size > 0;
   }
@@ -140,25 +152,28 @@ export class Destination {
   }
 
   /**
-   * Ends the builds of indexes that are under way, so that nobody has to wait for them: dropping an
-   * index by name aborts its build. Past the guard, for a session that may not write any more.
+   * Ends the builds of indexes that are under way, so that nobody has to wait for them. Past the guard, for
+   * a session that may not write any more. Whether it worked shows in the answers to the builds; what
+   * was not answered is under way like any other command that changes structure.
    */
   async abortBuilds(): Promise<void> {
     for (const { db, command } of this.#builds) {
-      for (const { name } of (command['indexes'] ?? []) as { name: string }[]) {
-        const drop = {
-          dropIndexes: command['createIndexes'],
-          index: name,
-          maxTimeMS: MAX_TIME_MS,
-          comment: COMMENTS.abort,
-        };
-        // Whether it worked shows in the answer to the build.
-        await this.client
-          .db(db)
-          .command(drop)
-          .catch(() => undefined);
-      }
+      const { createIndexes, indexes } = command;
+      const names = ((indexes ?? []) as { name: string }[]).map(({ name }) => name);
+      await abortBuild(names, (index) => this.#dropBuilt(db, createIndexes, index));
     }
+  }
+
+  async #dropBuilt(db: string, coll: string, index: string | readonly string[]): Promise<void> {
+    const command = { dropIndexes: coll, index, maxTimeMS: MAX_TIME_MS, comment: COMMENTS.abort };
+    await this.#recordStructure(async () => {
+      try {
+        await this.client.db(db).command(command);
+      } catch (error) {
+        this.#note('structure', error);
+        throw error;
+      }
+    });
   }
 
   /**
@@ -207,16 +222,26 @@ export class Destination {
     command: Document,
     options: RunCommandOptions = {},
   ): Promise<Document> {
+    const sent = { ...command, writeConcern: WRITE_CONCERN, comment: COMMENTS.write };
     return this.#guard(async () => {
       try {
-        return await client
-          .db(db)
-          .command({ ...command, writeConcern: WRITE_CONCERN, comment: COMMENTS.write }, options);
+        const reply = await client.db(db).command(sent, options);
+        if (!mayGoOnAfter(reply, { kind, isRouted: this.#isRouted })) return reply;
       } catch (error) {
         if (error instanceof NotSent) throw error.cause;
-        if (!wasAnswered(error)) this.#unanswered.add(kind);
+        this.#note(kind, error);
         throw destinationError(this.cluster, doing, error);
       }
+      this.#unanswered.add(kind);
+      throw new DestinationUnavailableError(
+        `cluster ${this.cluster}: ${doing}: a shard may still be carrying it out`,
+      );
     });
+  }
+
+  /** Remembers that a command may be under way still. */
+  #note(kind: Kind, error: unknown): void {
+    if (error instanceof NotSent || !mayGoOn(error, { kind, isRouted: this.#isRouted })) return;
+    this.#unanswered.add(kind);
   }
 }

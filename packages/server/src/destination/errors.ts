@@ -3,6 +3,7 @@ import {
   MongoServerError,
   MongoServerSelectionError,
   MongoWriteConcernError,
+  type Document,
 } from 'mongodb';
 
 /** The destination cluster cannot be reached or is not ready: the same request again later. */
@@ -51,6 +52,7 @@ const TRANSIENT = new Set([
   64, // WriteConcernTimeout
   79, // UnknownReplWriteConcern
   89, // NetworkTimeout
+  90, // CallbackCanceled
   91, // ShutdownInProgress
   100, // UnsatisfiableWriteConcern
   112, // WriteConflict
@@ -85,10 +87,74 @@ export function isTransientCode(code: number): boolean {
   return TRANSIENT.has(code);
 }
 
-/** True if the server did answer, whatever it said; else a write may still be under way there. */
-export function wasAnswered(error: unknown): boolean {
+/**
+ * A primary that steps down or shuts down. A `mongod` answers `createIndexes` with one of these, mostly
+ * `InterruptedDueToReplStateChange`, and a build in two phases goes on: the next primary commits it.
+ * Source: `runCreateIndexesWithCoordinator` of the server (`create_indexes.cpp`, 4.4 and newer), which
+ * says so of 11602 and of the category `NotPrimaryError`; builds are taken up again after a shutdown.
+ */
+const NO_PRIMARY = [
+  91, // ShutdownInProgress
+  189, // PrimarySteppedDown
+  10107, // NotWritablePrimary
+  11600, // InterruptedAtShutdown
+  11602, // InterruptedDueToReplStateChange
+  13435, // NotPrimaryNoSecondaryOk
+  13436, // NotPrimaryOrSecondary
+] as const;
+
+/**
+ * What a mongos answers by itself while a shard may still carry the command out: it lost the shard, or its
+ * own time is over. As the command's error, as one of a shard in `raw`, or as one of a document in an `ok: 1`
+ * reply ("Write results unavailable from …"). Source: `batch_write_exec.cpp` and
+ * `appendRawResponses` of the server.
+ */
+const SHARD_LOST = [
+  6, // HostUnreachable
+  7, // HostNotFound
+  50, // MaxTimeMSExpired
+  89, // NetworkTimeout
+  90, // CallbackCanceled
+  202, // NetworkInterfaceExceededTimeLimit
+  262, // ExceededTimeLimit
+  9001, // SocketException
+  11601, // Interrupted
+] as const;
+
+const GOES_ON = new Set<number>(NO_PRIMARY);
+/** It also tries again by itself, and answers with what came of the last time. */
+const GOES_ON_BEHIND_MONGOS = new Set<number>([...NO_PRIMARY, ...SHARD_LOST]);
+
+/** What kind of command: only documents can carry a number (rule D14). */
+export type Kind = 'documents' | 'structure';
+
+/** Of a command that was sent. */
+export interface Sent {
+  readonly kind: Kind;
+  /** To a mongos, or to what may be one. */
+  readonly isRouted: boolean;
+}
+
+/**
+ * True if what was sent may still be carried out, although there is a reply: see {@link NO_PRIMARY} and
+ * {@link SHARD_LOST}. A `mongod` that answers a write of documents has ended it.
+ */
+export function mayGoOnAfter(reply: Document, { kind, isRouted }: Sent): boolean {
+  if (kind === 'documents' && !isRouted) return false;
+  const goesOn = isRouted ? GOES_ON_BEHIND_MONGOS : GOES_ON;
+  const ofShards = Object.values((reply['raw'] ?? {}) as Document);
+  const errors = [reply, ...ofShards, ...(reply['writeErrors'] ?? [])] as Document[];
+  return errors.some((one) => goesOn.has(Number(one['code'])));
+}
+
+/** True if what was sent may still be carried out: it was not answered, or not in a way that ends it. */
+export function mayGoOn(error: unknown, sent: Sent): boolean {
   // A command for which no server was found was not sent.
-  return error instanceof MongoServerError || error instanceof MongoServerSelectionError;
+  if (error instanceof MongoServerSelectionError) return false;
+  if (!(error instanceof MongoServerError)) return true;
+  // What it says of the write concern is about something that was done.
+  const isDone = error instanceof MongoWriteConcernError;
+  return mayGoOnAfter(isDone ? error.result : error.errorResponse, sent);
 }
 
 /** The server's code of an error reply, or null. */

@@ -1,16 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 
-import type { Namespace } from '@linkspan/contract/push/namespaces.ts';
+import { bucketsOf, type Namespace } from '@linkspan/contract/push/namespaces.ts';
 import type { Document, MongoClient } from 'mongodb';
 import { ConnectionString } from 'mongodb-connection-string-url';
 
+import { abortBuild } from './abortBuild.ts';
 import { connect, type AddressCheck } from './connect.ts';
 import { reasonOf } from './errors.ts';
 
 const ASKING = 'linkspan-fence';
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 2_000;
+/** How long an abort of a build may take at the server, in milliseconds. */
+const ABORT_MS = 60_000;
 
 export interface QuiesceOptions {
   readonly uri: string;
@@ -38,6 +41,9 @@ export interface QuiesceOptions {
  * primary still had under way ended when it stepped down. On a sharded cluster every mongos that the
  * connection string or discovery named is asked, and the shards through the first.
  *
+ * A build of an index goes on without a connection, also after the primary that began it stepped down: it is
+ * aborted, over connections of that same name, so that an abort whose answer was lost is waited for, too.
+ *
  * @throws the signal's reason, when it aborts before that is proven
  */
 export async function quiesce(options: QuiesceOptions, signal: AbortSignal): Promise<void> {
@@ -63,32 +69,30 @@ async function findPending(options: QuiesceOptions, signal: AbortSignal): Promis
   const witnessName = `linkspan-witness-${randomBytes(8).toString('hex')}`;
   const { uri, mayConnect } = options;
   const overrides = { maxPoolSize: 1 };
-  await using asking = disposable(connect(uri, { appName: ASKING, mayConnect, overrides }));
-  await using witness = disposable(connect(uri, { appName: witnessName, mayConnect, overrides }));
-  const cut = (): void => void asking.client.close(true);
-  signal.addEventListener('abort', cut, { once: true });
-  try {
-    await asking.client.db('admin').command({ ping: 1 });
-    await witness.client.db('admin').command({ ping: 1 });
-    const mongoses = await listMongoses(asking.client);
-    if (mongoses.length <= 1) return await askServer(asking.client, witnessName, options);
-    for (const address of mongoses) {
-      await using direct = disposable(connectTo(address, ASKING, options));
-      await using beside = disposable(connectTo(address, witnessName, options));
-      await beside.client.db('admin').command({ ping: 1 });
-      const pending = await askServer(direct.client, witnessName, options);
-      if (pending !== null) return pending;
-    }
-    return null;
-  } finally {
-    signal.removeEventListener('abort', cut);
+  const named = (appName: string): Cut =>
+    cutBy(signal, connect(uri, { appName, mayConnect, overrides }));
+  await using asking = named(ASKING);
+  await using witness = named(witnessName);
+  await asking.client.db('admin').command({ ping: 1 });
+  await witness.client.db('admin').command({ ping: 1 });
+  const mongoses = await listMongoses(asking.client);
+  if (mongoses.length <= 1) return await askServer(asking.client, witnessName, options, named);
+  for (const address of mongoses) {
+    const there = (appName: string): Cut => cutBy(signal, connectTo(address, appName, options));
+    await using direct = there(ASKING);
+    await using beside = there(witnessName);
+    await beside.client.db('admin').command({ ping: 1 });
+    const pending = await askServer(direct.client, witnessName, options, there);
+    if (pending !== null) return pending;
   }
+  return null;
 }
 
 async function askServer(
   client: MongoClient,
   witnessName: string,
   options: QuiesceOptions,
+  open: (appName: string) => Cut,
 ): Promise<string | null> {
   const listed = await listOperations(client, witnessName);
   if (listed === null) {
@@ -97,14 +101,18 @@ async function askServer(
   const sharded = (await client.db('admin').command({ hello: 1 }))['msg'] === 'isdbgrid';
   const all = sharded ? [...listed, ...(await listOnShards(client))] : listed;
   const standing = all.filter((operation) => nameOf(operation) === options.connectionName);
-  const builds = all.filter((operation) => isBuildIn(operation, options.namespaces));
-  for (const build of builds) {
-    // From then on it may be anybody's.
+  const builds = all.flatMap((operation) => buildOf(operation, options.namespaces) ?? []);
+  if (builds.length > 0) {
+    await using named = open(options.connectionName);
+    // Nobody else proves anything while it is listed, so what is needed then is needed until it is closed.
+    await named.client.db('admin').command({ ping: 1 });
     if (!(await options.isNeeded())) return null;
-    await abortBuild(client, build);
+    for (const build of builds) await abortThere(named.client, build);
+    return 'an index build is being aborted';
   }
-  if (builds.length > 0) return 'an index build is being aborted';
   if (standing.length > 0) return `${standing.length} connections are still open at the server`;
+  const steps = all.filter((operation) => isCoordinating(operation, options.namespaces));
+  if (steps.length > 0) return `a shard is still carrying out ${String(steps[0]?.['desc'])}`;
   return null;
 }
 
@@ -157,25 +165,48 @@ function nameOf(operation: Document): unknown {
   return operation['appName'] ?? operation['clientMetadata']?.application?.name;
 }
 
-function isBuildIn(operation: Document, namespaces: readonly Namespace[]): boolean {
-  const coll: unknown = operation['command']?.createIndexes;
-  const db = String(operation['ns'] ?? '').split('.', 1)[0];
-  if (typeof coll !== 'string' || operation['active'] === false) return false;
-  return namespaces.some((namespace) => namespace.db === db && namespace.coll === coll);
+/** A build of indexes that is under way. */
+export interface Build extends Namespace {
+  /** Names of all of its indexes. */
+  readonly names: readonly string[];
 }
 
-/** Dropping an index by name aborts its build. Source: MongoDB manual, `dropIndexes`. */
-async function abortBuild(client: MongoClient, build: Document): Promise<void> {
-  const { createIndexes, indexes } = build['command'] as Document;
-  const db = String(build['ns']).split('.', 1)[0] as string;
-  for (const { name } of (indexes ?? []) as { name?: string }[]) {
-    if (name === undefined) continue;
-    // It may have ended meanwhile: the next look tells.
-    await client
-      .db(db)
-      .command({ dropIndexes: createIndexes, index: name })
-      .catch(() => undefined);
-  }
+/**
+ * The build that an operation is part of, in one of the namespaces, or null. A `mongod` lists the command that
+ * began it, while its connection stands, and the thread that builds, of which it says
+ * `{ op: 'command', ns: 'db.coll', command: { createIndexes: 'coll', indexes: [...] } }` without a name
+ * of a client; of a time series it names the collection of buckets. Source:
+ * `IndexBuildsCoordinator::updateCurOpOpDescription` of the server.
+ */
+export function buildOf(operation: Document, namespaces: readonly Namespace[]): Build | null {
+  const { createIndexes, indexes } = (operation['command'] ?? {}) as Document;
+  if (createIndexes === undefined || operation['active'] === false) return null;
+  const db = String(operation['ns'] ?? '').split('.', 1)[0];
+  const found = namespaces.find(
+    (namespace) =>
+      namespace.db === db && [namespace.coll, bucketsOf(namespace).coll].includes(createIndexes),
+  );
+  if (found === undefined) return null;
+  const names = ((indexes ?? []) as Document[]).map(({ name }) => String(name));
+  return { db: found.db, coll: found.coll, names };
+}
+
+/**
+ * True for a step of a sharded cluster that goes on whatever becomes of the command that asked for it.
+ * Source: `ShardingDDLCoordinator::reportForCurrentOp` of the server, which shows its namespace, and its
+ * kind as `desc`, `DropCollectionCoordinator` for example.
+ */
+function isCoordinating(operation: Document, namespaces: readonly Namespace[]): boolean {
+  const isOne = /^(Create|Drop|Rename|CollMod)\w*Coordinator/.test(String(operation['desc'] ?? ''));
+  if (!isOne) return false;
+  return namespaces.some(({ db, coll }) => operation['ns'] === `${db}.${coll}`);
+}
+
+async function abortThere(client: MongoClient, { db, coll, names }: Build): Promise<void> {
+  // It may have ended meanwhile: the next look tells.
+  await abortBuild(names, (index) =>
+    client.db(db).command({ dropIndexes: coll, index, maxTimeMS: ABORT_MS }),
+  );
 }
 
 /** A mongos that has not pinged for so long is gone, in milliseconds. */
@@ -210,6 +241,17 @@ function connectTo(address: string, appName: string, options: QuiesceOptions): M
   return connect(connection.href, { appName, mayConnect, overrides });
 }
 
-function disposable(client: MongoClient): { client: MongoClient } & AsyncDisposable {
-  return { client, [Symbol.asyncDispose]: () => client.close(true) };
+/** A client that is closed at the end of its block, or at once when the waiting ends. */
+type Cut = AsyncDisposable & { readonly client: MongoClient };
+
+function cutBy(signal: AbortSignal, client: MongoClient): Cut {
+  const cut = (): void => void client.close(true);
+  signal.addEventListener('abort', cut, { once: true });
+  return {
+    client,
+    async [Symbol.asyncDispose]() {
+      signal.removeEventListener('abort', cut);
+      await client.close(true);
+    },
+  };
 }

@@ -21,12 +21,13 @@ import {
   hasBuckets,
   isEmpty,
   listIndexes,
+  listIndexesAndBuilds,
   type CatalogEntry,
 } from './catalog.ts';
 import { fixedDifference, normaliseOptions, optionChanges } from './collectionOptions.ts';
 import type { Destination } from './destination.ts';
 import { DestinationRefusedError, StructureRefusedError } from './errors.ts';
-import { isBuiltIn, normaliseIndex, planIndexes, type IndexPlan } from './indexSpecs.ts';
+import { isBuiltIn, normaliseIndex, planIndexes } from './indexSpecs.ts';
 import { describeConflict, describeHolders, duplicateKeyOf, holdersOf } from './uniqueConflict.ts';
 
 /** Of {@link reconcileAll}: commands under way at the destination. */
@@ -278,12 +279,19 @@ class Structure {
     collated: boolean,
   ): Promise<void> {
     const where = formatNamespace(namespace);
-    const planned = async (alterable: boolean): Promise<IndexPlan> => {
-      const current = await listIndexes(this.#destination, namespace);
-      const specs = current.map((spec) => normaliseIndex(spec, where));
-      return planIndexes(specs, wanted, collated, alterable);
-    };
-    let plan = await planned(true);
+    const normalised = (specs: readonly Document[]): Document[] =>
+      specs.map((spec) => normaliseIndex(spec, where));
+    // What is being built is not there yet: `createIndexes` waits for the builds that go on.
+    const listed = await listIndexesAndBuilds(this.#destination, namespace);
+    let plan = planIndexes(normalised(listed.ready), wanted, collated, true);
+    const buildable = wanted.map(({ prepareUnique: _prepared, ...spec }) => spec);
+    for (const build of listed.builds) {
+      if (planIndexes(normalised(build), buildable, collated, false).drop.length === 0) continue;
+      await this.#dropIndexes(
+        namespace,
+        build.map(({ name }) => String(name)),
+      );
+    }
     for (const index of plan.alter) {
       await this.#run(namespace, `change the index ${String(index['name'])}`, {
         collMod: namespace.coll,
@@ -291,13 +299,11 @@ class Structure {
       });
     }
     // Some servers acknowledge an alteration that they do not make.
-    if (plan.alter.length > 0) plan = await planned(false);
-    for (const name of plan.drop) {
-      const command = { dropIndexes: namespace.coll, index: name };
-      await this.#run(namespace, `drop the index ${name}`, command, {
-        harmless: INDEX_NOT_FOUND,
-      });
+    if (plan.alter.length > 0) {
+      const current = await listIndexes(this.#destination, namespace);
+      plan = planIndexes(normalised(current), wanted, collated, false);
     }
+    for (const name of plan.drop) await this.#dropIndexes(namespace, [name]);
     if (plan.create.length === 0) return;
     const names = plan.create.map((spec) => String(spec['name'])).join(', ');
     try {
@@ -317,6 +323,14 @@ class Structure {
         index: { name, prepareUnique },
       });
     }
+  }
+
+  /** @param names of more than one all that one build makes: a `mongod` takes no other set */
+  async #dropIndexes(namespace: Namespace, names: readonly string[]): Promise<void> {
+    const index = names.length === 1 ? names[0] : names;
+    const what = `drop the index ${names.join(', ')}`;
+    const how = { harmless: INDEX_NOT_FOUND };
+    await this.#run(namespace, what, { dropIndexes: namespace.coll, index }, how);
   }
 
   /** Rule D17: of a build that found two documents with one key, which those are. */

@@ -87,7 +87,7 @@ class BatchWriter {
   readonly #batch: Batch;
   readonly #where: string;
   readonly #failures: WriteFailure[] = [];
-  #indexes: Promise<Document[]> | null = null;
+  #indexes: Promise<readonly Document[]> | null = null;
   #lookedFor = 0;
   #duplicates = 0;
 

@@ -1,5 +1,6 @@
 import type { Progress, WorkReply } from '@linkspan/contract/push/messages.ts';
 import { PUSH_VERSION, VERSION_HEADER } from '@linkspan/contract/push/version.ts';
+import { failCommands } from '@linkspan/testkit/failPoints.ts';
 import { Int32 } from 'mongodb';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 
@@ -125,6 +126,23 @@ test('I4: an index whose build a pause ends too late is not taken for built', as
   expect((await (await host.session(id)).structure(wanted)).status).toBe(200);
   const indexes = await push.mongo.client().db('app').collection('c').indexes();
   expect(indexes.map(({ name }) => name)).toEqual(['_id_', 'a_1']);
+});
+
+test('C2: after a build that a primary answered as it stepped down, a new session begins', async (context) => {
+  if (!push.mongo.capabilities.failCommand) context.skip('needs failCommand');
+  const session = await host.session(id);
+  const wanted = {
+    action: 'collection' as const,
+    db: 'app',
+    coll: 'c',
+    options: {},
+    indexes: [{ name: 'a_1', key: { a: new Int32(1) } }],
+  };
+  await session.collection('app', 'c');
+  await failCommands(push.mongo, { failCommands: ['createIndexes'], errorCode: 11_602 }, 1);
+  expect((await session.structure(wanted)).code).toBe('SESSION_UNKNOWN');
+  expect((await session.structure(wanted)).code).toBe('SESSION_UNKNOWN');
+  expect((await (await host.session(id)).structure(wanted)).status).toBe(200);
 });
 
 test('one that goes on before that waits for it too, and its own session is left alone (I5)', async (context) => {
