@@ -1,4 +1,4 @@
-import { MongoServerError } from 'mongodb';
+import { MongoServerError, MongoWriteConcernError } from 'mongodb';
 
 import { serverCode } from './errors.ts';
 
@@ -13,7 +13,8 @@ const INDEX_NOT_FOUND = 27;
  * and `drop_indexes.cpp` (4.4 and newer). Other servers take one name alone.
  *
  * @param names all that one `createIndexes` builds
- * @param drop sends `dropIndexes` with that `index`
+ * @param drop sends `dropIndexes` with that `index`, and waits for a majority: an abort that is rolled back
+ *   lets the next primary go on with the build
  */
 export async function abortBuild(
   names: readonly string[],
@@ -24,7 +25,10 @@ export async function abortBuild(
       await drop(index);
       return false;
     } catch (error) {
-      return error instanceof MongoServerError && serverCode(error) !== INDEX_NOT_FOUND;
+      // What it says of the write concern is about an abort that was done.
+      if (!(error instanceof MongoServerError) || error instanceof MongoWriteConcernError)
+        return false;
+      return serverCode(error) !== INDEX_NOT_FOUND;
     }
   };
   if (names.length > 1 && !(await isRefused(names))) return;

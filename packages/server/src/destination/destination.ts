@@ -14,7 +14,7 @@ import {
 import { FENCE_LANES, FenceLanes, type FenceNumber } from './fence.ts';
 
 /** Majority and journaled (invariant I4), with an end to the waiting for it (rule C2). */
-const WRITE_CONCERN = { w: 'majority', j: true, wtimeout: 60_000 } as const;
+export const WRITE_CONCERN = { w: 'majority', j: true, wtimeout: 60_000 } as const;
 /** How long a command may run at the server, in milliseconds. */
 const MAX_TIME_MS = 60_000;
 /** By which commands that change something are known, also to whoever looks at the server. */
@@ -165,7 +165,13 @@ export class Destination {
   }
 
   async #dropBuilt(db: string, coll: string, index: string | readonly string[]): Promise<void> {
-    const command = { dropIndexes: coll, index, maxTimeMS: MAX_TIME_MS, comment: COMMENTS.abort };
+    const command = {
+      dropIndexes: coll,
+      index,
+      maxTimeMS: MAX_TIME_MS,
+      writeConcern: WRITE_CONCERN,
+      comment: COMMENTS.abort,
+    };
     await this.#recordStructure(async () => {
       try {
         await this.client.db(db).command(command);

@@ -7,6 +7,7 @@ import { ConnectionString } from 'mongodb-connection-string-url';
 
 import { abortBuild } from './abortBuild.ts';
 import { connect, type AddressCheck } from './connect.ts';
+import { WRITE_CONCERN } from './destination.ts';
 import { reasonOf } from './errors.ts';
 
 const ASKING = 'linkspan-fence';
@@ -204,9 +205,8 @@ function isCoordinating(operation: Document, namespaces: readonly Namespace[]): 
 
 async function abortThere(client: MongoClient, { db, coll, names }: Build): Promise<void> {
   // It may have ended meanwhile: the next look tells.
-  await abortBuild(names, (index) =>
-    client.db(db).command({ dropIndexes: coll, index, maxTimeMS: ABORT_MS }),
-  );
+  const how = { maxTimeMS: ABORT_MS, writeConcern: WRITE_CONCERN };
+  await abortBuild(names, (index) => client.db(db).command({ dropIndexes: coll, index, ...how }));
 }
 
 /** A mongos that has not pinged for so long is gone, in milliseconds. */

@@ -150,8 +150,9 @@ test('C2: a build of several indexes is aborted by all of their names', async ()
       begun.resolve();
       return built.promise;
     },
-    dropIndexes: ({ index }) => {
+    dropIndexes: ({ index, writeConcern }) => {
       dropped.push(index);
+      expect(writeConcern).toMatchObject({ w: 'majority', j: true });
       built.resolve(failed(276));
       return {};
     },
@@ -173,7 +174,8 @@ test('C2: where all names together are refused each is dropped by itself', async
     dropIndexes: ({ index }) => {
       dropped.push(index);
       if (!Array.isArray(index)) return {};
-      return failed(index.includes('gone_1') ? 27 : 14);
+      const waiting = { writeConcernError: { code: 64, errmsg: 'waiting' } };
+      return index.includes('slow_1') ? waiting : failed(index.includes('gone_1') ? 27 : 14);
     },
   });
   const drop = (index: unknown): Promise<unknown> =>
@@ -182,8 +184,10 @@ test('C2: where all names together are refused each is dropped by itself', async
   await abortBuild(['c_1'], drop);
   expect(dropped).toEqual([['a_1', 'b_1'], 'a_1', 'b_1', 'c_1']);
   await abortBuild(['a_1', 'gone_1'], drop);
-  expect(dropped.slice(4), 'nothing is being built: what is there stays').toEqual([
+  await abortBuild(['a_1', 'slow_1'], drop);
+  expect(dropped.slice(4), 'nothing is being built any more: what is there stays').toEqual([
     ['a_1', 'gone_1'],
+    ['a_1', 'slow_1'],
   ]);
 });
 
@@ -291,7 +295,11 @@ test('C2: it is aborted over connections of the name that must be gone', async (
     },
     AbortSignal.timeout(20_000),
   );
-  expect(dropped[0]).toMatchObject({ dropIndexes: 'c', index: ['a_1', 'b_1'] });
+  expect(dropped[0]).toMatchObject({
+    dropIndexes: 'c',
+    index: ['a_1', 'b_1'],
+    writeConcern: { w: 'majority', j: true },
+  });
   expect(names).toContain(NAME);
   expect(pending).toEqual([
     'an index build is being aborted',
