@@ -318,12 +318,31 @@ export const OpenSessionReply = Type.Object(
 export type OpenSessionReply = Static<typeof OpenSessionReply>;
 
 /**
- * `POST /migrations/{id}/status`: what became of a migration of this host, after its cutover was
- * reported and the answer was lost. Since version 3.
+ * `POST /migrations/{id}/status`: what became of a migration that this host has, or had, on the same link.
+ * Since version 3.
  */
-export const MigrationStatus = Type.Object({}, closed);
+export const MigrationStatus = Type.Object(
+  {
+    /**
+     * No session that this host has opened completes the migration from here on, whatever is under way:
+     * WORKING is no answer that could be overtaken.
+     */
+    fence: Type.Optional(Type.Boolean()),
+  },
+  closed,
+);
+export type MigrationStatus = Static<typeof MigrationStatus>;
 
-export const MigrationStatusReply = Type.Object({ status: LiveMigrationStatus }, closed);
+export const MigrationStatusReply = Type.Object(
+  {
+    status: LiveMigrationStatus,
+    /** Another host has the migration, or had it when it ended. */
+    elsewhere: Type.Optional(Type.Literal(true)),
+    /** Of one that is elsewhere: nobody has taken over the write block that the host which asks had told of. */
+    writeBlockLeft: Type.Optional(Type.Literal(true)),
+  },
+  closed,
+);
 export type MigrationStatusReply = Static<typeof MigrationStatusReply>;
 
 /** The answer to a batch of documents, sent after `{w: "majority", j: true}` was acknowledged. */

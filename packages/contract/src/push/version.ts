@@ -8,7 +8,7 @@
  *   rates and what follows them in progress, unlink. Agents of version 1 try a paused migration's push again
  *   until it goes on.
  * - 3: `throttle`, `blockSourceWrites` and `namespaces` in work, THROTTLE among what holds a migration back,
- *   status of a migration, structures, `namesOnly` of listing, `buckets`, `order` and `after` of digest, key
+ *   status of a migration, `fence` and `elsewhere` of it, structures, `namesOnly` of listing, `buckets`, `order` and `after` of digest, key
  *   digests, verification, source, size, samples and probe of a validation, `unlessInUse` of a session, report of a
  *   migration that waits for one, `hostChanges` of a session, CLIENT_CERTIFICATE_REFUSED, who holds a key
  *   that a unique index refuses, ranges, sub-leases, `copy` in work, `sourceWriteBlock` in progress and

@@ -197,8 +197,8 @@ export function createPlugin(context: GatewayContext, stop: () => void): Fastify
       return openSession(context, principal(request), idOf(request), message);
     });
     app.post('/migrations/:id/status', asHost, async (request) => {
-      readJson(MigrationStatus, request.body);
-      return migrationStatus(context, principal(request), idOf(request));
+      const message = readJson(MigrationStatus, request.body);
+      return migrationStatus(context, principal(request), idOf(request), message);
     });
     app.post('/migrations/:id/paused', asHost, async (request, reply) => {
       const progress = readJson(Progress, request.body);

@@ -2,6 +2,7 @@ import type {
   Complete,
   CutoverFailed,
   Fail,
+  MigrationStatus,
   MigrationStatusReply,
   Progress,
 } from '@linkspan/contract/push/messages.ts';
@@ -98,17 +99,34 @@ export async function reportPaused(
   throw new PushError('MIGRATION_NOT_ACTIVE', 'The live migration has ended.');
 }
 
-/** For a host that does not know whether its last word was taken. @throws {PushError} */
+/**
+ * For a host that does not know whether its last word was taken, or what became of a migration while it
+ * was away. With `fence`, in one transaction with the answer, no earlier session of it completes the
+ * migration any more. @throws {PushError}
+ */
 export async function migrationStatus(
   { store }: GatewayContext,
-  { host }: HostPrincipal,
+  { host, link }: HostPrincipal,
   migrationId: string,
+  { fence }: MigrationStatus,
 ): Promise<MigrationStatusReply> {
-  const row = await liveMigrations.findOfHost(store.db, host.id, migrationId);
+  const find = (ex: Executor) => liveMigrations.findOfLink(ex, link.id, migrationId);
+  const row =
+    fence === true
+      ? await store.transaction(async (tx) => {
+          const found = await find(tx);
+          // One that is NEW has had no session; one of another host has fenced this one by going there.
+          if (found?.status === 'WORKING') await liveMigrations.nextEpoch(tx, migrationId, host.id);
+          return found;
+        })
+      : await find(store.db);
   if (row === undefined) {
     throw new PushError('MIGRATION_NOT_ACTIVE', 'The live migration is not known to this host.');
   }
-  return { status: row.status };
+  const { status } = row;
+  if (row.host_id === host.id) return { status };
+  const isLeft = row.write_block_host_id === host.id;
+  return { status, elsewhere: true, ...(isLeft && { writeBlockLeft: true as const }) };
 }
 
 /**

@@ -76,6 +76,20 @@ export async function findOfHost(
     .executeTakeFirst();
 }
 
+/** A migration that some host of this link was given. */
+export async function findOfLink(
+  ex: Executor,
+  linkId: string,
+  id: string,
+): Promise<LiveMigrationRow | undefined> {
+  return ex
+    .selectFrom('live_migrations')
+    .selectAll()
+    .where('link_id', '=', linkId)
+    .where('id', '=', id)
+    .executeTakeFirst();
+}
+
 /** By id alone: only for ids that come from a row of the store, never from a request (rule C9). */
 export async function find(ex: Executor, id: string): Promise<LiveMigrationRow | undefined> {
   return ex.selectFrom('live_migrations').selectAll().where('id', '=', id).executeTakeFirst();

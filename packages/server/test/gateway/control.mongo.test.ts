@@ -266,3 +266,36 @@ test('D23: a write block that a host reports is given to the host that has the m
   expect(await given(next)).not.toHaveProperty('writeBlockLeft');
   expect((await migration()).write_block_host_id).toBeNull();
 });
+
+test('D23: a host that has lost a live migration is told where it is, and who answers for its write block', async () => {
+  const status = async (): Promise<unknown> =>
+    (await host.post(`/migrations/${id}/status`, {})).json;
+  const session = await host.session(id);
+  await session.post('report', { ...progress, sourceWriteBlock: true });
+  expect(await status()).toEqual({ status: 'WORKING' });
+  const next = await anotherHost(push);
+  const to = { host_id: next.hostId, hostname: 'next' };
+  await liveMigrations.setHost(push.store.db, await migration(), to, '{}');
+  const elsewhere = { status: 'WORKING', elsewhere: true };
+  expect(await status()).toEqual({ ...elsewhere, writeBlockLeft: true });
+  await (await next.session(id)).post('report', { ...progress, sourceWriteBlock: true });
+  expect(await status()).toEqual(elsewhere);
+  const foreign = await push.makeMigration(host, { link_id: null });
+  expect(await host.post(`/migrations/${foreign}/status`, {})).toMatchObject({
+    code: 'MIGRATION_NOT_ACTIVE',
+  });
+});
+
+test('D23, Hazard 15: what a host told of a cutover is not taken any more once it was answered that it is not', async () => {
+  const path = `/migrations/${id}/status`;
+  const early = await host.session(id);
+  await early.post('report', progress);
+  const cutoverAttempt = (await liveMigrations.requestCutover(push.store.db, id))!;
+  const complete = (session: TestSession) =>
+    session.post('complete', { cutoverAttempt, verified: { collections: 1, documents: 2 } });
+  expect((await host.post(path, { fence: true })).json).toEqual({ status: 'WORKING' });
+  expect(await complete(early)).toMatchObject({ code: 'SESSION_FENCED' });
+  const late = await host.session(id);
+  expect((await complete(late)).status).toBe(204);
+  expect((await host.post(path, { fence: true })).json).toEqual({ status: 'COMPLETE' });
+});
