@@ -73,6 +73,23 @@ it('D12: where the order is in doubt, the collection is made and copied again', 
   await pair.expectEqual();
 });
 
+it('D12, D17: one that goes on differing is named, and the cutover fails', async () => {
+  await pair.app.createCollection('log', cap(100));
+  await log().insertMany(entries(0, 100));
+  let isTampered = true;
+  const beforeVerifying = async (): Promise<void> => {
+    if (!isTampered) return;
+    await pair.copy.collection('log').updateOne({ n: 3 }, { $bit: { n: { xor: 128 } } });
+  };
+  const { id } = await pair.tailing({ hooks: { beforeVerifying } });
+  await pair.side.askForCutover(id);
+  const { cutover } = await pair.side.until(id, 'failed', (one) => one.cutover.failure !== null);
+  expect(cutover.failure).toMatch(/copied again \(app\.log\).*Stop what writes there/);
+  isTampered = false;
+  await pair.side.cutOver(id);
+  await pair.expectEqual();
+});
+
 it('D12, D18: a collection that is converted to a capped one comes through a temporary name', async () => {
   await log('a').insertMany(entries(0, 200));
   await log('b').insertMany(entries(0, 200));

@@ -9,7 +9,7 @@ import { contentOf, targetOf } from './content.ts';
 import { type MigrationContext, isReady } from './context.ts';
 import { isAt } from './copier.ts';
 import { KeyVerifier } from './keyVerifier.ts';
-import { walkInOrder } from './orderedVerifier.ts';
+import { OrderDoubts, walkInOrder } from './orderedVerifier.ts';
 import { describeKey } from './ranges.ts';
 import { isCalledSo, recover } from './recover.ts';
 import { Rewalks } from './rewalks.ts';
@@ -48,6 +48,7 @@ export class Verifier {
   readonly #rewalks: Rewalks;
   /** Nothing changes any more, so that the order of capped collections can be compared (rule D12). */
   #isDrained = false;
+  readonly #doubts = new OrderDoubts();
   /** When a look found nothing to do. */
   #quietAt = '';
 
@@ -71,16 +72,20 @@ export class Verifier {
     return keysToVerify.count() === 0 && verifications.isComplete(true);
   }
 
-  /** Documents that go on differing although they were pushed again, in words, or null. */
+  /** What goes on differing although it was pushed or copied again, in words, or null. */
   get stuck(): string | null {
     const { keysToVerify, incarnations } = this.#context.journal;
     const count = keysToVerify.countStuck();
-    if (count === 0) return null;
-    const names = keysToVerify.stuck(STUCK_SHOWN).map(({ incarnation, documentKey }) => {
-      const found = incarnations.get(incarnation);
-      const name = found === undefined ? 'a collection' : formatNamespace(found.source);
-      return `${name}, _id ${describeKey(documentKey)}`;
-    });
+    const nameOf = (id: number): string => {
+      const found = incarnations.get(id);
+      return found === undefined ? 'a collection' : formatNamespace(found.source);
+    };
+    if (count === 0) return this.#doubts.describe(nameOf);
+    const names = keysToVerify
+      .stuck(STUCK_SHOWN)
+      .map(
+        ({ incarnation, documentKey }) => `${nameOf(incarnation)}, _id ${describeKey(documentKey)}`,
+      );
     return `${count} documents still differ after they were pushed again (${names.join('; ')}): something else writes to the destination, or the source is written unseen`;
   }
 
@@ -108,6 +113,7 @@ export class Verifier {
   finish(): void {
     // What differed while the source was written may be equal now.
     this.#context.journal.keysToVerify.retryStuck();
+    this.#doubts.forget();
     this.#isDrained = true;
     this.#quietAt = '';
   }
@@ -115,6 +121,7 @@ export class Verifier {
   /** Back to the background. */
   relax(): void {
     this.#isDrained = false;
+    this.#doubts.forget();
     this.#pace.set('background');
     this.#context.work.notify();
   }
@@ -241,8 +248,10 @@ export class Verifier {
       verifications.noteBegun();
       return verifications.begin(id);
     });
-    const { documents, differences } = await walkInOrder(this.#context, incarnation);
+    const walked = await walkInOrder(this.#context, incarnation, this.#doubts.wasRecopied(id));
+    const { documents, differences, isInDoubt } = walked;
     if (lives.nameChanges(id) !== names) return;
+    if (isInDoubt && this.#isDrained) this.#doubts.note(id);
     journal.transaction(() => {
       if (journal.incarnations.get(id)?.toRecopy === true) {
         verifications.addFound(id);
