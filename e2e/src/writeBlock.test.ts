@@ -63,11 +63,15 @@ it('D23, Hazard 15: a write block is refused, set, kept and lifted, also without
   }
   expect(await readdir(recordsOf(pair))).toEqual([]);
 
-  // What a crash left is lifted by the agent that runs, whether or not its server answers.
+  // Only the server knows whether what a crash left is another host's now, or COMPLETE; a command asks nobody.
   await server.kill();
   await leave(pair, 'HELD');
+  expect((await unblock()).stdout).toContain('lifted');
+  expect(await readdir(recordsOf(pair))).toEqual([]);
+  await leave(pair, 'HELD');
+  await server.restart();
   await expect.poll(() => readdir(recordsOf(pair)), { timeout: 20_000 }).toEqual([]);
-  // Only the server knows of one whose end was being told.
+  await server.kill();
   await leave(pair, 'COMPLETING');
   await server.restart();
   await expect.poll(() => readdir(recordsOf(pair)), { timeout: 20_000 }).toEqual([]);

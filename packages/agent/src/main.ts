@@ -23,21 +23,25 @@ import { copyRanges } from './migration/rangeCopier.ts';
 import { runMigration } from './migration/runner.ts';
 import { Backoff } from './push/backoff.ts';
 import { HostClient } from './push/client.ts';
-import { LinkRefusedError, MigrationEndedError } from './push/errors.ts';
+import { LinkRefusedError } from './push/errors.ts';
 import { PusherOverHttp } from './push/pusherOverHttp.ts';
 import { SubLeases } from './push/subLeases.ts';
 import { PushTransport, TransientPushError } from './push/transport.ts';
 import { redact } from './redact.ts';
 import { describeDeployment } from './source/inventory.ts';
 import { failed, type MeasureLink, validateSource } from './source/validation/validateSource.ts';
+import { askOutcome } from './work/outcome.ts';
 import { pollWork } from './work/poll.ts';
 import { measureLink } from './work/measureLink.ts';
 import { findDeployment, sourceUri, UnknownSourceError } from './work/sourceUri.ts';
 import { Supervisor, type CopyRun, type MigrationRun } from './work/supervisor.ts';
-import { WriteBlocks, type Outcome } from './work/writeBlocks.ts';
+import { WriteBlocks } from './work/writeBlocks.ts';
 
 /** How long an agent that stops goes on lifting what its cutovers have blocked, in milliseconds. */
 const LAST_LIFT_MS = 5000;
+
+/** The same of one that ends because its link was refused: nobody waits for that, or looks at it soon. */
+const REFUSED_LIFT_MS = 10 * 60_000;
 
 /** A logger that writes JSON lines to standard output and no credentials into them. */
 export function makeLogger(level: string): Logger {
@@ -49,6 +53,8 @@ export interface AgentStart {
   readonly linkToken: LinkTokenSource;
   readonly agentVersion: string;
   readonly log: Logger;
+  /** How often write blocks are tried to be lifted. Tests make it small. */
+  readonly liftPeriodMs?: number;
 }
 
 /** What lives as long as the process. */
@@ -64,7 +70,7 @@ interface Host extends AgentStart {
  * admin port it waits for a link-token where it has none, and again when its link has ended.
  * @throws {ConfigurationError} if it cannot start
  * @throws {LinkRefusedError} without an admin port, once the link is refused: all work was stopped,
- *   journals are kept
+ *   journals are kept, and write blocks at sources were lifted, or the message names them
  */
 export async function runAgent(start: AgentStart, signal: AbortSignal): Promise<void> {
   const { config, log, agentVersion } = start;
@@ -82,8 +88,9 @@ export async function runAgent(start: AgentStart, signal: AbortSignal): Promise<
   const writeBlocks = new WriteBlocks({
     records: new WriteBlockRecords(directory.path),
     projects: config.projects,
-    outcomeOf: (migrationId, stop) => outcomeOf(start, directory, migrationId, stop),
+    outcomeOf: (record, stop) => askOutcome(directory, config.tls, record, stop),
     log,
+    ...(start.liftPeriodMs !== undefined && { periodMs: start.liftPeriodMs }),
   });
   const host: Host = { ...start, directory, writeBlocks, publish };
   const link = new HostLink(
@@ -106,6 +113,8 @@ export async function runAgent(start: AgentStart, signal: AbortSignal): Promise<
     await using port = admin === null ? null : await startAdminPort({ admin, hostname, link, log });
     adminUrl = port?.url ?? null;
     await link.run(token);
+  } catch (error) {
+    throw error instanceof LinkRefusedError ? await refusedFor(error, host, signal) : error;
   } finally {
     stop.abort();
     await lifting;
@@ -113,24 +122,30 @@ export async function runAgent(start: AgentStart, signal: AbortSignal): Promise<
   }
 }
 
-/** What the server says became of a migration whose cutover it was told of. */
-async function outcomeOf(
-  { config }: AgentStart,
-  directory: StateDirectory,
-  migrationId: string,
+/**
+ * What a host ends with whose link was refused, once it has lifted its write blocks: nobody else does. A source
+ * that does not let it is tried for some time, and named.
+ */
+async function refusedFor(
+  error: LinkRefusedError,
+  { writeBlocks, log }: Host,
   signal: AbortSignal,
-): Promise<Outcome> {
-  const link = establishedLink(directory);
-  if (link === null) return 'NOT_COMPLETE';
-  await using transport = new PushTransport(link.endpoint, config.tls);
-  try {
-    const client = new HostClient(transport, link);
-    const { status } = await client.migrationStatus(migrationId, signal);
-    return status === 'COMPLETE' ? 'COMPLETE' : 'NOT_COMPLETE';
-  } catch (error) {
-    const isOver = error instanceof LinkRefusedError || error instanceof MigrationEndedError;
-    return isOver ? 'NOT_COMPLETE' : 'UNKNOWN';
-  }
+): Promise<LinkRefusedError> {
+  if (writeBlocks.left().length === 0) return error;
+  log.error(
+    { reason: error.message, minutes: REFUSED_LIFT_MS / 60_000 },
+    'the link is refused: this ends once the write blocks at its sources are lifted, or after so long',
+  );
+  const limit = new AbortController();
+  const either = AbortSignal.any([signal, limit.signal]);
+  const limited = delay(REFUSED_LIFT_MS, undefined, { signal: either }).catch(() => undefined);
+  await Promise.race([writeBlocks.liftAll(either), limited]);
+  limit.abort();
+  const names = writeBlocks.left().map(({ clusterName }) => clusterName);
+  if (names.length === 0) return error;
+  return new LinkRefusedError(
+    `${error.message.replace(/\.$/, '')}. The writes of ${names.join(', ')} may still be blocked: run linkspan agent unblock`,
+  );
 }
 
 async function work(
@@ -189,7 +204,7 @@ async function migrate(
 ): Promise<void> {
   const { work: item } = run;
   const uri = sourceUri(config.projects, item.source);
-  using claim = await writeBlocks.claim(item);
+  using claim = await writeBlocks.claim(item, signal);
   const mode = run.wasFenced() ? { unlessInUse: true } : {};
   const pusher = new PusherOverHttp(transport, link, item.id, mode);
   try {
@@ -206,6 +221,7 @@ async function migrate(
         onWork: (listener) => run.onWork(listener),
         options: engineOptions(config.options),
         writeBlock: claim.writeBlock,
+        letGo: () => claim[Symbol.dispose](),
       },
       signal,
     );

@@ -8,7 +8,9 @@ import { WriteBlockRecords } from '../src/journal/writeBlockRecords.ts';
 import { WriteBlock, type WriteBlockHooks } from '../src/migration/writeBlock.ts';
 import { WriteBlockRefusedError, isWriteBlocked } from '../src/source/writeBlock.ts';
 import { unblockSources } from '../src/work/unblock.ts';
-import { type Outcome, WriteBlocks } from '../src/work/writeBlocks.ts';
+import { outcomeOfReply, type Outcome } from '../src/work/outcome.ts';
+import { WriteBlocks, type WriteBlocksOptions } from '../src/work/writeBlocks.ts';
+import { blockable } from './support/blockable.ts';
 
 const OF = { migrationId: 'a'.repeat(24), projectId: 'b'.repeat(24), clusterName: 'home' };
 const SINCE = '2026-01-01T00:00:00.000Z';
@@ -37,21 +39,37 @@ function writeBlock(hooks: WriteBlockHooks = {}, isAllowed = true): WriteBlock {
   return new WriteBlock({ records, of: OF, uri: source.uri, isAllowed, log: LOG, hooks });
 }
 
-const projects = () => [
+const projects = (uri = source.uri) => [
   {
     id: OF.projectId,
     name: 'Tests',
-    deployments: [{ name: OF.clusterName, uri: source.uri, allowWriteBlock: true }],
+    deployments: [{ name: OF.clusterName, uri, allowWriteBlock: true }],
   },
 ];
 
 /** What a host does that has started again: `outcome` is what its server says. */
-async function startAgain(outcome: Outcome): Promise<string | undefined> {
+async function startAgain(outcome: Outcome, how: Partial<WriteBlocksOptions> = {}) {
   const outcomeOf = async (): Promise<Outcome> => outcome;
-  const blocks = new WriteBlocks({ records, projects: projects(), outcomeOf, log: LOG });
-  await blocks.lift(AbortSignal.timeout(20_000));
+  const options = { records, projects: projects(), outcomeOf, log: LOG, ...how };
+  await new WriteBlocks(options).lift(AbortSignal.timeout(20_000));
   return records.list()[0]?.state;
 }
+
+/** As the server gives it. */
+const WORK = {
+  kind: 'migration',
+  id: OF.migrationId,
+  source: {
+    ...OF,
+    managedAuthentication: true,
+    username: null,
+    password: null,
+    ssl: false,
+    caCertificatePath: null,
+  },
+  cutoverAttempt: 1,
+  blockSourceWrites: true,
+} as const;
 
 const crash = async (): Promise<never> => {
   throw new Error('a crash');
@@ -75,7 +93,7 @@ describe('a write block', () => {
   it('D23: is recorded before it is set; a crash in between leaves what the next start lifts', async () => {
     await expect(writeBlock({ afterRecorded: crash }).set(PATIENT)).rejects.toThrow('a crash');
     expect(records.list()).toMatchObject([{ ...OF, state: 'HELD' }]);
-    expect(await startAgain('UNKNOWN')).toBeUndefined();
+    expect(await startAgain('NOT_COMPLETE')).toBeUndefined();
     expect(await isWriteBlocked(source.uri)).not.toBe(true);
   });
 
@@ -119,7 +137,100 @@ describe('a write block', () => {
     records.write({ ...OF, state: 'HELD', since: SINCE });
     await expect(writeBlock({ afterLifted: crash }).lift()).rejects.toThrow('a crash');
     expect(records.list()).toMatchObject([{ state: 'HELD' }]);
-    expect(await startAgain('UNKNOWN')).toBeUndefined();
+    expect(await startAgain('NOT_COMPLETE')).toBeUndefined();
+  });
+
+  it('D23: a host that comes back lifts only what no other host answers for, and nothing of what is COMPLETE', async ({
+    skip,
+  }) => {
+    if (!source.capabilities.control) skip('needs a source that this test started');
+    await using blocked = await blockable(source);
+    const found = async (outcome: Outcome, how: Partial<WriteBlocksOptions> = {}) => {
+      blocked.isBlocked = true;
+      records.write({ ...OF, state: 'HELD', since: SINCE });
+      const state = await startAgain(outcome, { projects: projects(blocked.uri), ...how });
+      return { isBlocked: blocked.isBlocked, state };
+    };
+    expect(await found('ELSEWHERE')).toEqual({ isBlocked: true, state: undefined });
+    expect(await found('COMPLETE')).toEqual({ isBlocked: true, state: 'KEPT' });
+    expect(await found('NOT_COMPLETE')).toEqual({ isBlocked: false, state: undefined });
+    // Nobody says whose it is: it is asked again, but not for ever.
+    expect(await found('UNKNOWN')).toEqual({ isBlocked: true, state: 'HELD' });
+    expect(await found('UNKNOWN', { patienceMs: 0 })).toEqual({
+      isBlocked: false,
+      state: undefined,
+    });
+  });
+
+  it("D23: a host is told whether a write block of it is another host's now", () => {
+    const [elsewhere, writeBlockLeft] = [true, true] as const;
+    expect(outcomeOfReply({ status: 'COMPLETE' })).toBe('COMPLETE');
+    for (const status of ['NEW', 'WORKING', 'FAILED', 'EXPIRED'] as const) {
+      expect(outcomeOfReply({ status })).toBe('NOT_COMPLETE');
+    }
+    expect(outcomeOfReply({ status: 'COMPLETE', elsewhere, writeBlockLeft })).toBe('ELSEWHERE');
+    expect(outcomeOfReply({ status: 'WORKING', elsewhere })).toBe('ELSEWHERE');
+    expect(outcomeOfReply({ status: 'WORKING', elsewhere, writeBlockLeft })).toBe('NOT_COMPLETE');
+    expect(outcomeOfReply({ status: 'FAILED', elsewhere })).toBe('NOT_COMPLETE');
+  });
+
+  it('D23: what an earlier run has left is lifted before a push session is open, and not asked for where the server gives the work', async () => {
+    const asked: string[] = [];
+    const outcomeOf = async ({ state }: { state: string }): Promise<Outcome> => {
+      asked.push(state);
+      return state === 'HELD' ? 'UNKNOWN' : 'NOT_COMPLETE';
+    };
+    const blocks = new WriteBlocks({ records, projects: projects(), outcomeOf, log: LOG });
+    for (const state of ['HELD', 'COMPLETING'] as const) {
+      records.write({ ...OF, state, since: SINCE });
+      using claim = await blocks.claim(WORK, PATIENT);
+      expect(claim.writeBlock?.state).toBeNull();
+    }
+    expect(asked).toEqual(['COMPLETING']);
+  });
+
+  it('D23: one that two live migrations of a host use stays until both let go, and after one is COMPLETE', async ({
+    skip,
+  }) => {
+    if (!source.capabilities.control) skip('needs a source that this test started');
+    await using blocked = await blockable(source);
+    const of = (digit: string): WriteBlock =>
+      new WriteBlock({
+        records,
+        of: { ...OF, migrationId: digit.repeat(24) },
+        uri: blocked.uri,
+        isAllowed: true,
+        log: LOG,
+      });
+    const [one, two] = [of('1'), of('2')];
+    await one.set(PATIENT);
+    await two.set(PATIENT);
+    expect(records.list()).toHaveLength(2);
+    await one.lift();
+    expect([one.state, blocked.isBlocked]).toEqual([null, true]);
+    await two.lift();
+    expect([two.state, blocked.isBlocked]).toEqual([null, false]);
+
+    await one.set(PATIENT);
+    await two.set(PATIENT);
+    two.keep();
+    await one.lift();
+    expect([two.state, blocked.isBlocked]).toEqual(['KEPT', true]);
+    // Somebody lifts it at the source: what was kept keeps nothing from being lifted any more.
+    blocked.isBlocked = false;
+    await one.set(PATIENT);
+    expect(two.state).toBeNull();
+    await one.lift();
+    expect(blocked.isBlocked).toBe(false);
+
+    await one.set(PATIENT);
+    await two.set(PATIENT);
+    two.keep();
+    await unblockSources(directory, projects(blocked.uri), '1'.repeat(24));
+    expect([two.state, blocked.isBlocked], 'one command lifts in any case').toEqual([
+      'KEPT',
+      false,
+    ]);
   });
 
   it('Hazard 15: whether COMPLETE was taken decides what a crash at the end leaves', async () => {
@@ -140,21 +251,7 @@ describe('a write block', () => {
     const blocks = new WriteBlocks(options);
     const stop = new AbortController();
     const running = blocks.run(stop.signal);
-    const work = {
-      kind: 'migration',
-      id: OF.migrationId,
-      source: {
-        ...OF,
-        managedAuthentication: true,
-        username: null,
-        password: null,
-        ssl: false,
-        caCertificatePath: null,
-      },
-      cutoverAttempt: 1,
-      blockSourceWrites: true,
-    } as const;
-    const claim = await blocks.claim(work);
+    const claim = await blocks.claim(WORK, PATIENT);
     await claim.writeBlock?.set(PATIENT).catch(() => undefined);
     records.write({ ...OF, state: 'HELD', since: SINCE });
     await blocks.lift(stop.signal);
@@ -162,7 +259,7 @@ describe('a write block', () => {
     claim[Symbol.dispose]();
     await expect.poll(() => records.list(), { timeout: 10_000 }).toEqual([]);
     // One that was given from another host.
-    const following = await blocks.claim({ ...work, writeBlockLeft: true });
+    const following = await blocks.claim({ ...WORK, writeBlockLeft: true }, PATIENT);
     expect(records.list()).toMatchObject([{ ...OF, state: 'HELD' }]);
     following[Symbol.dispose]();
     await expect.poll(() => records.list(), { timeout: 10_000 }).toEqual([]);
@@ -216,7 +313,7 @@ describe('a write block', () => {
     expect(failed?.problem).toContain('ECONNREFUSED');
     expect(records.list()).toHaveLength(1);
     await source.restart();
-    expect(await startAgain('UNKNOWN')).toBeUndefined();
+    expect(await startAgain('NOT_COMPLETE')).toBeUndefined();
   });
 
   it('D23: of a deployment that is not in the configuration any more is told of by name', async () => {

@@ -21,6 +21,8 @@ const Record = Type.Object({
 /** A write block at a source that this host answers for, from before it is set until it is lifted. */
 export type WriteBlockRecord = Static<typeof Record>;
 
+type Source = Pick<WriteBlockRecord, 'migrationId' | 'projectId' | 'clusterName'>;
+
 const SUFFIX = '.json';
 
 /**
@@ -29,6 +31,7 @@ const SUFFIX = '.json';
  */
 export class WriteBlockRecords {
   readonly #directory: string;
+  readonly #turns = new Map<string, Promise<unknown>>();
 
   /** @param stateDirectory the agent's; another process may use it meanwhile */
   constructor(stateDirectory: string) {
@@ -58,6 +61,27 @@ export class WriteBlockRecords {
     throw new Error(
       `${path} is damaged: run {setUserWriteBlockMode: 1, global: false} at the source if it does not take writes, then remove the file`,
     );
+  }
+
+  /** Those of other live migrations at the same source. */
+  othersAt({ migrationId, projectId, clusterName }: Source): WriteBlockRecord[] {
+    return this.list().filter(
+      (other) =>
+        other.migrationId !== migrationId &&
+        other.projectId === projectId &&
+        other.clusterName === clusterName,
+    );
+  }
+
+  /** One after the other for each source: what sets a block there and what lifts one. */
+  async inTurn<T>({ projectId, clusterName }: Source, task: () => Promise<T>): Promise<T> {
+    const source = `${projectId} ${clusterName}`;
+    const turn = (this.#turns.get(source) ?? Promise.resolve()).then(task);
+    this.#turns.set(
+      source,
+      turn.catch(() => undefined),
+    );
+    return turn;
   }
 
   /** Durable when it comes back. */

@@ -48,6 +48,8 @@ export interface EngineOptions {
   readonly countKeysMs: number;
   /** Milliseconds that a cutover may take to drain. */
   readonly drainMs: number;
+  /** Milliseconds until a write block is tried again to be lifted where the source has refused that. */
+  readonly liftAgainMs: number;
 }
 
 export const DEFAULT_OPTIONS: EngineOptions = {
@@ -62,6 +64,7 @@ export const DEFAULT_OPTIONS: EngineOptions = {
   pushedKeysAtMost: 200_000,
   countKeysMs: 10_000,
   drainMs: 10 * 60_000,
+  liftAgainMs: 30_000,
 };
 
 /** Points at which tests hold the engine or look at it; none does anything by itself. */

@@ -5,6 +5,7 @@ import { WriteBlockRefusedError } from '../source/writeBlock.ts';
 import { CutoverFailedError, type CutoverStep, type MigrationContext, persist } from './context.ts';
 import { Drain, type Steps } from './drain.ts';
 import { differenceAtRest, listAtRest } from './lastListing.ts';
+import { LIFTING } from './lifting.ts';
 import type { Structure } from './structure.ts';
 import { allSeriesAgain, seriesUnchanged } from './seriesPasses.ts';
 import { reportVerification } from './verificationReport.ts';
@@ -13,7 +14,6 @@ import type { WriteBlock } from './writeBlock.ts';
 
 /** How long a failed cutover tries to lift its write block before it says that it could not. */
 const LIFT_MS = 30_000;
-const LIFTING = 'lifting the write block at the source';
 
 export type CutoverPhase = 'DRAINING' | 'VERIFYING' | 'FINALIZING';
 

@@ -9,7 +9,6 @@ import { type Journal, openJournal } from '../journal/journal.ts';
 import type { Wanted } from '../journal/verifications.ts';
 import type { OpenedSession, Pusher } from '../push/pusher.ts';
 import type { SourceConnection } from '../source/connection.ts';
-import { WriteBlockRefusedError } from '../source/writeBlock.ts';
 import { begin } from './begin.ts';
 import { ByteBudget } from './budget.ts';
 import {
@@ -20,13 +19,13 @@ import {
   type MigrationContext,
   CutoverFailedError,
   MigrationFailedError,
-  persist,
 } from './context.ts';
 import { Copier } from './copier.ts';
 import { Cutover } from './cutover.ts';
 import { Flusher } from './flusher.ts';
 import { TrackedGate } from './gate.ts';
 import { waitForJournal } from './journalRoom.ts';
+import { Lifting } from './lifting.ts';
 import { Lives } from './lives.ts';
 import { IncarnationLocks } from './locks.ts';
 import { Meter } from './meter.ts';
@@ -67,6 +66,11 @@ export interface RunnerDependencies {
   readonly onWork: (listener: () => void) => () => void;
   /** null where the migration does not ask for one. */
   readonly writeBlock?: WriteBlock | null;
+  /**
+   * Called once nothing of this cuts over any more, though it may wait for the server or its journal yet: the
+   * write block is anybody's to lift.
+   */
+  readonly letGo?: () => void;
   readonly options?: Partial<EngineOptions>;
   readonly hooks?: EngineHooks;
 }
@@ -92,6 +96,7 @@ export async function runMigration(deps: RunnerDependencies, signal: AbortSignal
   try {
     await runFromJournal(deps, signal);
   } catch (error) {
+    deps.letGo?.();
     if (error instanceof MigrationFailedError) await pusher.fail(error.message, signal);
     const report = (progress: Progress): Promise<void> => pusher.report(progress, signal);
     await waitForJournal(error, { migrationId: deps.work.id, journalPath, log, report }, signal);
@@ -206,7 +211,9 @@ function startSteps(
   const send = (progress: Progress): Promise<void> => deps.pusher.report(progress, signal);
   const reports = new Reports(REPORT_MS, measure, send);
   if (deps.writeBlock) deps.writeBlock.onRecorded = (until) => reports.now(until);
+  const lifting = deps.writeBlock ? new Lifting(context, deps.writeBlock) : null;
   return [
+    ...(lifting === null ? [] : [lifting.run()]),
     tracker.run(),
     structure.run(),
     new Copier(context, spreader).run(),
@@ -215,7 +222,7 @@ function startSteps(
     verifier.run(),
     series.run(),
     reports.run(signal),
-    cutOverWhenAsked(context, deps, cutover),
+    cutOverWhenAsked(context, deps, cutover, lifting),
   ];
 }
 
@@ -224,9 +231,9 @@ async function cutOverWhenAsked(
   context: MigrationContext,
   { cutoverAttempt, writeBlock }: RunnerDependencies,
   cutover: Cutover,
+  lifting: Lifting | null,
 ): Promise<void> {
   const { journal, work, signal, pusher, log, hooks } = context;
-  if (writeBlock) await liftLeftBehind(context, writeBlock);
   for (;;) {
     const { version } = work;
     const attempt = cutoverAttempt();
@@ -235,6 +242,7 @@ async function cutOverWhenAsked(
       await work.wait(version, REPORT_MS, signal);
       continue;
     }
+    await lifting?.hold();
     try {
       const verified = await cutover.run();
       writeBlock?.completing();
@@ -250,23 +258,11 @@ async function cutOverWhenAsked(
     } catch (error) {
       if (!(error instanceof CutoverFailedError)) throw error;
       log.warn({ attempt, reason: error.message }, 'the cutover failed');
+      // The server may be away for long, and the source must not stay blocked meanwhile.
+      lifting?.release();
       await pusher.cutoverFailed({ cutoverAttempt: attempt, reason: error.message }, signal);
       journal.saveFinishedCutover(attempt);
-      if (writeBlock) await liftLeftBehind(context, writeBlock);
     }
-  }
-}
-
-/**
- * One that an earlier run set (the server gives this work still, so it did not come to its end), or that
- * the source did not let a failed cutover lift in time.
- */
-async function liftLeftBehind(context: MigrationContext, writeBlock: WriteBlock): Promise<void> {
-  try {
-    await persist(context, 'lifting the write block at the source', () => writeBlock.lift());
-  } catch (error) {
-    if (!(error instanceof WriteBlockRefusedError)) throw error;
-    context.log.error({ reason: error.message }, 'the write block at the source is not lifted');
   }
 }
 

@@ -33,14 +33,17 @@ export interface WriteBlockOptions {
  *
  *     record       at the source          what leads on
  *     none         not set by this host   set: record, then set
- *     HELD         set, or about to be    complete: COMPLETING. Anything else: lift, then none
- *     COMPLETING   set                    the server has COMPLETE: KEPT. It has not: lift, then none
+ *     HELD         set, or about to be    complete: COMPLETING. Another host answers for it now: none.
+ *                                         Anything else: lift, then none
+ *     COMPLETING   set                    the server has COMPLETE: KEPT. It has not, and nothing under way
+ *                                         makes it so: lift, then none
  *     KEPT         set                    `linkspan agent unblock`: lift, then none
  *
  * The record is written before the source is touched and removed after it, and lifting what is not set
  * does no harm. So a crash anywhere leaves a record from which the next start, or that command, lifts. The
  * server is told of it before the source is touched as well: a host that has the migration after this one
- * makes a record of its own of that, and lifts.
+ * makes a record of its own of that, and lifts. Of several live migrations of one source each has a record;
+ * only the last one that lets go lifts.
  */
 export class WriteBlock {
   readonly #options: WriteBlockOptions;
@@ -87,8 +90,9 @@ export class WriteBlock {
   }
 
   /**
-   * Records the block, tells the server, then sets it. One that somebody else has set already is used and not recorded:
-   * it is not this host's to lift.
+   * Records the block, tells the server, then sets it. One that somebody else has set already is used and not
+   * recorded: it is not this host's to lift. One of another live migration of this host is recorded for
+   * this one, too.
    * @param signal ends the wait for the server
    * @throws {WriteBlockRefusedError} and nothing is recorded any more
    * @throws {SourceUnreachableError} or the driver's errors: it may be set; ask again, or lift
@@ -97,15 +101,22 @@ export class WriteBlock {
     const { records, of, isAllowed, hooks, log } = this.#options;
     if (!isAllowed) throw notAllowed(of.clusterName);
     const uri = this.#uri();
-    if (this.state === null && (await isWriteBlocked(uri)) === true) {
-      log.warn({}, 'the writes of the source are blocked already: that block is left as it is');
-      return;
+    if (this.state === null) {
+      const others = records.othersAt(of);
+      const isBlocked = await isWriteBlocked(uri);
+      if (isBlocked === true && others.length === 0) {
+        log.warn({}, 'the writes of the source are blocked already: that block is left as it is');
+        return;
+      }
+      // Somebody has lifted those by themselves since; they must not keep this one from being lifted.
+      const stale = others.filter(({ state }) => state === 'KEPT' && isBlocked === false);
+      for (const { migrationId } of stale) records.remove(migrationId);
     }
     this.#record('HELD');
     await hooks?.afterRecorded?.();
     await this.onRecorded(signal);
     try {
-      await setWriteBlock(uri);
+      await records.inTurn(of, () => setWriteBlock(uri));
     } catch (error) {
       if (error instanceof WriteBlockRefusedError) records.remove(of.migrationId);
       throw error;
@@ -138,10 +149,45 @@ export class WriteBlock {
     );
   }
 
-  /** Lifts the block if this host has recorded one. @throws as {@link set}; the record stays then */
+  /** Another host answers for the block. */
+  leave(): void {
+    const { records, of, log } = this.#options;
+    records.remove(of.migrationId);
+    log.info(
+      {},
+      'the write block at the source is left to the migration host that answers for it now',
+    );
+  }
+
+  /**
+   * Lifts the block if this host has recorded one. One that other live migrations of this host have recorded
+   * stays for them. @throws as {@link set}; the record stays then
+   */
   async lift(): Promise<void> {
+    const { records, of, log } = this.#options;
+    await records.inTurn(of, async () => {
+      if (this.state === null) return;
+      const [other] = records.othersAt(of);
+      if (other === undefined) {
+        await this.#lift();
+        return;
+      }
+      records.remove(of.migrationId);
+      log.warn(
+        { other: other.migrationId, state: other.state },
+        'the write block at the source stays for another live migration: linkspan agent unblock lifts it',
+      );
+    });
+  }
+
+  /** The same, whoever else has recorded it: somebody wants the source to take writes. @throws as {@link lift} */
+  async liftForAll(): Promise<void> {
+    if (this.state !== null)
+      await this.#options.records.inTurn(this.#options.of, () => this.#lift());
+  }
+
+  async #lift(): Promise<void> {
     const { records, of, hooks, log } = this.#options;
-    if (this.state === null) return;
     await liftWriteBlock(this.#uri());
     await hooks?.afterLifted?.();
     records.remove(of.migrationId);

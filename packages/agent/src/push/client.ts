@@ -4,6 +4,7 @@ import {
   RegisterHostReply,
   WorkReply,
   type Inventory,
+  type MigrationStatus,
   type OpenSession,
   type Progress,
   type RegisterHost,
@@ -103,9 +104,14 @@ export class HostClient {
     await this.#post(`/migrations/${migrationId}/paused`, progress, null, signal);
   }
 
-  /** Of a migration that was given to this host. @throws {MigrationEndedError} if it is not known */
-  async migrationStatus(migrationId: string, signal: AbortSignal): Promise<MigrationStatusReply> {
-    return await this.#post(`/migrations/${migrationId}/status`, {}, MigrationStatusReply, signal);
+  /** Of a migration that this host has, or had. @throws {MigrationEndedError} if it is not known */
+  async migrationStatus(
+    migrationId: string,
+    message: MigrationStatus,
+    signal: AbortSignal,
+  ): Promise<MigrationStatusReply> {
+    const path = `/migrations/${migrationId}/status`;
+    return await this.#post(path, message, MigrationStatusReply, signal);
   }
 
   /** @throws {MigrationEndedError} {@link MigrationPausedError} too */

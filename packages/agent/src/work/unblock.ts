@@ -29,7 +29,7 @@ export async function unblockSources(
     const uri = findDeployment(projects, record)?.uri ?? null;
     const block = new WriteBlock({ records, of: record, uri, isAllowed: false, log: SILENT });
     try {
-      await block.lift();
+      await block.liftForAll();
       results.push({ record, problem: null });
     } catch (error) {
       results.push({ record, problem: (error as Error).message });

@@ -253,7 +253,7 @@ export class InProcessHost implements AsyncDisposable {
 
   /** What the server says became of a migration. */
   async status(id: string): Promise<string> {
-    return (await this.#client.migrationStatus(id, AbortSignal.timeout(10_000))).status;
+    return (await this.#client.migrationStatus(id, {}, AbortSignal.timeout(10_000))).status;
   }
 
   async #workFor(id: string, signal: AbortSignal): Promise<MigrationWork> {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { MigrationWork, Progress } from '@linkspan/contract/push/messages.ts';
 import { trackWhilePaused } from '../../src/migration/pausedRunner.ts';
-import { runMigration } from '../../src/migration/runner.ts';
+import { type RunnerDependencies, runMigration } from '../../src/migration/runner.ts';
 import type { Pusher } from '../../src/push/pusher.ts';
 
 /** What a migration told its server, and how it ended; there is no server. */
@@ -26,8 +26,17 @@ export function journalDirectory(): Disposable & { readonly path: string } {
 const silent = (): void => undefined;
 const log = { debug: silent, info: silent, warn: silent, error: silent };
 
-/** Runs a migration, or follows a paused one, whose reports go into a list. */
-export function tell(kind: 'run' | 'paused', sourceUri: string, journalPath: string): Told {
+/**
+ * Runs a migration, or follows a paused one, whose reports go into a list.
+ * @param calls what the server is told otherwise
+ */
+export function tell(
+  kind: 'run' | 'paused',
+  sourceUri: string,
+  journalPath: string,
+  how: Partial<RunnerDependencies> = {},
+  calls: Partial<Pusher> = {},
+): Told {
   const stop = new AbortController();
   const reports: Progress[] = [];
   const failures: string[] = [];
@@ -41,6 +50,7 @@ export function tell(kind: 'run' | 'paused', sourceUri: string, journalPath: str
     structure: async () => ({ changes: [] }),
     waiting: null,
     bytesSent: 0,
+    ...calls,
   } as unknown as Pusher;
   const work = { kind: 'migration', id: 'm' } as unknown as MigrationWork;
   const running =
@@ -56,6 +66,7 @@ export function tell(kind: 'run' | 'paused', sourceUri: string, journalPath: str
             throttle: () => null,
             verification: () => ({ verify: 0, repair: 0 }),
             onWork: () => silent,
+            ...how,
           },
           stop.signal,
         )
