@@ -68,10 +68,6 @@ it('D23, Hazard 15: a write block is refused, set, kept and lifted, also without
   await leave(pair, 'HELD');
   expect((await unblock()).stdout).toContain('lifted');
   expect(await readdir(recordsOf(pair))).toEqual([]);
-  await leave(pair, 'HELD');
-  await server.restart();
-  await expect.poll(() => readdir(recordsOf(pair)), { timeout: 20_000 }).toEqual([]);
-  await server.kill();
   await leave(pair, 'COMPLETING');
   await server.restart();
   await expect.poll(() => readdir(recordsOf(pair)), { timeout: 20_000 }).toEqual([]);

@@ -43,9 +43,11 @@ const linkWith = (port: number) => ({
 describe('what became of the migration of a write block', () => {
   it('Hazard 15: is asked with a fence where the end may have been told, and only there', async () => {
     const asked: [string | undefined, unknown][] = [];
-    const server = createServer(async (request, response) => {
-      asked.push([request.url, JSON.parse(await text(request))]);
-      response.end(JSON.stringify({ status: 'WORKING', elsewhere: true }));
+    const server = createServer((request, response) => {
+      void text(request).then((body) => {
+        asked.push([request.url, JSON.parse(body)]);
+        response.end(JSON.stringify({ status: 'WORKING', elsewhere: true }));
+      });
     });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
