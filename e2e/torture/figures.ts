@@ -12,6 +12,8 @@ export class Figures {
   /** Change events of the source while it was migrated, and changes that were pushed for them. */
   events = 0;
   pushed = 0;
+  /** Ranges that a migration host copied for another one. */
+  sharedRanges = 0;
 
   operation(kind: string, isRefused: boolean): void {
     const count = this.operations.get(kind) ?? { done: 0, refused: 0 };
@@ -41,6 +43,7 @@ export class Figures {
       `compared                ${this.documents} documents, ${this.collections} collections, ${Math.round(this.bytes / 1e6)} MB`,
       `events of the sources   ${this.events}`,
       `changes pushed          ${this.pushed}`,
+      `ranges of other hosts   ${this.sharedRanges}`,
       `operations              ${done}, and ${refused} that the source refused`,
       ...operations.map(([kind, count]) => `  ${kind}: ${count.done} (${count.refused})`),
       `controls                ${sum(this.controls)}`,

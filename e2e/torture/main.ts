@@ -11,6 +11,7 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     only: { type: 'string' },
     faults: { type: 'string' },
+    hosts: { type: 'string', default: '1' },
     logs: { type: 'string', default: 'torture-logs' },
   },
 });
@@ -22,9 +23,10 @@ const seeds =
   values.only === undefined
     ? Array.from({ length: count }, (_, n) => `${seed}.${n}`)
     : [values.only];
-if (!(minutes > 0) || !Number.isInteger(faults) || faults < 0) {
+const hosts = values.hosts === '1' ? 1 : 2;
+if (!(minutes > 0) || !Number.isInteger(faults) || faults < 0 || String(hosts) !== values.hosts) {
   process.stderr.write(
-    'Usage: npm run torture -- --minutes N [--seed S | --only SEED_OF_ONE] [--faults N] [--logs DIR]\n',
+    'Usage: npm run torture -- --minutes N [--seed S | --only SEED_OF_ONE] [--faults N] [--hosts 1|2] [--logs DIR]\n',
   );
   process.exit(2);
 }
@@ -36,6 +38,7 @@ try {
     seeds,
     seconds: (minutes * 60) / count,
     faults: Math.ceil(faults / count),
+    hosts,
     say: print,
     logDirectory: values.logs,
   });

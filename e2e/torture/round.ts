@@ -10,7 +10,7 @@ import type { Figures } from './figures.ts';
 import { reviveHung } from './hung.ts';
 import type { Random } from './random.ts';
 import { openSource, Workers } from './workers.ts';
-import { FEATURES } from './workload/index.ts';
+import { FEATURES, FEATURES_OF_SEVERAL_HOSTS } from './workload/index.ts';
 
 /** After the last fault the migration has so long to catch up, in milliseconds. */
 const CATCH_UP_MS = 240_000;
@@ -26,6 +26,9 @@ const SOME_UNDER_OTHER_NAMES: Namespaces = {
     { from: 'app.tmp4', to: 'moved.passing' },
   ],
 };
+
+/** So slow that a fault strikes while both hosts copy. */
+const SHARED_COPY = { documentsPerSecond: 1000, bytesPerSecond: null };
 
 export interface Round {
   readonly seed: string;
@@ -49,14 +52,26 @@ export async function runRound(round: Round): Promise<void> {
   const { pair } = target;
   await using source = openSource(pair.source.uri);
   await clear(pair);
-  for (const feature of FEATURES) {
+  const isShared = target.furtherAgent !== null;
+  const features = isShared ? FEATURES_OF_SEVERAL_HOSTS : FEATURES;
+  for (const feature of features) {
     await feature.prepare?.(source, random.fork(`prepare ${feature.name}`));
   }
   const entries = await oplogEntries(pair);
-  const workers = new Workers(source, pair.source.server, figures, random.fork('operations'));
+  const workers = new Workers({
+    source,
+    server: pair.source.server,
+    features,
+    figures,
+    random: random.fork('operations'),
+  });
   const namespaces = random.fork('namespaces').chance(0.5) ? SOME_UNDER_OTHER_NAMES : null;
   if (namespaces !== null) round.say('some collections alone, and under other names');
-  const id = await pair.start({ dropDestinationData: round.hasPredecessor, namespaces });
+  const id = await pair.start({
+    dropDestinationData: round.hasPredecessor,
+    namespaces,
+    ...(isShared && { throttle: SHARED_COPY }),
+  });
   const atEnd = new AsyncDisposableStack();
   try {
     await strike(round, id, atEnd);

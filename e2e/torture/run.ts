@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeTestClock } from '@linkspan/testkit/clock.ts';
-import { startLinkedPair } from '@linkspan/testkit/linkedPair.ts';
+import { startFurtherHost, startLinkedPair } from '@linkspan/testkit/linkedPair.ts';
+import type { LinkspanProcess } from '@linkspan/testkit/processes.ts';
 import { mountSmallDisk } from '@linkspan/testkit/smallDisk.ts';
 import type { Target } from './faults/fault.ts';
 import { Figures } from './figures.ts';
@@ -12,6 +13,9 @@ import { runRound } from './round.ts';
 
 const DISK_MEGABYTES = 64;
 const REMEMBERED = 12;
+const FURTHER_HOST = 'further-host.example.net';
+/** The least that an agent takes. */
+const SHARED_RANGE_BYTES = 65_536;
 
 export interface TortureOptions {
   /** One for each migration: what happens in it, and in which order, follows from it. */
@@ -22,6 +26,8 @@ export interface TortureOptions {
   readonly seconds: number;
   /** Faults in that time, those in cutovers not counted. */
   readonly faults: number;
+  /** Migration hosts of the link: of two, the second copies ranges for the first. */
+  readonly hosts?: 1 | 2;
   /** Told what happens, a line each. */
   readonly say?: (line: string) => void;
   /** Where the logs go when it fails. */
@@ -40,7 +46,7 @@ export class TortureFailedError extends Error {
  * @throws {TortureFailedError} with the seed, the last faults and the differences; logs are kept
  */
 export async function torture(options: TortureOptions): Promise<Figures> {
-  const { seeds, seconds, faults, say = () => undefined } = options;
+  const { seeds, seconds, faults, hosts = 1, say = () => undefined } = options;
   const figures = new Figures();
   const last: string[] = [];
   const started = performance.now();
@@ -54,17 +60,23 @@ export async function torture(options: TortureOptions): Promise<Figures> {
   const clock = resources.use(await makeTestClock());
   const disk = await mountSmallDisk(DISK_MEGABYTES);
   if (disk !== null) resources.use(disk);
+  const agentEnv = {
+    ...clock.env,
+    ...(hosts > 1 && { LINKSPAN_AGENT_COPY_RANGE_BYTES: String(SHARED_RANGE_BYTES) }),
+  };
   const pair = resources.use(
     await startLinkedPair({
       proxied: true,
-      agentEnv: clock.env,
+      agentEnv,
       serverEnv: clock.env,
       ...(disk === null ? {} : { agentStateDir: join(disk.directory, 'agent') }),
     }),
   );
   const { network } = pair;
   if (network === null) throw new Error('the torture needs proxies');
-  const target: Target = { pair, network, clock, disk };
+  const further =
+    hosts > 1 ? resources.use(await startFurtherHost(pair, FURTHER_HOST, agentEnv)) : null;
+  const target: Target = { pair, network, clock, disk, furtherAgent: further?.agent ?? null };
   const history = resources.use(new History(pair.source.uri));
   let current = '';
   try {
@@ -83,11 +95,12 @@ export async function torture(options: TortureOptions): Promise<Figures> {
       });
       if (figures.differences.length > 0) throw new Error('both sides differ');
     }
+    if (further !== null) figures.sharedRanges = await countShared(further.agent);
   } catch (error) {
     const kept = await keepLogs(target, history, options.logDirectory);
     const what = [
       `The torture failed: ${(error as Error).message}`,
-      `Again: npm run torture -- --only ${current} --minutes ${seconds / 60} --faults ${faults}`,
+      `Again: npm run torture -- --only ${current} --minutes ${seconds / 60} --faults ${faults} --hosts ${hosts}`,
       `Logs: ${kept}`,
       'Last:',
       ...last.map((line) => `  ${line}`),
@@ -98,11 +111,20 @@ export async function torture(options: TortureOptions): Promise<Figures> {
   return figures;
 }
 
-async function keepLogs({ pair }: Target, history: History, directory: string): Promise<string> {
+async function countShared(agent: LinkspanProcess): Promise<number> {
+  return (await agent.log()).split('range copied for another host').length - 1;
+}
+
+async function keepLogs(
+  { pair, furtherAgent }: Target,
+  history: History,
+  directory: string,
+): Promise<string> {
   await rm(directory, { recursive: true, force: true });
   await mkdir(directory, { recursive: true });
   const logs = {
     agent: pair.agent.logFile,
+    'further-agent': furtherAgent?.logFile ?? null,
     server: pair.server.logFile,
     source: pair.source.logFile,
     destination: pair.destination.logFile,

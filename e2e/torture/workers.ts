@@ -3,8 +3,7 @@ import type { MongoDB } from '@linkspan/testkit/mongodb.ts';
 import { MongoClient, MongoServerError } from 'mongodb';
 import type { Figures } from './figures.ts';
 import type { Random } from './random.ts';
-import { DURABLE, type Operation, type Source } from './workload/feature.ts';
-import { OPERATIONS } from './workload/index.ts';
+import { DURABLE, type Feature, type Operation, type Source } from './workload/feature.ts';
 
 const WORKERS = 3;
 const LONGEST_PAUSE_MS = 40;
@@ -29,11 +28,20 @@ export function openSource(uri: string): Source & AsyncDisposable {
   };
 }
 
+interface Workload {
+  readonly source: Source;
+  readonly server: MongoDB['server'];
+  readonly features: readonly Feature[];
+  readonly figures: Figures;
+  readonly random: Random;
+}
+
 /** Applications that write to the source until they are stopped, as the seed says. */
 export class Workers {
   readonly #stop = new AbortController();
   readonly #done: Promise<unknown>;
   readonly #source: Source;
+  readonly #operations: readonly Operation[];
   readonly #figures: Figures;
   readonly #random: Random;
   readonly #isFragile: boolean;
@@ -41,7 +49,8 @@ export class Workers {
   #alone: Promise<void> | null = null;
   #next = 0;
 
-  constructor(source: Source, server: MongoDB['server'], figures: Figures, random: Random) {
+  constructor({ source, server, features, figures, random }: Workload) {
+    this.#operations = features.flatMap(({ operations }) => operations);
     this.#isFragile = server === 'SecantusDB';
     this.#source = source;
     this.#figures = figures;
@@ -90,7 +99,7 @@ export class Workers {
     while (!this.#stop.signal.aborted) {
       const random = this.#random.fork(this.#next);
       this.#next += 1;
-      const operation = random.weighted(OPERATIONS);
+      const operation = random.weighted(this.#operations);
       const pause = random.between(0, LONGEST_PAUSE_MS);
       try {
         await this.#run(operation, random);

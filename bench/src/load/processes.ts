@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { setPriority } from 'node:os';
 
 /** USER_HZ: Linux reports CPU time to programs in hundredths of a second everywhere. */
 const TICKS_PER_SECOND = 100;
@@ -60,6 +61,23 @@ export function residentBytes(pid: number): number {
 /** The process and those that it has started. */
 export function withChildren(pid: number): number[] {
   return [pid, ...allPids().filter((other) => Number(statFields(other)?.[1]) === pid)];
+}
+
+/** Niceness of what runs on other machines in the field: whatever else wants a core gets it first. */
+const ELSEWHERE = 15;
+
+/** Linux, where each thread has a priority of its own, which those that it starts get, too. */
+export function giveWay(pids: readonly number[]): void {
+  for (const pid of pids) {
+    for (const thread of readdirSync(`/proc/${pid}/task`)) {
+      try {
+        setPriority(Number(thread), ELSEWHERE);
+      } catch (error) {
+        // It has ended since.
+        if ((error as { code?: string }).code !== 'ERR_SYSTEM_ERROR') throw error;
+      }
+    }
+  }
 }
 
 export function parentOf(pid: number): number {

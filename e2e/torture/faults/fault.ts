@@ -1,5 +1,6 @@
 import type { LinkedPair, Network } from '@linkspan/testkit/linkedPair.ts';
 import type { TestClock } from '@linkspan/testkit/clock.ts';
+import type { LinkspanProcess } from '@linkspan/testkit/processes.ts';
 import type { SmallDisk } from '@linkspan/testkit/smallDisk.ts';
 import type { Random } from '../random.ts';
 
@@ -10,6 +11,8 @@ export interface Target {
   readonly clock: TestClock;
   /** Where the agent's state is, or null where none can be mounted. */
   readonly disk: SmallDisk | null;
+  /** The agent of another migration host, which copies ranges for the one of the pair; null without. */
+  readonly furtherAgent: LinkspanProcess | null;
 }
 
 export interface Fault {

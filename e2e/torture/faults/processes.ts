@@ -4,13 +4,16 @@ import type { Fault, Target } from './fault.ts';
 
 type Victim = Pick<LinkspanProcess & MongoDB, 'kill' | 'restart' | 'suspend' | 'resume'>;
 
-const VICTIMS = ['agent', 'server', 'source', 'destination'] as const;
+const VICTIMS = ['agent', 'server', 'source', 'destination', 'further agent'] as const;
 
-function victimOf({ pair }: Target, name: (typeof VICTIMS)[number]): Victim {
-  return pair[name];
+function victimOf({ pair, furtherAgent }: Target, name: (typeof VICTIMS)[number]): Victim {
+  if (name !== 'further agent') return pair[name];
+  if (furtherAgent === null) throw new Error('there is one migration host only');
+  return furtherAgent;
 }
 
-function isOurs({ pair }: Target, name: (typeof VICTIMS)[number]): boolean {
+function isOurs({ pair, furtherAgent }: Target, name: (typeof VICTIMS)[number]): boolean {
+  if (name === 'further agent') return furtherAgent !== null;
   return (name !== 'source' && name !== 'destination') || pair[name].capabilities.control;
 }
 

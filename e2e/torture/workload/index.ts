@@ -1,9 +1,10 @@
 import { cappedCollections } from './capped.ts';
 import { collatedKeys } from './collated.ts';
 import { documents } from './documents.ts';
-import type { Feature, Operation } from './feature.ts';
+import type { Feature } from './feature.ts';
 import { indexes } from './indexes.ts';
 import { largeDocuments } from './largeDocuments.ts';
+import { longCollections } from './longCollections.ts';
 import { oddKeys } from './oddIds.ts';
 import { structure } from './structure.ts';
 import { timeSeries } from './timeSeries.ts';
@@ -24,4 +25,5 @@ export const FEATURES: readonly Feature[] = [
   timeSeries,
 ];
 
-export const OPERATIONS: readonly Operation[] = FEATURES.flatMap(({ operations }) => operations);
+/** The same, and collections that several migration hosts copy together. */
+export const FEATURES_OF_SEVERAL_HOSTS: readonly Feature[] = [...FEATURES, longCollections];

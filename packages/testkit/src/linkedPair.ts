@@ -128,7 +128,11 @@ export interface FurtherHost extends AsyncDisposable {
  * Starts an agent that links with a token for another host and can read the same deployment.
  * @throws {Error} naming the step that failed and what it said
  */
-export async function startFurtherHost(pair: LinkedPair, hostname: string): Promise<FurtherHost> {
+export async function startFurtherHost(
+  pair: LinkedPair,
+  hostname: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<FurtherHost> {
   const path = `/api/linkspan/v1/orgs/${pair.orgId}/liveMigrations/link/hosts`;
   const { linkToken } = await expectBody<{ linkToken: string }>(pair.api.post(path, { body: {} }));
   const directory = join(pair.directory, hostname);
@@ -139,7 +143,7 @@ export async function startFurtherHost(pair: LinkedPair, hostname: string): Prom
   const agent = await startAgent({
     args: ['--config', config, '--state-dir', stateDir],
     directory,
-    env: { LINKSPAN_LINK_TOKEN: linkToken },
+    env: { ...env, LINKSPAN_LINK_TOKEN: linkToken },
   });
   return { hostname, stateDir, agent, [Symbol.asyncDispose]: () => agent.stop() };
 }
