@@ -1,9 +1,13 @@
+const SHOWN = 5;
+
 /** What a run of the torture counts, for whoever reads its end. */
 export class Figures {
   readonly operations = new Map<string, { done: number; refused: number }>();
   readonly faults = new Map<string, number>();
   readonly controls = new Map<string, number>();
   readonly differences: string[] = [];
+  /** Documents that a server finds by their `_id` and does not show when all are read: its own fault. */
+  readonly contradictions: string[] = [];
   rounds = 0;
   /** Documents and collections that were compared on both sides, all rounds together. */
   documents = 0;
@@ -50,6 +54,8 @@ export class Figures {
       ...lines(this.controls),
       `faults                  ${this.faultCount}`,
       ...lines(this.faults),
+      `servers contradict themselves ${this.contradictions.length}`,
+      ...this.contradictions.slice(0, SHOWN).map((one) => `  ${one}`),
       `differences             ${this.differences.length}`,
       ...this.differences.map((difference) => `  ${difference}`),
     ].join('\n');

@@ -85,11 +85,12 @@ export async function runRound(round: Round): Promise<void> {
   let complete = asked;
   if (asked.status !== 'COMPLETE') {
     await drained(pair, id);
-    note(round, 'before the cutover', documentsOnly(await compare(pair, namespaces)));
+    const before = await compare(pair, namespaces);
+    note(round, 'before the cutover', documentsOnly(before), before.contradictions);
     complete = await cutOver(round, id);
   }
   const comparison = await compare(pair, namespaces);
-  note(round, 'after the cutover', comparison.differences);
+  note(round, 'after the cutover', comparison.differences, comparison.contradictions);
   round.say(`compared: ${comparison.documents} documents`);
   figures.rounds += 1;
   figures.documents += comparison.documents;
@@ -175,8 +176,15 @@ async function cutOver(round: Round, id: string): Promise<LiveMigrationDetail> {
   throw new Error(`no cutover succeeded: ${reasons.join('; ')}`);
 }
 
-function note({ figures, seed }: Round, when: string, differences: readonly string[]): void {
-  for (const one of differences) figures.differences.push(`${when}, seed ${seed}: ${one}`);
+function note(
+  { figures, seed }: Round,
+  when: string,
+  differences: readonly string[],
+  contradictions: readonly string[],
+): void {
+  const where = (one: string): string => `${when}, seed ${seed}: ${one}`;
+  figures.differences.push(...differences.map(where));
+  figures.contradictions.push(...contradictions.map(where));
 }
 
 function compare(
