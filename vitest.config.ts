@@ -75,6 +75,8 @@ export default defineConfig({
           hookTimeout: 120_000,
           // After the others: these look at how long the whole system takes to notice things.
           sequence: { groupOrder: 1 },
+          // What they wait for are leases, silences and pauses, more than processors.
+          maxWorkers: Math.max(3, Math.ceil(1.5 * availableParallelism())),
         },
       },
     ],

@@ -9,7 +9,8 @@ export class Child implements Disposable {
   constructor(file: string, args: readonly string[] = []) {
     this.#name = file;
     const path = fileURLToPath(new URL(file, import.meta.url));
-    this.#process = fork(path, [], { execArgv: [...args] });
+    // In a session of its own: Linux weighs sessions against each other before what is in them.
+    this.#process = fork(path, [], { execArgv: [...args], detached: true });
   }
 
   get pid(): number {

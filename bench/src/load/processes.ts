@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
 
 /** USER_HZ: Linux reports CPU time to programs in hundredths of a second everywhere. */
 const TICKS_PER_SECOND = 100;
@@ -65,9 +66,13 @@ export function withChildren(pid: number): number[] {
 
 /** Niceness of what runs on other machines in the field: whatever else wants a core gets it first. */
 const ELSEWHERE = 15;
+const AUTOGROUP_MS = 110;
 
-/** Linux, where each thread has a priority of its own, which those that it starts get, too. */
-export function giveWay(pids: readonly number[]): void {
+/**
+ * Linux, where each thread has a priority of its own, which those that it starts get, too, and where
+ * sessions may be weighed against each other first (sched(7), "The autogroup feature").
+ */
+export async function giveWay(pids: readonly number[]): Promise<void> {
   for (const pid of pids) {
     for (const thread of readdirSync(`/proc/${pid}/task`)) {
       try {
@@ -77,6 +82,11 @@ export function giveWay(pids: readonly number[]): void {
         if ((error as { code?: string }).code !== 'ERR_SYSTEM_ERROR') throw error;
       }
     }
+    const autogroup = `/proc/${pid}/autogroup`;
+    if (!existsSync(autogroup)) continue;
+    writeFileSync(autogroup, String(ELSEWHERE));
+    // It takes one in a tenth of a second from a user that is not root.
+    await delay(AUTOGROUP_MS);
   }
 }
 

@@ -110,7 +110,7 @@ export async function load(options: LoadOptions, print: (line: string) => void):
     main: () => [process.pid],
   };
   // They share the processors with the nodes here alone, which must not wait for them.
-  giveWay([...groups.mongodb(), ...groups.agents()]);
+  await giveWay([...groups.mongodb(), ...groups.agents()]);
   const order = (given: Order): Promise<Report> => {
     generator.send(given);
     return generator.next<Report>();

@@ -237,10 +237,12 @@ describe('a collection that never stands still', () => {
     const { id } = await pair.tailing({ options, log });
     // All of it again as soon as all of it was pushed: no faster than the stream can be read.
     let isWritten = true;
+    let pauseMs = 0;
     const writing = (async () => {
       for (let n = 0; isWritten; n += 1) {
         await here('hot').updateMany({}, { $set: { n } });
         while (isWritten && (await there('hot').countDocuments({ n })) < 400) await setTimeout(20);
+        await setTimeout(pauseMs);
       }
     })();
     try {
@@ -251,6 +253,8 @@ describe('a collection that never stands still', () => {
       const again = async (): Promise<boolean> =>
         told.some((message) => message.startsWith('changes come faster'));
       await expect.poll(again, { timeout: 150_000 }).toBe(true);
+      // Without a pause it ends, too, by a walk that happens to keep up: nobody knows when.
+      pauseMs = 500;
       const ended = async () => (await reportOf(id)).ended;
       await expect.poll(ended, { timeout: 150_000 }).not.toBeNull();
     } finally {

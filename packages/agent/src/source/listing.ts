@@ -98,18 +98,20 @@ async function listDatabase(
   },
 ): Promise<ListedNamespace[]> {
   const wanted = colls && new Set(colls.flatMap(withBuckets));
-  const infos = await readDocuments(source, db, {
+  const isWanted = (raw: Buffer): boolean => wanted === undefined || wanted.has(nameOf(raw));
+  const command = {
     listCollections: 1,
     filter: wanted === undefined || wanted.size > MOST_NAMES ? {} : { name: { $in: [...wanted] } },
     cursor: {},
     ...localAfter(after),
-  });
+  };
+  const infos = await readDocuments(source, db, command, isWanted);
   const namespaces: ListedNamespace[] = [];
-  const names = new Set(infos.map((raw) => String(orderedDocument(raw)['name'])));
+  const names = new Set(infos.map(nameOf));
   for (const raw of infos) {
     const info = orderedDocument(raw);
-    const namespace = { db, coll: String(info['name']) };
-    if (wanted?.has(namespace.coll) === false || !selection.selects(namespace)) continue;
+    const namespace = { db, coll: nameOf(raw) };
+    if (!selection.selects(namespace)) continue;
     const type = info['type'] === 'view' ? 'view' : 'collection';
     const options = Object.fromEntries(fieldsOf(info['options']));
     const isSeries = info['type'] === 'timeseries';
@@ -131,14 +133,23 @@ function withBuckets(coll: string): string[] {
   return [coll, bucketsOf({ db: '', coll }).coll];
 }
 
+function nameOf(info: Buffer): string {
+  return String(orderedDocument(info)['name']);
+}
+
+/** @param keep which of them are given back: the others take no memory beyond their batch */
 async function readDocuments(
   source: SourceConnection,
   db: string,
   command: Document,
+  keep: (document: Buffer) => boolean = () => true,
 ): Promise<Buffer[]> {
   const documents: Buffer[] = [];
   for await (const batch of readCommand(source, db, command, () => 1000)) {
-    documents.push(...batch.documents);
+    for (const document of batch.documents) {
+      // A part of a reply keeps all of it.
+      if (keep(document)) documents.push(Buffer.from(document));
+    }
   }
   return documents;
 }

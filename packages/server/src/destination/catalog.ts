@@ -52,8 +52,9 @@ export async function findEntries(
   for (const [db, names] of Map.groupBy(namespaces, (namespace) => namespace.db)) {
     const wanted = new Set(names.map(({ coll }) => coll));
     const filter = wanted.size > MOST_NAMES ? {} : { name: { $in: [...wanted] } };
-    for (const entry of await listEntries(destination, db, filter)) {
-      if (wanted.has(entry.name)) found.set(namespaceKey({ db, coll: entry.name }), entry);
+    const isWanted = ({ name }: Document): boolean => wanted.has(String(name));
+    for (const entry of await listEntries(destination, db, filter, isWanted)) {
+      found.set(namespaceKey({ db, coll: entry.name }), entry);
     }
   }
   return found;
@@ -64,11 +65,11 @@ export async function listEntries(
   destination: Destination,
   db: string,
   filter: Document = {},
+  keep?: (entry: Document) => boolean,
 ): Promise<CatalogEntry[]> {
-  const entries = await destination.readAll(db, `list the collections of ${db}`, {
-    listCollections: 1,
-    filter,
-  });
+  const command = { listCollections: 1, filter };
+  const doing = `list the collections of ${db}`;
+  const entries = await destination.readAll(db, doing, command, keep);
   return entries
     .filter(({ name }) => !String(name).startsWith('system.'))
     .map(({ name, type, options }) => ({

@@ -185,13 +185,23 @@ export class Destination {
   /**
    * All documents of the cursor of a command that changes nothing. For listings, which fit into
    * memory. Values come as they are in BSON, documents in them as maps.
+   * @param keep which of them are given back
    */
-  async readAll(db: string, doing: string, command: Document): Promise<Document[]> {
+  async readAll(
+    db: string,
+    doing: string,
+    command: Document,
+    keep: (document: Document) => boolean = () => true,
+  ): Promise<Document[]> {
     try {
       const cursor = this.client.db(db).runCursorCommand(command, { raw: true });
+      const documents: Document[] = [];
       // With `raw` the driver gives bytes where its types say documents.
-      const documents = (await cursor.toArray()) as unknown as Uint8Array[];
-      return documents.map((raw) => orderedDocument(asBuffer(raw)));
+      for await (const raw of cursor as unknown as AsyncIterable<Uint8Array>) {
+        const document = orderedDocument(asBuffer(raw));
+        if (keep(document)) documents.push(document);
+      }
+      return documents;
     } catch (error) {
       throw destinationError(this.cluster, doing, error);
     }
