@@ -106,24 +106,25 @@ test('a pause lets what was under way land before it is answered', async (contex
   expect((await write).status).toBe(200);
 });
 
+const INDEXED = {
+  action: 'collection',
+  db: 'app',
+  coll: 'c',
+  options: {},
+  indexes: [{ name: 'a_1', key: { a: new Int32(1) } }],
+} as const;
+
 test('I4: an index whose build a pause ends too late is not taken for built', async (context) => {
   if (!push.mongo.capabilities.failCommand) context.skip('needs failCommand');
   const session = await host.session(id);
-  const wanted = {
-    action: 'collection' as const,
-    db: 'app',
-    coll: 'c',
-    options: {},
-    indexes: [{ name: 'a_1', key: { a: new Int32(1) } }],
-  };
   await session.collection('app', 'c');
   await holdBack(push, ['createIndexes', 'dropIndexes'], 500);
-  const build = session.structure(wanted);
+  const build = session.structure(INDEXED);
   await untilRunning(push, session, 'createIndexes');
   await control().pause(principal(), groupId, id);
   expect((await build).code, 'the drop that was to end it came after it').toBe('MIGRATION_PAUSED');
   await control().resume(principal(), groupId, id);
-  expect((await (await host.session(id)).structure(wanted)).status).toBe(200);
+  expect((await (await host.session(id)).structure(INDEXED)).status).toBe(200);
   const indexes = await push.mongo.client().db('app').collection('c').indexes();
   expect(indexes.map(({ name }) => name)).toEqual(['_id_', 'a_1']);
 });
@@ -131,18 +132,11 @@ test('I4: an index whose build a pause ends too late is not taken for built', as
 test('C2: after a build that a primary answered as it stepped down, a new session begins', async (context) => {
   if (!push.mongo.capabilities.failCommand) context.skip('needs failCommand');
   const session = await host.session(id);
-  const wanted = {
-    action: 'collection' as const,
-    db: 'app',
-    coll: 'c',
-    options: {},
-    indexes: [{ name: 'a_1', key: { a: new Int32(1) } }],
-  };
   await session.collection('app', 'c');
   await failCommands(push.mongo, { failCommands: ['createIndexes'], errorCode: 11_602 }, 1);
-  expect((await session.structure(wanted)).code).toBe('SESSION_UNKNOWN');
-  expect((await session.structure(wanted)).code).toBe('SESSION_UNKNOWN');
-  expect((await (await host.session(id)).structure(wanted)).status).toBe(200);
+  expect((await session.structure(INDEXED)).code).toBe('SESSION_UNKNOWN');
+  expect((await session.structure(INDEXED)).code).toBe('SESSION_UNKNOWN');
+  expect((await (await host.session(id)).structure(INDEXED)).status).toBe(200);
 });
 
 test('one that goes on before that waits for it too, and its own session is left alone (I5)', async (context) => {
