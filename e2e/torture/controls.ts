@@ -21,7 +21,7 @@ const PATIENCE_MS = 20_000;
  * Until the server takes it: it may be down or out of reach.
  * @returns false where it cannot be done now, as a pause in the middle of a cutover
  */
-async function ask(pair: LinkedPair, id: string, verb: string): Promise<boolean> {
+export async function ask(pair: LinkedPair, id: string, verb: string): Promise<boolean> {
   const path = `/api/linkspan/v1/groups/${pair.projectId}/liveMigrations/${id}/${verb}`;
   for (;;) {
     const { status, body } = await pair.api

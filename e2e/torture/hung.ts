@@ -5,24 +5,30 @@ import type { Figures } from './figures.ts';
 import { DURABLE } from './workload/feature.ts';
 
 const PATIENCE_MS = 10_000;
+const SIDES = ['source', 'destination'] as const;
+type Side = (typeof SIDES)[number];
 
 /**
  * SecantusDB comes to a standstill now and then: it answers pings and nothing else. As whoever runs a
  * database would, kills one that does not answer and starts it again; that counts as a fault.
  * @param mayWrite to the source; not in a cutover
+ * @returns those that were killed: not even an `fsync` came before
  */
 export async function reviveHung(
   pair: LinkedPair,
   figures: Figures,
   mayWrite: boolean,
-): Promise<void> {
-  for (const side of ['source', 'destination'] as const) {
+): Promise<readonly Side[]> {
+  const revived: Side[] = [];
+  for (const side of SIDES) {
     const mongodb = pair[side];
     if (!mongodb.capabilities.control || (await answers(mongodb, mayWrite && side === 'source')))
       continue;
     await mongodb.restart();
     figures.fault(`hung by itself, killed and started again: ${side}`);
+    revived.push(side);
   }
+  return revived;
 }
 
 async function answers({ uri }: MongoDB, mayWrite: boolean): Promise<boolean> {

@@ -3,7 +3,7 @@ import { compareClusters, type Comparison } from '@linkspan/testkit/compare.ts';
 import type { LiveMigrationDetail } from '@linkspan/contract/api/liveMigrations.ts';
 import type { Namespaces } from '@linkspan/contract/push/messages.ts';
 import type { LinkedPair } from '@linkspan/testkit/linkedPair.ts';
-import { CONTROLS } from './controls.ts';
+import { ask, CONTROLS } from './controls.ts';
 import { lasting, type Target } from './faults/fault.ts';
 import { FAULTS } from './faults/index.ts';
 import type { Figures } from './figures.ts';
@@ -80,7 +80,7 @@ export async function runRound(round: Round): Promise<void> {
     await atEnd.disposeAsync();
   }
   figures.events += (await oplogEntries(pair)) - entries;
-  await reviveHung(pair, figures, false);
+  await reviveAndRepair(pair, figures, id, false);
   const asked = await pair.until(id, 'no cutover under way', isOver, CATCH_UP_MS);
   let complete = asked;
   if (asked.status !== 'COMPLETE') {
@@ -126,9 +126,23 @@ async function strike(
     await delay(lasts);
     await heal();
     figures.fault(fault.kind);
-    await reviveHung(target.pair, figures, true);
+    await reviveAndRepair(target.pair, figures, id, true);
   }
   await delay(Math.max(0, due + every - performance.now()));
+}
+
+/**
+ * SecantusDB carries a rename out in many commits: killed in the midst of one it has lost the documents, and
+ * no event tells of that. As after any loss of a source, a repair is asked for.
+ */
+async function reviveAndRepair(
+  pair: LinkedPair,
+  figures: Figures,
+  id: string,
+  mayWrite: boolean,
+): Promise<void> {
+  const revived = await reviveHung(pair, figures, mayWrite);
+  if (revived.includes('source')) await ask(pair, id, 'repair');
 }
 
 const isOver = ({ status, cutover }: LiveMigrationDetail): boolean =>
