@@ -1,5 +1,6 @@
 import { BSON, type Document } from 'mongodb';
 import { keyOf } from '@linkspan/contract/bson/raw.ts';
+import { MOST_NAMES } from '@linkspan/contract/namespaces/namesFilter.ts';
 import { comparableKey } from '@linkspan/contract/bson/comparableKey.ts';
 import { type MongoDB, startMongoDB } from '@linkspan/testkit/mongodb.ts';
 import { oddDocuments, rawOf } from '@linkspan/testkit/values.ts';
@@ -10,7 +11,7 @@ import { describeSource, isSameSource } from '../src/source/identity.ts';
 import { describeDeployment } from '../src/source/inventory.ts';
 import { startAnsweringProxy } from '@linkspan/testkit/answeringProxy.ts';
 import { portOf, throughProxy } from '@linkspan/testkit/linkedPair.ts';
-import { listNamed, listSource, MOST_NAMES } from '../src/source/listing.ts';
+import { listNamed, listSource } from '../src/source/listing.ts';
 import { linearizableTime, readBack, readInOrder, readRange } from '../src/source/reader.ts';
 
 const ODD = { db: 'reader', coll: 'odd' };

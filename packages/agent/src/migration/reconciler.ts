@@ -120,8 +120,7 @@ export class Reconciler {
     const { journal, lives, gate, source, signal, hooks, sizes, work } = this.#context;
     const postponed = [...this.#notBefore.keys()].filter((id) => this.isPostponed(id));
     postponed.push(...this.#conflicts.underWay());
-    const atOnce = Math.max(AT_ONCE, Math.ceil(journal.totals().collections / MOST_LISTINGS));
-    const waiting = journal.pending.toReconcile(postponed, atOnce);
+    const waiting = this.#waiting(postponed);
     const begun = (waiting.length > 0 ? waiting : this.#unsupported()).map(
       ({ id, source: namespace }): Begun => {
         const [names, structures] = [lives.nameChanges(id), lives.structureChanges(id)];
@@ -165,6 +164,15 @@ export class Reconciler {
     await this.#push(toPush, round);
     work.notify();
     return true;
+  }
+
+  /** Asked for all the time: how many there are is counted only where many wait. */
+  #waiting(postponed: readonly number[]): Incarnation[] {
+    const { journal } = this.#context;
+    const first = journal.pending.toReconcile(postponed, AT_ONCE);
+    if (first.length < AT_ONCE) return first;
+    const share = Math.ceil(journal.totals().collections / MOST_LISTINGS);
+    return share > AT_ONCE ? journal.pending.toReconcile(postponed, share) : first;
   }
 
   /** With the reason why it cannot have its name at the destination, if there is one. */

@@ -1,6 +1,7 @@
 import type { Binary, Document } from 'mongodb';
-import { fieldsOf, isExact, orderedDocument } from '@linkspan/contract/bson/ordered.ts';
+import { fieldsOf, isExact, orderedDocument, orderedValue } from '@linkspan/contract/bson/ordered.ts';
 import { findElement } from '@linkspan/contract/bson/raw.ts';
+import { namesFilter } from '@linkspan/contract/namespaces/namesFilter.ts';
 import { Selection } from '@linkspan/contract/namespaces/selection.ts';
 import { type Namespace, bucketsOf } from '@linkspan/contract/push/namespaces.ts';
 import { concurrently } from '@linkspan/contract/tasks/concurrently.ts';
@@ -41,9 +42,6 @@ const NAMESPACE_NOT_FOUND = 26;
 
 /** Collections whose indexes are listed at once. */
 const AT_ONCE = 8;
-
-/** Of more names at once, all collections of the database are read: some servers compare each with each. */
-export const MOST_NAMES = 100;
 
 /**
  * Every collection and view that a migration moves (rules D5, D6).
@@ -101,7 +99,7 @@ async function listDatabase(
   const isWanted = (raw: Buffer): boolean => wanted === undefined || wanted.has(nameOf(raw));
   const command = {
     listCollections: 1,
-    filter: wanted === undefined || wanted.size > MOST_NAMES ? {} : { name: { $in: [...wanted] } },
+    filter: wanted === undefined ? {} : namesFilter(wanted),
     cursor: {},
     ...localAfter(after),
   };
@@ -110,7 +108,7 @@ async function listDatabase(
   const names = new Set(infos.map(nameOf));
   for (const raw of infos) {
     const info = orderedDocument(raw);
-    const namespace = { db, coll: nameOf(raw) };
+    const namespace = { db, coll: String(info['name']) };
     if (!selection.selects(namespace)) continue;
     const type = info['type'] === 'view' ? 'view' : 'collection';
     const options = Object.fromEntries(fieldsOf(info['options']));
@@ -133,8 +131,10 @@ function withBuckets(coll: string): string[] {
   return [coll, bucketsOf({ db: '', coll }).coll];
 }
 
+/** Of an entry that is not decoded otherwise. */
 function nameOf(info: Buffer): string {
-  return String(orderedDocument(info)['name']);
+  const name = findElement(info, 'name');
+  return name === undefined ? '' : String(orderedValue(info, name));
 }
 
 /** @param keep which of them are given back: the others take no memory beyond their batch */

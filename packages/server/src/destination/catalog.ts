@@ -1,4 +1,5 @@
 import { fieldsOf } from '@linkspan/contract/bson/ordered.ts';
+import { namesFilter } from '@linkspan/contract/namespaces/namesFilter.ts';
 import {
   bucketsOf,
   formatNamespace,
@@ -13,9 +14,6 @@ import { DestinationRefusedError } from './errors.ts';
 import { isBuiltIn } from './indexSpecs.ts';
 
 const NAMESPACE_NOT_FOUND = 26;
-
-/** Of more names at once, all collections of the database are read: some servers compare each with each. */
-const MOST_NAMES = 100;
 
 /** A collection or view as listCollections shows it. */
 export interface CatalogEntry {
@@ -51,9 +49,8 @@ export async function findEntries(
   const found = new Map<string, CatalogEntry>();
   for (const [db, names] of Map.groupBy(namespaces, (namespace) => namespace.db)) {
     const wanted = new Set(names.map(({ coll }) => coll));
-    const filter = wanted.size > MOST_NAMES ? {} : { name: { $in: [...wanted] } };
     const isWanted = ({ name }: Document): boolean => wanted.has(String(name));
-    for (const entry of await listEntries(destination, db, filter, isWanted)) {
+    for (const entry of await listEntries(destination, db, namesFilter(wanted), isWanted)) {
       found.set(namespaceKey({ db, coll: entry.name }), entry);
     }
   }
