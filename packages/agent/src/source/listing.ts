@@ -1,5 +1,10 @@
 import type { Binary, Document } from 'mongodb';
-import { fieldsOf, isExact, orderedDocument, orderedValue } from '@linkspan/contract/bson/ordered.ts';
+import {
+  fieldsOf,
+  isExact,
+  orderedDocument,
+  orderedValue,
+} from '@linkspan/contract/bson/ordered.ts';
 import { findElement } from '@linkspan/contract/bson/raw.ts';
 import { namesFilter } from '@linkspan/contract/namespaces/namesFilter.ts';
 import { Selection } from '@linkspan/contract/namespaces/selection.ts';
