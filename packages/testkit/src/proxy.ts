@@ -108,7 +108,8 @@ export async function startProxy(target: number | (() => number), port = 0): Pro
         if (burning !== null) piece = piece.subarray(0, burning.bytes);
         at += piece.length;
         passed[direction] += piece.length;
-        if (to.destroyed) return;
+        // Read on for one that has gone: a sender that is stuck in a large answer would never learn of it.
+        if (to.destroyed) break;
         if (piece.length > 0 && !to.write(piece)) await writable(to);
         if (burning === null) continue;
         burning.bytes -= piece.length;

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { text as readAll } from 'node:stream/consumers';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Proxy, startProxy } from '../src/proxy.ts';
@@ -19,7 +19,7 @@ beforeEach(async () => {
     });
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
-  proxy = await startProxy((server.address() as AddressInfo).port);
+  proxy = await startProxy(portOf(server));
   stop = () => server.close();
 });
 
@@ -40,6 +40,8 @@ async function ask(socket: Socket, text: string): Promise<string> {
   const [data] = (await once(socket, 'data')) as [Buffer];
   return String(data);
 }
+
+const portOf = (server: Server): number => (server.address() as AddressInfo).port;
 
 const closed = (socket: Socket): Promise<void> =>
   new Promise((resolve) => socket.once('close', () => resolve()));
@@ -102,6 +104,26 @@ test('delivers what an abandoned client had sent after what another sent since',
   await proxy.heal();
   expect(await ask(await client(), 'b')).toBe('B');
   await expect.poll(() => heard).toContain('late');
+});
+
+test('a server in the midst of a large answer learns that its client has gone', async () => {
+  let gone: Promise<unknown> | null = null;
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    gone = closed(socket);
+    socket.resume();
+    for (let part = 0; part < 64; part += 1) socket.write(Buffer.alloc(1024 * 1024));
+    socket.end();
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  await using between = await startProxy(portOf(server));
+  const socket = connect(between.port, '127.0.0.1');
+  socket.on('error', () => undefined);
+  socket.pause();
+  await expect.poll(() => between.held).toBeGreaterThan(0);
+  socket.resetAndDestroy();
+  await gone;
+  server.close();
 });
 
 test('refuses, and takes connections again on the same port', async () => {
