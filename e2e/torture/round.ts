@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { compareClusters, type Comparison } from '@linkspan/testkit/compare.ts';
 import type { LiveMigrationDetail } from '@linkspan/contract/api/liveMigrations.ts';
-import type { Namespaces } from '@linkspan/contract/push/messages.ts';
+import type { Namespaces } from '@linkspan/contract/push/work.ts';
 import type { LinkedPair } from '@linkspan/testkit/linkedPair.ts';
 import { ask, CONTROLS } from './controls.ts';
 import { lasting, type Target } from './faults/fault.ts';

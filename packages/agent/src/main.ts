@@ -2,11 +2,8 @@ import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { finding } from '@linkspan/contract/api/findings.ts';
-import type {
-  MigrationWork,
-  ValidationReport,
-  ValidationWork,
-} from '@linkspan/contract/push/messages.ts';
+import type { ValidationReport } from '@linkspan/contract/push/validation.ts';
+import type { MigrationWork, ValidationWork } from '@linkspan/contract/push/work.ts';
 import { pino, type Logger } from 'pino';
 
 import { startAdminPort } from './admin/port.ts';

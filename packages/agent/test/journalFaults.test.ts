@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import type { Progress } from '@linkspan/contract/push/messages.ts';
+import type { Progress } from '@linkspan/contract/push/progress.ts';
 import { mountSmallDisk, NO_SMALL_DISK } from '@linkspan/testkit/smallDisk.ts';
 import { serialize, type Document } from 'bson';
 import { pino } from 'pino';

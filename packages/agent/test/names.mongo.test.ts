@@ -1,4 +1,4 @@
-import type { Namespaces } from '@linkspan/contract/push/messages.ts';
+import type { Namespaces } from '@linkspan/contract/push/work.ts';
 import { compareClusters } from '@linkspan/testkit/compare.ts';
 import type { Document } from 'mongodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';

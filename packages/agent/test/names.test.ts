@@ -1,5 +1,5 @@
 import { Selection } from '@linkspan/contract/namespaces/selection.ts';
-import type { Namespaces } from '@linkspan/contract/push/messages.ts';
+import type { Namespaces } from '@linkspan/contract/push/work.ts';
 import type { Namespace } from '@linkspan/contract/push/namespaces.ts';
 import { type Document, serialize } from 'bson';
 import fc from 'fast-check';

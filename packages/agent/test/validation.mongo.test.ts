@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FINDINGS } from '@linkspan/contract/api/findings.ts';
-import type { ValidationReport } from '@linkspan/contract/push/messages.ts';
+import type { ValidationReport } from '@linkspan/contract/push/validation.ts';
 import { startAnsweringProxy } from '@linkspan/testkit/answeringProxy.ts';
 import { portOf, throughProxy } from '@linkspan/testkit/linkedPair.ts';
 import { type MongoDB, startMongoDB } from '@linkspan/testkit/mongodb.ts';

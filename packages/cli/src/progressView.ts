@@ -1,5 +1,5 @@
 import type { LiveMigrationDetail } from '@linkspan/contract/api/liveMigrations.ts';
-import type { Progress } from '@linkspan/contract/push/messages.ts';
+import type { Progress } from '@linkspan/contract/push/progress.ts';
 
 const BAR_WIDTH = 24;
 

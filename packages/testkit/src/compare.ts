@@ -4,7 +4,7 @@ import { fieldsOf, isDocument, orderedDocument } from '@linkspan/contract/bson/o
 import { asBuffer, keyOf } from '@linkspan/contract/bson/raw.ts';
 import { Selection } from '@linkspan/contract/namespaces/selection.ts';
 import { viewAtDestination } from '@linkspan/contract/namespaces/views.ts';
-import type { Namespaces } from '@linkspan/contract/push/messages.ts';
+import type { Namespaces } from '@linkspan/contract/push/work.ts';
 import { formatNamespace } from '@linkspan/contract/push/namespaces.ts';
 import { EJSON, type Document } from 'bson';
 import { MongoClient } from 'mongodb';

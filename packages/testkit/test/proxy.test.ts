@@ -107,10 +107,10 @@ test('delivers what an abandoned client had sent after what another sent since',
 });
 
 test('a server in the midst of a large answer learns that its client has gone', async () => {
-  let gone: Promise<unknown> | null = null;
+  const gone = Promise.withResolvers<void>();
   const server = createServer((socket) => {
     socket.on('error', () => undefined);
-    gone = closed(socket);
+    void closed(socket).then(gone.resolve);
     socket.resume();
     for (let part = 0; part < 64; part += 1) socket.write(Buffer.alloc(1024 * 1024));
     socket.end();
@@ -122,7 +122,7 @@ test('a server in the midst of a large answer learns that its client has gone', 
   socket.pause();
   await expect.poll(() => between.held).toBeGreaterThan(0);
   socket.resetAndDestroy();
-  await gone;
+  await gone.promise;
   server.close();
 });
 

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-import type { Deployment, Inventory } from '@linkspan/contract/push/messages.ts';
+import type { Deployment, Inventory } from '@linkspan/contract/push/host.ts';
 import type { Logger } from 'pino';
 
 import type { ConfiguredDeployment, ConfiguredProject } from '../config/config.ts';

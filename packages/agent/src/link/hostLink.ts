@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 
 import type { TlsFiles } from '@linkspan/contract/tls/files.ts';
-import { HEARTBEAT_FRESH_MS } from '@linkspan/contract/push/messages.ts';
+import { HEARTBEAT_FRESH_MS } from '@linkspan/contract/push/host.ts';
 
 import { LinkRefusedError } from '../push/errors.ts';
 import { AlreadyLinkedError, ServerUnreachableError } from './errors.ts';

@@ -1,5 +1,5 @@
 import { keyOf } from '@linkspan/contract/bson/raw.ts';
-import type { DocumentsReply } from '@linkspan/contract/push/messages.ts';
+import type { DocumentsReply } from '@linkspan/contract/push/session.ts';
 import type { MigrationContext } from './context.ts';
 
 /** What a copy was refused is left to the flush, which tries again and says why if it cannot. */

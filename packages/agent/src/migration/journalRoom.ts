@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Progress } from '@linkspan/contract/push/messages.ts';
+import type { Progress } from '@linkspan/contract/push/progress.ts';
 import { journalFault, JournalUnusableError } from '../journal/errors.ts';
 import { type Journal, openJournal } from '../journal/journal.ts';
 import type { EngineLog } from './context.ts';

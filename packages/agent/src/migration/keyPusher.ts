@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WriteOperation } from '@linkspan/contract/push/batch.ts';
-import type { DocumentsReply } from '@linkspan/contract/push/messages.ts';
+import type { DocumentsReply } from '@linkspan/contract/push/session.ts';
 import { formatNamespace } from '@linkspan/contract/push/namespaces.ts';
 import type { ClusterTime } from '../journal/clusterTime.ts';
 import type { DirtyKey } from '../journal/dirtyKeys.ts';

@@ -1,4 +1,4 @@
-import type { DocumentsReply } from '@linkspan/contract/push/messages.ts';
+import type { DocumentsReply } from '@linkspan/contract/push/session.ts';
 import { acceptedOf } from '../push/pusher.ts';
 
 /** Rates and what holds a migration back are taken over so long, in milliseconds. */

@@ -1,4 +1,4 @@
-import type { HoldingBack, Phase, Rates } from '@linkspan/contract/push/messages.ts';
+import type { HoldingBack, Phase, Rates } from '@linkspan/contract/push/progress.ts';
 import type { Window } from './meter.ts';
 
 /** The rates of a window, to one place. */

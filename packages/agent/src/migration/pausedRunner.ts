@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Selection } from '@linkspan/contract/namespaces/selection.ts';
-import type { Namespaces, Progress } from '@linkspan/contract/push/messages.ts';
+import type { Progress } from '@linkspan/contract/push/progress.ts';
+import type { Namespaces } from '@linkspan/contract/push/work.ts';
 import { NO_TIME } from '../journal/clusterTime.ts';
 import { openJournal } from '../journal/journal.ts';
 import { TransientPushError } from '../push/transport.ts';

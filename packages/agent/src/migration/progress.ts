@@ -1,4 +1,4 @@
-import type { Phase, Progress } from '@linkspan/contract/push/messages.ts';
+import type { Phase, Progress } from '@linkspan/contract/push/progress.ts';
 import { formatNamespace } from '@linkspan/contract/push/namespaces.ts';
 import { type ClusterTime, NO_TIME, secondsOf } from '../journal/clusterTime.ts';
 import type { Journal } from '../journal/journal.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isExact } from '@linkspan/contract/bson/ordered.ts';
 import { keyOf } from '@linkspan/contract/bson/raw.ts';
-import type { Throttle as Limits } from '@linkspan/contract/push/messages.ts';
+import type { Throttle as Limits } from '@linkspan/contract/push/work.ts';
 import { formatNamespace } from '@linkspan/contract/push/namespaces.ts';
 import { isTracked, type TrackedTime } from '@linkspan/contract/push/ranges.ts';
 import { SubLeaseEndedError } from '../push/errors.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Progress } from '@linkspan/contract/push/messages.ts';
+import type { Progress } from '@linkspan/contract/push/progress.ts';
 
 /** Tells the server how a migration stands, again and again, one report after the other. */
 export class Reports {

@@ -1,10 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Selection } from '@linkspan/contract/namespaces/selection.ts';
-import type {
-  MigrationWork,
-  Progress,
-  Throttle as Limits,
-} from '@linkspan/contract/push/messages.ts';
+import type { Progress } from '@linkspan/contract/push/progress.ts';
+import type { MigrationWork, Throttle as Limits } from '@linkspan/contract/push/work.ts';
 import { type Journal, openJournal } from '../journal/journal.ts';
 import type { Wanted } from '../journal/verifications.ts';
 import type { OpenedSession, Pusher } from '../push/pusher.ts';

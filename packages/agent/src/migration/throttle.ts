@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Throttle as Limits } from '@linkspan/contract/push/messages.ts';
+import type { Throttle as Limits } from '@linkspan/contract/push/work.ts';
 import { MAX_BATCH_BYTES } from '@linkspan/contract/push/version.ts';
 import { cutBySize } from '../source/cutBySize.ts';
 

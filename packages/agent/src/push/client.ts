@@ -1,16 +1,17 @@
 import {
+  RegisterHostReply,
+  type Inventory,
+  type RegisterHost,
+} from '@linkspan/contract/push/host.ts';
+import { type Progress } from '@linkspan/contract/push/progress.ts';
+import {
   MigrationStatusReply,
   OpenSessionReply,
-  RegisterHostReply,
-  WorkReply,
-  type Inventory,
   type MigrationStatus,
   type OpenSession,
-  type Progress,
-  type RegisterHost,
-  type ValidationReport,
-  type WorkRequest,
-} from '@linkspan/contract/push/messages.ts';
+} from '@linkspan/contract/push/session.ts';
+import { type ValidationReport } from '@linkspan/contract/push/validation.ts';
+import { WorkReply, type WorkRequest } from '@linkspan/contract/push/work.ts';
 import type { Static, TSchema } from 'typebox';
 import Value from 'typebox/value';
 

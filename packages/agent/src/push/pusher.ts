@@ -11,14 +11,14 @@ import type {
 } from '@linkspan/contract/push/digest.ts';
 import type { RangesReply, RangesRequest } from '@linkspan/contract/push/ranges.ts';
 import type { WriteOperation } from '@linkspan/contract/push/batch.ts';
+import type { Progress } from '@linkspan/contract/push/progress.ts';
 import type {
   Complete,
   CutoverFailed,
   DocumentsReply,
-  Progress,
   StructureReply,
   StructuresReply,
-} from '@linkspan/contract/push/messages.ts';
+} from '@linkspan/contract/push/session.ts';
 
 /** Documents of one namespace for one operation, raw, in the order to be written. Never empty. */
 export interface DocumentBatch {

@@ -5,6 +5,7 @@ import type {
   KeyDigestReply,
   KeyDigestRequest,
 } from '@linkspan/contract/push/digest.ts';
+import { type Progress } from '@linkspan/contract/push/progress.ts';
 import {
   DocumentsReply,
   MOST_OF_A_REASON,
@@ -14,8 +15,7 @@ import {
   type CutoverFailed,
   type OpenSession,
   type OpenSessionReply,
-  type Progress,
-} from '@linkspan/contract/push/messages.ts';
+} from '@linkspan/contract/push/session.ts';
 import type { RangesReply } from '@linkspan/contract/push/ranges.ts';
 import type {
   DestinationListing,

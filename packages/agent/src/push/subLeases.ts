@@ -1,5 +1,5 @@
 import { BSON_SEQUENCE } from '@linkspan/contract/push/batch.ts';
-import { DocumentsReply } from '@linkspan/contract/push/messages.ts';
+import { DocumentsReply } from '@linkspan/contract/push/session.ts';
 import { formatNamespace, isMigratable } from '@linkspan/contract/push/namespaces.ts';
 import type {
   SubLeaseGranted,

@@ -1,4 +1,4 @@
-import type { Deployment } from '@linkspan/contract/push/messages.ts';
+import type { Deployment } from '@linkspan/contract/push/host.ts';
 import { connectSource } from './connection.ts';
 import { describeSource } from './identity.ts';
 

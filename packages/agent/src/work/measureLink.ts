@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-import { PROBE_BYTES } from '@linkspan/contract/push/messages.ts';
+import { PROBE_BYTES } from '@linkspan/contract/push/validation.ts';
 
 import type { HostClient } from '../push/client.ts';
 

@@ -1,4 +1,4 @@
-import type { MigrationStatusReply } from '@linkspan/contract/push/messages.ts';
+import type { MigrationStatusReply } from '@linkspan/contract/push/session.ts';
 import type { TlsFiles } from '@linkspan/contract/tls/files.ts';
 import type { WriteBlockRecord } from '../journal/writeBlockRecords.ts';
 import { establishedLink } from '../link/establish.ts';

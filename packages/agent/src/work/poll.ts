@@ -1,4 +1,4 @@
-import type { WorkItem } from '@linkspan/contract/push/messages.ts';
+import type { WorkItem } from '@linkspan/contract/push/work.ts';
 import type { Logger } from 'pino';
 
 import { Backoff } from '../push/backoff.ts';

@@ -1,4 +1,4 @@
-import type { Source } from '@linkspan/contract/push/messages.ts';
+import type { Source } from '@linkspan/contract/push/work.ts';
 import { ConnectionString } from 'mongodb-connection-string-url';
 
 import type { ConfiguredDeployment, ConfiguredProject } from '../config/config.ts';

@@ -6,7 +6,7 @@ import type {
   Throttle,
   ValidationWork,
   WorkItem,
-} from '@linkspan/contract/push/messages.ts';
+} from '@linkspan/contract/push/work.ts';
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 

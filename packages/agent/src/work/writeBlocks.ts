@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-import type { MigrationWork } from '@linkspan/contract/push/messages.ts';
+import type { MigrationWork } from '@linkspan/contract/push/work.ts';
 import type { Logger } from 'pino';
 
 import type { ConfiguredProject } from '../config/config.ts';

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { json } from 'node:stream/consumers';
 
 import { encodeLinkToken } from '@linkspan/contract/push/linkToken.ts';
-import type { RegisterHost } from '@linkspan/contract/push/messages.ts';
+import type { RegisterHost } from '@linkspan/contract/push/host.ts';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 

@@ -1,4 +1,4 @@
-import type { Deployment, Inventory } from '@linkspan/contract/push/messages.ts';
+import type { Deployment, Inventory } from '@linkspan/contract/push/host.ts';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
 

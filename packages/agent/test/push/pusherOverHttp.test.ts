@@ -11,7 +11,7 @@ import { zstdDecompressSync } from 'node:zlib';
 
 import { splitSequence } from '@linkspan/contract/bson/raw.ts';
 import { PUSH_ERRORS, type PushErrorCode } from '@linkspan/contract/push/errors.ts';
-import { MOST_OF_A_REASON } from '@linkspan/contract/push/messages.ts';
+import { MOST_OF_A_REASON } from '@linkspan/contract/push/session.ts';
 import { PUSH_BASE, PUSH_VERSION, SESSION_HEADER } from '@linkspan/contract/push/version.ts';
 import { Binary, deserialize, Double, Int32, serialize } from 'bson';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { MigrationWork } from '@linkspan/contract/push/messages.ts';
+import type { MigrationWork } from '@linkspan/contract/push/work.ts';
 import {
   type DestinationSide,
   expectBody,

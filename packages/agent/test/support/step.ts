@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { keyOf } from '@linkspan/contract/bson/raw.ts';
 import { Selection } from '@linkspan/contract/namespaces/selection.ts';
 import { type DigestRequest, documentDigest } from '@linkspan/contract/push/digest.ts';
-import type { DocumentsReply } from '@linkspan/contract/push/messages.ts';
+import type { DocumentsReply } from '@linkspan/contract/push/session.ts';
 import type { Namespace } from '@linkspan/contract/push/namespaces.ts';
 import type { ReconcileRequest, StructureRequest } from '@linkspan/contract/push/structure.ts';
 import { type MongoDB, startMongoDB } from '@linkspan/testkit/mongodb.ts';

@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { MigrationWork, Progress } from '@linkspan/contract/push/messages.ts';
+import type { Progress } from '@linkspan/contract/push/progress.ts';
+import type { MigrationWork } from '@linkspan/contract/push/work.ts';
 import { trackWhilePaused } from '../../src/migration/pausedRunner.ts';
 import { type RunnerDependencies, runMigration } from '../../src/migration/runner.ts';
 import type { Pusher } from '../../src/push/pusher.ts';

@@ -1,4 +1,4 @@
-import type { Source } from '@linkspan/contract/push/messages.ts';
+import type { Source } from '@linkspan/contract/push/work.ts';
 import { expect, test } from 'vitest';
 
 import { redact } from '../../src/redact.ts';

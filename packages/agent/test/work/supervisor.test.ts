@@ -1,4 +1,4 @@
-import type { MigrationWork, WorkItem } from '@linkspan/contract/push/messages.ts';
+import type { MigrationWork, WorkItem } from '@linkspan/contract/push/work.ts';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
 

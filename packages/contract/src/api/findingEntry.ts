@@ -1,4 +1,4 @@
-import type { Finding } from '../push/messages.ts';
+import type { Finding } from '../push/validation.ts';
 
 /** What a code of a finding stands for; each finding adds to `text` what it was found on. */
 export interface FindingEntry {

@@ -1,4 +1,4 @@
-import type { Finding } from '../push/messages.ts';
+import type { Finding } from '../push/validation.ts';
 import type { FindingEntry } from './findingEntry.ts';
 import { DESTINATION_FINDINGS } from './findingsOfDestination.ts';
 import { SOURCE_FINDINGS } from './findingsOfSource.ts';

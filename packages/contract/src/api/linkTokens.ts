@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox';
-import { Deployment } from '../push/messages.ts';
+import { Deployment } from '../push/host.ts';
 import { closed, Id, Nullable, Time } from './common.ts';
 
 /** Body of createOrgLiveMigrationLinkToken: addresses and CIDR blocks that hosts may come from. */

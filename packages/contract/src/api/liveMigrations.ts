@@ -1,5 +1,8 @@
 import Type, { type Static } from 'typebox';
-import { Finding, LiveMigrationStatus, Namespaces, Progress, Throttle } from '../push/messages.ts';
+import { Progress } from '../push/progress.ts';
+import { LiveMigrationStatus } from '../push/session.ts';
+import { Finding } from '../push/validation.ts';
+import { Namespaces, Throttle } from '../push/work.ts';
 import { CutoverVerification } from '../push/verification.ts';
 import { closed, Id, Nullable, ReadOnly, Time } from './common.ts';
 

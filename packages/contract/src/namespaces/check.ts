@@ -1,5 +1,5 @@
 import type { FieldViolation } from '../api/errors.ts';
-import type { Namespaces } from '../push/messages.ts';
+import type { Namespaces } from '../push/work.ts';
 import { type Namespace, isMigratable } from '../push/namespaces.ts';
 import { differingByCase, whyNotDatabase, whyNotNamespace } from './destinationNames.ts';
 import { parseName, parsePattern, PatternError, quoteName } from './pattern.ts';

@@ -1,5 +1,5 @@
 import { isMigratable, type Namespace, namespaceKey } from '../push/namespaces.ts';
-import type { Namespaces } from '../push/messages.ts';
+import type { Namespaces } from '../push/work.ts';
 import {
   matches,
   matchesEverything,

@@ -1,8 +1,8 @@
 import Type, { type Static } from 'typebox';
 
-const Count = Type.Integer({ minimum: 0 });
+import { closed, Count } from './schemas.ts';
+
 const Time = Type.Union([Type.String({ format: 'date-time' }), Type.Null()]);
-const closed = { additionalProperties: false } as const;
 
 /**
  * What of a migration was compared with the destination, by digests over raw bytes, and what was found

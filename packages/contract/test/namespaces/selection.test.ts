@@ -15,7 +15,7 @@ import {
   quoteName,
 } from '../../src/namespaces/pattern.ts';
 import { Selection } from '../../src/namespaces/selection.ts';
-import type { Namespaces } from '../../src/push/messages.ts';
+import type { Namespaces } from '../../src/push/work.ts';
 import type { Namespace } from '../../src/push/namespaces.ts';
 
 const ns = (db: string, coll: string): Namespace => ({ db, coll });

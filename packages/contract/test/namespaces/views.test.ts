@@ -6,7 +6,7 @@ import {
   viewAtDestination,
   ViewAcrossDatabasesError,
 } from '../../src/namespaces/views.ts';
-import type { Namespaces } from '../../src/push/messages.ts';
+import type { Namespaces } from '../../src/push/work.ts';
 import type { Namespace } from '../../src/push/namespaces.ts';
 
 const ns = (db: string, coll: string): Namespace => ({ db, coll });

@@ -1,5 +1,5 @@
 import type { OrganizationLinkState } from '@linkspan/contract/api/linkTokens.ts';
-import { HEARTBEAT_FRESH_MS } from '@linkspan/contract/push/messages.ts';
+import { HEARTBEAT_FRESH_MS } from '@linkspan/contract/push/host.ts';
 
 /** How a link looks from outside, from its row's state and its hosts. */
 export function organizationLinkState(

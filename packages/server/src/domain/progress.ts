@@ -1,4 +1,4 @@
-import type { Progress } from '@linkspan/contract/push/messages.ts';
+import type { Progress } from '@linkspan/contract/push/progress.ts';
 
 /** A report older than this says nothing about now, in milliseconds. */
 const REPORT_FRESH_MS = 60_000;

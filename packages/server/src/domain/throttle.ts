@@ -1,5 +1,5 @@
 import type { ThrottleChange } from '@linkspan/contract/api/liveMigrations.ts';
-import type { Throttle } from '@linkspan/contract/push/messages.ts';
+import type { Throttle } from '@linkspan/contract/push/work.ts';
 
 /**
  * What a throttle is after a change: an attribute that is absent stays.

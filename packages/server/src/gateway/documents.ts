@@ -1,6 +1,6 @@
 import { splitSequence } from '@linkspan/contract/bson/raw.ts';
 import type { BatchHeader, WriteOperation } from '@linkspan/contract/push/batch.ts';
-import type { DocumentsReply } from '@linkspan/contract/push/messages.ts';
+import type { DocumentsReply } from '@linkspan/contract/push/session.ts';
 import {
   bucketsOf,
   formatNamespace,

@@ -1,4 +1,4 @@
-import type { Inventory } from '@linkspan/contract/push/messages.ts';
+import type { Inventory } from '@linkspan/contract/push/host.ts';
 
 import { timestamp } from '../domain/time.ts';
 import * as migrationHosts from '../store/migrationHosts.ts';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-import type { OpenSession, OpenSessionReply } from '@linkspan/contract/push/messages.ts';
+import type { OpenSession, OpenSessionReply } from '@linkspan/contract/push/session.ts';
 
 import { DestinationUnavailableError } from '../destination/errors.ts';
 import type { Destination } from '../destination/destination.ts';

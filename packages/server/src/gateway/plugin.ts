@@ -1,16 +1,14 @@
+import { Inventory, RegisterHost, Unlink } from '@linkspan/contract/push/host.ts';
+import { Progress } from '@linkspan/contract/push/progress.ts';
 import {
   Complete,
   CutoverFailed,
   Fail,
-  Inventory,
   MigrationStatus,
   OpenSession,
-  Progress,
-  RegisterHost,
-  Unlink,
-  ValidationReport,
-  WorkRequest,
-} from '@linkspan/contract/push/messages.ts';
+} from '@linkspan/contract/push/session.ts';
+import { ValidationReport } from '@linkspan/contract/push/validation.ts';
+import { WorkRequest } from '@linkspan/contract/push/work.ts';
 import {
   MAX_BODY_BYTES,
   SESSION_HEADER,

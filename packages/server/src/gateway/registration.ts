@@ -1,4 +1,4 @@
-import type { RegisterHost, RegisterHostReply } from '@linkspan/contract/push/messages.ts';
+import type { RegisterHost, RegisterHostReply } from '@linkspan/contract/push/host.ts';
 
 import { timestamp } from '../domain/time.ts';
 import type { SignInFailure } from '../operations/signInAudit.ts';

@@ -1,11 +1,11 @@
+import type { Progress } from '@linkspan/contract/push/progress.ts';
 import type {
   Complete,
   CutoverFailed,
   Fail,
   MigrationStatus,
   MigrationStatusReply,
-  Progress,
-} from '@linkspan/contract/push/messages.ts';
+} from '@linkspan/contract/push/session.ts';
 import type { Verification } from '@linkspan/contract/push/verification.ts';
 
 import { timestamp } from '../domain/time.ts';

@@ -3,7 +3,7 @@ import type {
   StructureRefusal,
   StructureReply,
   StructuresReply,
-} from '@linkspan/contract/push/messages.ts';
+} from '@linkspan/contract/push/session.ts';
 import { namespaceKey, type Namespace } from '@linkspan/contract/push/namespaces.ts';
 import {
   MAX_STRUCTURES,

@@ -1,4 +1,4 @@
-import type { Progress } from '@linkspan/contract/push/messages.ts';
+import type { Progress } from '@linkspan/contract/push/progress.ts';
 
 import { timestamp } from '../domain/time.ts';
 import * as events from '../store/events.ts';

@@ -1,6 +1,6 @@
 import type { Estimate } from '@linkspan/contract/api/liveMigrations.ts';
 import { finding } from '@linkspan/contract/api/findings.ts';
-import { PROBE_BYTES, type ValidationReport } from '@linkspan/contract/push/messages.ts';
+import { PROBE_BYTES, type ValidationReport } from '@linkspan/contract/push/validation.ts';
 
 import { checkDestination } from '../destination/validation/checkDestination.ts';
 import { spaceNeeded } from '../destination/validation/diskSpace.ts';

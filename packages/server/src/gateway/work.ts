@@ -8,7 +8,7 @@ import type {
   WorkItem,
   WorkReply,
   WorkRequest,
-} from '@linkspan/contract/push/messages.ts';
+} from '@linkspan/contract/push/work.ts';
 
 import * as liveMigrations from '../store/liveMigrations.ts';
 import type { Sealer } from '../store/sealing.ts';

@@ -1,4 +1,4 @@
-import { HEARTBEAT_FRESH_MS } from '@linkspan/contract/push/messages.ts';
+import { HEARTBEAT_FRESH_MS } from '@linkspan/contract/push/host.ts';
 import type { Executor } from '../store/executor.ts';
 import * as liveMigrations from '../store/liveMigrations.ts';
 import * as migrationHosts from '../store/migrationHosts.ts';

@@ -1,4 +1,5 @@
-import type { Progress, Source } from '@linkspan/contract/push/messages.ts';
+import type { Progress } from '@linkspan/contract/push/progress.ts';
+import type { Source } from '@linkspan/contract/push/work.ts';
 import type { MoveLiveMigration } from '@linkspan/contract/api/liveMigrations.ts';
 import { apiError, attributeError } from '@linkspan/contract/serving/apiError.ts';
 import type { Principal } from '../domain/access.ts';

@@ -1,4 +1,4 @@
-import type { Inventory } from '@linkspan/contract/push/messages.ts';
+import type { Inventory } from '@linkspan/contract/push/host.ts';
 import type { AvailableProject } from '@linkspan/contract/api/linkTokens.ts';
 import * as links from '../store/links.ts';
 import * as migrationHosts from '../store/migrationHosts.ts';

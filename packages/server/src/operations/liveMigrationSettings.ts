@@ -3,7 +3,7 @@ import type {
   ThrottleChange,
   UpdateLiveMigration,
 } from '@linkspan/contract/api/liveMigrations.ts';
-import type { Throttle } from '@linkspan/contract/push/messages.ts';
+import type { Throttle } from '@linkspan/contract/push/work.ts';
 import { apiError, attributeError } from '@linkspan/contract/serving/apiError.ts';
 import type { Principal } from '../domain/access.ts';
 import { changedThrottle } from '../domain/throttle.ts';

@@ -3,7 +3,8 @@ import type {
   LiveMigrationDetail,
   LiveMigrationState,
 } from '@linkspan/contract/api/liveMigrations.ts';
-import type { Progress, Source, Throttle } from '@linkspan/contract/push/messages.ts';
+import type { Progress } from '@linkspan/contract/push/progress.ts';
+import type { Source, Throttle } from '@linkspan/contract/push/work.ts';
 import {
   isReadyForCutover,
   lagSeconds,

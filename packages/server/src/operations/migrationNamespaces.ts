@@ -1,6 +1,6 @@
 import type { NamespacesRequest } from '@linkspan/contract/api/liveMigrations.ts';
 import { checkNamespaces } from '@linkspan/contract/namespaces/check.ts';
-import type { Namespaces } from '@linkspan/contract/push/messages.ts';
+import type { Namespaces } from '@linkspan/contract/push/work.ts';
 import { attributeErrors } from '@linkspan/contract/serving/apiError.ts';
 
 /**

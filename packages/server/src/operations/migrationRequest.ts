@@ -5,7 +5,7 @@ import {
   type ValidateLiveMigrationOwn,
   EMPTY_MEANS_ABSENT,
 } from '@linkspan/contract/api/liveMigrations.ts';
-import type { Source } from '@linkspan/contract/push/messages.ts';
+import type { Source } from '@linkspan/contract/push/work.ts';
 import { apiError, attributeError } from '@linkspan/contract/serving/apiError.ts';
 import * as clusters from '../store/clusters.ts';
 import type { Executor } from '../store/executor.ts';

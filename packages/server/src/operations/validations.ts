@@ -5,7 +5,8 @@ import type {
   LiveMigrationValidationDetail,
   ValidateLiveMigrationOwn,
 } from '@linkspan/contract/api/liveMigrations.ts';
-import type { Finding, Source } from '@linkspan/contract/push/messages.ts';
+import type { Finding } from '@linkspan/contract/push/validation.ts';
+import type { Source } from '@linkspan/contract/push/work.ts';
 import type { Principal } from '../domain/access.ts';
 import { apiError } from '@linkspan/contract/serving/apiError.ts';
 import { newId } from '../domain/ids.ts';

@@ -1,4 +1,5 @@
-import type { Progress, WorkReply } from '@linkspan/contract/push/messages.ts';
+import type { Progress } from '@linkspan/contract/push/progress.ts';
+import type { WorkReply } from '@linkspan/contract/push/work.ts';
 import { PUSH_VERSION, VERSION_HEADER } from '@linkspan/contract/push/version.ts';
 import { failCommands } from '@linkspan/testkit/failPoints.ts';
 import { Int32 } from 'mongodb';

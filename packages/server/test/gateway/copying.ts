@@ -1,4 +1,4 @@
-import type { WorkReply } from '@linkspan/contract/push/messages.ts';
+import type { WorkReply } from '@linkspan/contract/push/work.ts';
 import type { OfferedRange } from '@linkspan/contract/push/ranges.ts';
 import { SESSION_HEADER } from '@linkspan/contract/push/version.ts';
 import { BSON, type Document } from 'mongodb';

@@ -1,4 +1,4 @@
-import type { WorkReply } from '@linkspan/contract/push/messages.ts';
+import type { WorkReply } from '@linkspan/contract/push/work.ts';
 import { VERSION_HEADER } from '@linkspan/contract/push/version.ts';
 import { failCommands } from '@linkspan/testkit/failPoints.ts';
 import { Binary, BSON, Double, Int32 } from 'mongodb';

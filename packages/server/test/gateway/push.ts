@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { zstdCompress } from 'node:zlib';
 
 import type { BatchHeader } from '@linkspan/contract/push/batch.ts';
-import type { DocumentsReply, OpenSessionReply } from '@linkspan/contract/push/messages.ts';
+import type { DocumentsReply, OpenSessionReply } from '@linkspan/contract/push/session.ts';
 import type { StructureRequest } from '@linkspan/contract/push/structure.ts';
 import {
   PUSH_BASE,

@@ -1,5 +1,5 @@
 import { FINDINGS, type FindingCode } from '@linkspan/contract/api/findings.ts';
-import type { Finding, ValidationReport } from '@linkspan/contract/push/messages.ts';
+import type { Finding, ValidationReport } from '@linkspan/contract/push/validation.ts';
 import type { SampledStructure } from '@linkspan/contract/push/structure.ts';
 import { UNAUTHORIZED, failCommands, healCommands } from '@linkspan/testkit/failPoints.ts';
 import { BSON, type Document } from 'mongodb';

@@ -1,4 +1,4 @@
-import type { WorkReply } from '@linkspan/contract/push/messages.ts';
+import type { WorkReply } from '@linkspan/contract/push/work.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import type { GatewayContext } from '../../src/gateway/context.ts';

@@ -1,4 +1,4 @@
-import type { ValidationReport } from '@linkspan/contract/push/messages.ts';
+import type { ValidationReport } from '@linkspan/contract/push/validation.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { newId } from '../../src/domain/ids.ts';

@@ -143,12 +143,17 @@ test('C11: a wrong client secret and a refused access token are events of the ac
   const token = await newToken(server.url, account);
   await server.store.db.deleteFrom('access_tokens').execute();
   expect((await bearerClient(server.url, token).call('GET', org)).status).toBe(401);
-  const failed = await list(`${org}?eventType=SERVICE_ACCOUNT_SIGN_IN_FAILED&includeRaw=true`);
-  const own = failed.filter((event) => event['resourceId'] === account.clientId);
-  expect(own.toReversed()).toMatchObject([
-    { raw: { detail: { failure: 'WRONG_SECRET' } } },
-    { raw: { detail: { failure: 'INVALID_ACCESS_TOKEN' } } },
-  ]);
+  const failed = async (): Promise<unknown[]> => {
+    const all = await list(`${org}?eventType=SERVICE_ACCOUNT_SIGN_IN_FAILED&includeRaw=true`);
+    return all.filter((event) => event['resourceId'] === account.clientId).toReversed();
+  };
+  // Nobody waits for the writing of these events.
+  await expect
+    .poll(failed)
+    .toMatchObject([
+      { raw: { detail: { failure: 'WRONG_SECRET' } } },
+      { raw: { detail: { failure: 'INVALID_ACCESS_TOKEN' } } },
+    ]);
 });
 
 test('an address of IPv6 is written as the contract has it', async () => {

@@ -1,4 +1,4 @@
-import type { Progress } from '@linkspan/contract/push/messages.ts';
+import type { Progress } from '@linkspan/contract/push/progress.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { timestamp } from '../../src/domain/time.ts';
 import type { Endpoint } from '../../src/http/endpoint.ts';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Progress } from '@linkspan/contract/push/messages.ts';
+import type { Progress } from '@linkspan/contract/push/progress.ts';
 import { timestamp } from '../../src/domain/time.ts';
 import * as liveMigrations from '../../src/store/liveMigrations.ts';
 import * as validations from '../../src/store/validations.ts';

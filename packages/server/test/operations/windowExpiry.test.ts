@@ -1,4 +1,4 @@
-import type { Progress } from '@linkspan/contract/push/messages.ts';
+import type { Progress } from '@linkspan/contract/push/progress.ts';
 import { timestamp } from '../../src/domain/time.ts';
 import { HostReplacement } from '../../src/operations/hostReplacement.ts';
 import { WindowExpiry } from '../../src/operations/windowExpiry.ts';

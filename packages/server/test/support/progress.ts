@@ -1,4 +1,4 @@
-import type { Progress } from '@linkspan/contract/push/messages.ts';
+import type { Progress } from '@linkspan/contract/push/progress.ts';
 
 /** A report of a migration that has caught up. */
 export const READY: Progress = {

@@ -1,4 +1,5 @@
-import type { Finding, Namespaces } from '@linkspan/contract/push/messages.ts';
+import type { Finding } from '@linkspan/contract/push/validation.ts';
+import type { Namespaces } from '@linkspan/contract/push/work.ts';
 import { finding } from '@linkspan/contract/api/findings.ts';
 import type { SourceConnection } from '../connection.ts';
 import type { SourceFacts } from '../identity.ts';

@@ -1,5 +1,5 @@
 import { type FindingCode, finding } from '@linkspan/contract/api/findings.ts';
-import type { Finding } from '@linkspan/contract/push/messages.ts';
+import type { Finding } from '@linkspan/contract/push/validation.ts';
 import { formatNamespace } from '@linkspan/contract/push/namespaces.ts';
 import type { ListedNamespace } from '../listing.ts';
 import type { Check } from './check.ts';

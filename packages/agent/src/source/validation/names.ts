@@ -5,7 +5,8 @@ import {
 } from '@linkspan/contract/namespaces/destinationNames.ts';
 import { matches, parseName, parsePattern } from '@linkspan/contract/namespaces/pattern.ts';
 import { Selection } from '@linkspan/contract/namespaces/selection.ts';
-import type { Finding, Namespaces } from '@linkspan/contract/push/messages.ts';
+import type { Finding } from '@linkspan/contract/push/validation.ts';
+import type { Namespaces } from '@linkspan/contract/push/work.ts';
 import {
   formatNamespace,
   type Namespace,

@@ -1,4 +1,4 @@
-import type { Finding } from '@linkspan/contract/push/messages.ts';
+import type { Finding } from '@linkspan/contract/push/validation.ts';
 import { finding } from '@linkspan/contract/api/findings.ts';
 import { SourceUnreachableError, describeMongoError } from '../connection.ts';
 

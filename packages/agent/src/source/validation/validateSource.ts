@@ -1,6 +1,6 @@
 import { finding } from '@linkspan/contract/api/findings.ts';
 import { Selection } from '@linkspan/contract/namespaces/selection.ts';
-import type { Finding, ValidationReport } from '@linkspan/contract/push/messages.ts';
+import type { Finding, ValidationReport } from '@linkspan/contract/push/validation.ts';
 import { NO_TIME } from '../../journal/clusterTime.ts';
 import { type SourceConnection, connectSource, hostsOf } from '../connection.ts';
 import { describeSource } from '../identity.ts';

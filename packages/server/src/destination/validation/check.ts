@@ -1,4 +1,4 @@
-import type { Finding, SourceSize, ValidationReport } from '@linkspan/contract/push/messages.ts';
+import type { Finding, SourceSize, ValidationReport } from '@linkspan/contract/push/validation.ts';
 import type { Namespace } from '@linkspan/contract/push/namespaces.ts';
 import type { StructureSample } from '@linkspan/contract/push/structure.ts';
 

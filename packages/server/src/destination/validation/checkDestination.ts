@@ -1,5 +1,5 @@
 import { finding } from '@linkspan/contract/api/findings.ts';
-import type { Finding } from '@linkspan/contract/push/messages.ts';
+import type { Finding } from '@linkspan/contract/push/validation.ts';
 
 import type { ConnectionTest } from '../../domain/ports.ts';
 import { Destination } from '../destination.ts';

@@ -1,5 +1,5 @@
 import { finding } from '@linkspan/contract/api/findings.ts';
-import type { SourceSize } from '@linkspan/contract/push/messages.ts';
+import type { SourceSize } from '@linkspan/contract/push/validation.ts';
 
 import type { Destination } from '../destination.ts';
 import type { Check } from './check.ts';

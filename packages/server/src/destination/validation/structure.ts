@@ -1,6 +1,6 @@
 import { finding, type FindingCode } from '@linkspan/contract/api/findings.ts';
 import { fieldsOf } from '@linkspan/contract/bson/ordered.ts';
-import type { Finding } from '@linkspan/contract/push/messages.ts';
+import type { Finding } from '@linkspan/contract/push/validation.ts';
 import { formatNamespace, type Namespace } from '@linkspan/contract/push/namespaces.ts';
 import type { ReconcileRequest, StructureSample } from '@linkspan/contract/push/structure.ts';
 import { concurrently } from '@linkspan/contract/tasks/concurrently.ts';

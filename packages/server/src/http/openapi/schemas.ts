@@ -11,7 +11,9 @@ import * as organizationSettings from '@linkspan/contract/api/organizationSettin
 import * as projects from '@linkspan/contract/api/projects.ts';
 import * as serviceAccounts from '@linkspan/contract/api/serviceAccounts.ts';
 import * as systemStatus from '@linkspan/contract/api/systemStatus.ts';
-import * as messages from '@linkspan/contract/push/messages.ts';
+import { Deployment } from '@linkspan/contract/push/host.ts';
+import { Progress } from '@linkspan/contract/push/progress.ts';
+import { Finding } from '@linkspan/contract/push/validation.ts';
 import { Verification } from '@linkspan/contract/push/verification.ts';
 
 /** A part of the document. */
@@ -34,12 +36,7 @@ const MODULES: readonly Json[] = [
 ];
 
 /** Of the push protocol, what answers of the API hold too. */
-const SHARED: Json = {
-  Deployment: messages.Deployment,
-  Finding: messages.Finding,
-  Progress: messages.Progress,
-  Verification,
-};
+const SHARED: Json = { Deployment, Finding, Progress, Verification };
 
 /** By their text, since a schema that is optional somewhere is another object there. */
 const NAMES: ReadonlyMap<string, string> = new Map(
