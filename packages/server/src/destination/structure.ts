@@ -15,27 +15,18 @@ import { concurrently } from '@linkspan/contract/tasks/concurrently.ts';
 import type { Document } from 'mongodb';
 
 import { canonical, normaliseCollation } from './canonical.ts';
-import {
-  findEntries,
-  findEntry,
-  hasBuckets,
-  isEmpty,
-  listIndexes,
-  listIndexesAndBuilds,
-  type CatalogEntry,
-} from './catalog.ts';
+import { findEntries, findEntry, hasBuckets, isEmpty, type CatalogEntry } from './catalog.ts';
 import { fixedDifference, normaliseOptions, optionChanges } from './collectionOptions.ts';
 import type { Destination } from './destination.ts';
 import { DestinationRefusedError, StructureRefusedError } from './errors.ts';
-import { isBuiltIn, normaliseIndex, planIndexes } from './indexSpecs.ts';
-import { describeConflict, describeHolders, duplicateKeyOf, holdersOf } from './uniqueConflict.ts';
+import { alterIndexes } from './indexes.ts';
+import { isBuiltIn, normaliseIndex } from './indexSpecs.ts';
+import { StructureCommands } from './structureCommands.ts';
 
 /** Of {@link reconcileAll}: commands under way at the destination. */
 const AT_ONCE = 8;
 
-const UNAUTHORIZED = 13;
 const NAMESPACE_NOT_FOUND = 26;
-const INDEX_NOT_FOUND = 27;
 const NAMESPACE_EXISTS = 48;
 
 /** What the migration created, kept so that it outlives the process (rules C2, D11). */
@@ -112,15 +103,20 @@ export async function reconcileAll(
 type FindEntry = (namespace: Namespace) => Promise<CatalogEntry | null>;
 
 class Structure {
-  readonly changes: string[] = [];
+  readonly #commands: StructureCommands;
   readonly #destination: Destination;
   readonly #owned: OwnedNamespaces;
   readonly #find: FindEntry;
 
   constructor(destination: Destination, owned: OwnedNamespaces, find: FindEntry) {
+    this.#commands = new StructureCommands(destination);
     this.#destination = destination;
     this.#owned = owned;
     this.#find = find;
+  }
+
+  get changes(): string[] {
+    return this.#commands.changes;
   }
 
   async collection(request: ReconcileCollection): Promise<void> {
@@ -140,7 +136,7 @@ class Structure {
       await this.#alterOptions(request, normaliseOptions(entry.options, where), options);
     }
     if (options['timeseries'] !== undefined) await this.#checkSeries(request);
-    await this.#alterIndexes(request, indexes, options['collation'] !== undefined);
+    await alterIndexes(this.#commands, request, indexes, options['collation'] !== undefined);
   }
 
   /** D20: what is pushed of a time series are buckets or documents, as both sides keep it. */
@@ -220,7 +216,7 @@ class Structure {
     // From one database to another all of it is copied, which takes as long as it takes.
     const unhurried = request.db !== to.db;
     const how = { db: 'admin', unhurried };
-    await this.#run(request, `rename it to ${formatNamespace(to)}`, command, how);
+    await this.#commands.run(request, `rename it to ${formatNamespace(to)}`, command, how);
     await this.#owned.remove(request);
   }
 
@@ -241,7 +237,7 @@ class Structure {
     const wasOurs = await this.#owned.has(namespace);
     await this.#owned.add(namespace);
     try {
-      await this.#run(namespace, 'create it', { create: namespace.coll, ...options });
+      await this.#commands.run(namespace, 'create it', { create: namespace.coll, ...options });
       return null;
     } catch (error) {
       if (codeOf(error) !== NAMESPACE_EXISTS) throw error;
@@ -254,7 +250,7 @@ class Structure {
   }
 
   async #drop(namespace: Namespace): Promise<void> {
-    await this.#run(
+    await this.#commands.run(
       namespace,
       'drop it',
       { drop: namespace.coll },
@@ -267,112 +263,10 @@ class Structure {
   async #alterOptions(namespace: Namespace, current: Document, wanted: Document): Promise<void> {
     const changes = optionChanges(current, wanted, formatNamespace(namespace));
     if (Object.keys(changes).length === 0) return;
-    await this.#run(namespace, `change ${Object.keys(changes).join(', ')}`, {
+    await this.#commands.run(namespace, `change ${Object.keys(changes).join(', ')}`, {
       collMod: namespace.coll,
       ...changes,
     });
-  }
-
-  async #alterIndexes(
-    namespace: Namespace,
-    wanted: readonly Document[],
-    collated: boolean,
-  ): Promise<void> {
-    const where = formatNamespace(namespace);
-    const normalised = (specs: readonly Document[]): Document[] =>
-      specs.map((spec) => normaliseIndex(spec, where));
-    // What is being built is not there yet: `createIndexes` waits for the builds that go on.
-    const listed = await listIndexesAndBuilds(this.#destination, namespace);
-    let plan = planIndexes(normalised(listed.ready), wanted, collated, true);
-    const buildable = wanted.map(({ prepareUnique: _prepared, ...spec }) => spec);
-    for (const build of listed.builds) {
-      if (planIndexes(normalised(build), buildable, collated, false).drop.length === 0) continue;
-      await this.#dropIndexes(
-        namespace,
-        build.map(({ name }) => String(name)),
-      );
-    }
-    for (const index of plan.alter) {
-      await this.#run(namespace, `change the index ${String(index['name'])}`, {
-        collMod: namespace.coll,
-        index,
-      });
-    }
-    // Some servers acknowledge an alteration that they do not make.
-    if (plan.alter.length > 0) {
-      const current = await listIndexes(this.#destination, namespace);
-      plan = planIndexes(normalised(current), wanted, collated, false);
-    }
-    for (const name of plan.drop) await this.#dropIndexes(namespace, [name]);
-    if (plan.create.length === 0) return;
-    const names = plan.create.map((spec) => String(spec['name'])).join(', ');
-    try {
-      await this.#run(
-        namespace,
-        `build the indexes ${names}`,
-        { createIndexes: namespace.coll, indexes: plan.create },
-        { unhurried: true },
-      );
-    } catch (error) {
-      throw await this.#withHolders(namespace, plan.create, error);
-    }
-    for (const { name, prepareUnique } of wanted) {
-      if (prepareUnique !== true || !plan.create.some((spec) => spec['name'] === name)) continue;
-      await this.#run(namespace, `prepare the index ${String(name)} to become unique`, {
-        collMod: namespace.coll,
-        index: { name, prepareUnique },
-      });
-    }
-  }
-
-  /** @param names of more than one all that one build makes: a `mongod` takes no other set */
-  async #dropIndexes(namespace: Namespace, names: readonly string[]): Promise<void> {
-    const index = names.length === 1 ? names[0] : names;
-    const what = `drop the index ${names.join(', ')}`;
-    const how = { harmless: INDEX_NOT_FOUND };
-    await this.#run(namespace, what, { dropIndexes: namespace.coll, index }, how);
-  }
-
-  /** Rule D17: of a build that found two documents with one key, which those are. */
-  async #withHolders(
-    namespace: Namespace,
-    specs: readonly Document[],
-    error: unknown,
-  ): Promise<unknown> {
-    if (!(error instanceof StructureRefusedError)) return error;
-    const conflict = duplicateKeyOf((error.cause as Error).cause);
-    if (conflict === null) return error;
-    const holders = await holdersOf(this.#destination, namespace, conflict, specs, null, 2);
-    return new StructureRefusedError(
-      `${formatNamespace(namespace)}: ${describeHolders(holders)} have ${describeConflict(conflict)}`,
-      { cause: error.cause, holders },
-    );
-  }
-
-  async #run(
-    namespace: Namespace,
-    what: string,
-    command: Document,
-    how: {
-      /** The database that the command is sent to, if not the namespace's. */
-      readonly db?: string;
-      /** A code that says that there was nothing to do. */
-      readonly harmless?: number;
-      /** Takes as long as it takes. */
-      readonly unhurried?: boolean;
-    } = {},
-  ): Promise<void> {
-    const doing = `${formatNamespace(namespace)}: ${what}`;
-    const db = how.db ?? namespace.db;
-    try {
-      if (how.unhurried === true) await this.#destination.writeUnhurried(db, doing, command);
-      else await this.#destination.write(db, doing, command);
-    } catch (error) {
-      if (!(error instanceof DestinationRefusedError) || error.code === UNAUTHORIZED) throw error;
-      if (error.code !== null && error.code === how.harmless) return;
-      throw new StructureRefusedError(error.message, { cause: error });
-    }
-    this.changes.push(doing);
   }
 }
 

@@ -106,17 +106,27 @@ export async function listByProject(ex: Executor, projectId: string): Promise<Li
     .execute();
 }
 
+/** Those that have not ended, the oldest first. */
+function selectActive(ex: Executor) {
+  return ex
+    .selectFrom('live_migrations')
+    .selectAll()
+    .where('status', 'in', ACTIVE)
+    .orderBy('created_at')
+    .orderBy('id');
+}
+
 /** Migrations that have not ended, of one host, link, cluster or project. */
 export async function listActive(
   ex: Executor,
   of: Partial<Pick<LiveMigrationRow, 'host_id' | 'link_id' | 'cluster_id' | 'project_id'>>,
 ): Promise<LiveMigrationRow[]> {
-  let query = ex.selectFrom('live_migrations').selectAll().where('status', 'in', ACTIVE);
+  let query = selectActive(ex);
   if (of.host_id !== undefined) query = query.where('host_id', '=', of.host_id);
   if (of.link_id !== undefined) query = query.where('link_id', '=', of.link_id);
   if (of.cluster_id !== undefined) query = query.where('cluster_id', '=', of.cluster_id);
   if (of.project_id !== undefined) query = query.where('project_id', '=', of.project_id);
-  return query.orderBy('created_at').orderBy('id').execute();
+  return query.execute();
 }
 
 /** The same of several hosts. */
@@ -124,14 +134,7 @@ export async function listActiveOfHosts(
   ex: Executor,
   hostIds: readonly string[],
 ): Promise<LiveMigrationRow[]> {
-  return ex
-    .selectFrom('live_migrations')
-    .selectAll()
-    .where('status', 'in', ACTIVE)
-    .where('host_id', 'in', hostIds)
-    .orderBy('created_at')
-    .orderBy('id')
-    .execute();
+  return selectActive(ex).where('host_id', 'in', hostIds).execute();
 }
 
 /** Canceled migrations of which the copied data is still to be dropped, of one link or cluster. */
@@ -151,14 +154,7 @@ export async function listActiveOfOrganization(
   orgId: string,
 ): Promise<LiveMigrationRow[]> {
   const projects = ex.selectFrom('projects').select('id').where('org_id', '=', orgId);
-  return ex
-    .selectFrom('live_migrations')
-    .selectAll()
-    .where('project_id', 'in', projects)
-    .where('status', 'in', ACTIVE)
-    .orderBy('created_at')
-    .orderBy('id')
-    .execute();
+  return selectActive(ex).where('project_id', 'in', projects).execute();
 }
 
 /**
