@@ -1,6 +1,6 @@
 import type { LinkedPair } from '@linkspan/testkit/linkedPair.ts';
 import type { MongoDB } from '@linkspan/testkit/mongodb.ts';
-import { MongoClient } from 'mongodb';
+import { MongoClient, MongoServerError } from 'mongodb';
 import type { Figures } from './figures.ts';
 import { DURABLE } from './workload/feature.ts';
 
@@ -44,7 +44,8 @@ async function answers({ uri }: MongoDB, mayWrite: boolean): Promise<boolean> {
     const update = { $inc: { looked: 1 } };
     if (mayWrite) await looked.updateOne({ _id: 0 }, update, { upsert: true, ...DURABLE });
     return true;
-  } catch {
-    return false;
+  } catch (error) {
+    // One that refuses, as after a stepdown, does answer.
+    return error instanceof MongoServerError;
   }
 }

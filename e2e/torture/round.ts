@@ -121,6 +121,11 @@ async function strike(
       await control.act(target.pair, id, one, atEnd);
       figures.control(control.kind);
     }
+    // A cutover that finds the source at rest rightly succeeds, and the workload would go on behind it.
+    if (fault.restsSource === true && (await isCuttingOver(target.pair, id))) {
+      say(`left out in a cutover: ${fault.kind}`);
+      continue;
+    }
     say(`${fault.kind}, ${Math.round(lasts)} ms`);
     const heal = await fault.strike(target, one);
     await delay(lasts);
@@ -147,6 +152,10 @@ async function reviveAndRepair(
 
 const isOver = ({ status, cutover }: LiveMigrationDetail): boolean =>
   status === 'COMPLETE' || !cutover.underWay;
+
+async function isCuttingOver(pair: LinkedPair, id: string): Promise<boolean> {
+  return !isOver(await pair.until(id, 'answered', () => true, CATCH_UP_MS));
+}
 
 /** All that the source holds is at the destination, as far as the migration says. */
 async function drained(pair: LinkedPair, id: string): Promise<void> {

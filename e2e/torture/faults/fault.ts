@@ -19,6 +19,8 @@ export interface Fault {
   /** For the figures. */
   readonly kind: string;
   readonly weight: number;
+  /** The source is readable again before it is written again: at rest for a while. */
+  readonly restsSource?: boolean;
   /** False where it cannot strike here; said in the figures. */
   isPossible?(target: Target): boolean;
   /**

@@ -20,6 +20,7 @@ function isOurs({ pair, furtherAgent }: Target, name: (typeof VICTIMS)[number]):
 const kills: readonly Fault[] = VICTIMS.map((name) => ({
   kind: `kill -9 of the ${name}`,
   weight: 3,
+  restsSource: name === 'source',
   isPossible: (target) => isOurs(target, name),
   async strike(target) {
     const victim = victimOf(target, name);

@@ -56,6 +56,7 @@ function steppingDown(side: Side): Fault {
   return {
     kind: `stepdown of the primary, ${side}`,
     weight: 1,
+    restsSource: side === 'source',
     isPossible: ({ pair }: Target) => pair[side].capabilities.control,
     async strike({ pair }, random) {
       await stepDown(pair[side], random.between(1, 4));
