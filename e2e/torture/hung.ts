@@ -4,13 +4,14 @@ import { MongoClient, MongoServerError } from 'mongodb';
 import type { Figures } from './figures.ts';
 import { DURABLE } from './workload/feature.ts';
 
-const PATIENCE_MS = 10_000;
+/** It drops an index entry by entry, and nothing else gets on meanwhile: that alone may take many seconds. */
+const PATIENCE_MS = 60_000;
 const SIDES = ['source', 'destination'] as const;
 type Side = (typeof SIDES)[number];
 
 /**
- * SecantusDB comes to a standstill now and then: it answers pings and nothing else. As whoever runs a
- * database would, kills one that does not answer and starts it again; that counts as a fault.
+ * SecantusDB may come to a standstill: it answers pings and nothing else. As whoever runs a database would,
+ * kills one that does not answer and starts it again; that counts as a fault.
  * @param mayWrite to the source; not in a cutover
  * @returns those that were killed: not even an `fsync` came before
  */
