@@ -1,14 +1,8 @@
 import { MongoServerError, type Document } from 'mongodb';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { EnginePair, once } from './support/enginePair.ts';
+import { expect, it } from 'vitest';
+import { once, pair, withPair } from './support/enginePair.ts';
 
-let pair: EnginePair;
-
-beforeAll(async () => {
-  pair = await EnginePair.start();
-});
-beforeEach(() => pair.reset());
-afterAll(() => pair[Symbol.asyncDispose]());
+withPair();
 
 interface Entry extends Document {
   _id: number;

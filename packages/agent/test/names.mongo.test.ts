@@ -1,21 +1,16 @@
 import type { Namespaces } from '@linkspan/contract/push/work.ts';
 import { compareClusters } from '@linkspan/testkit/compare.ts';
 import type { Document } from 'mongodb';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { EngineHooks } from '../src/migration/context.ts';
-import { EnginePair, once } from './support/enginePair.ts';
+import { type EnginePair, once, pair, withPair } from './support/enginePair.ts';
 import type { Run } from './support/inProcessHost.ts';
 
 interface Numbered extends Document {
   _id: number;
 }
 
-let pair: EnginePair;
-beforeAll(async () => {
-  pair = await EnginePair.start();
-});
-afterAll(() => pair[Symbol.asyncDispose]());
-beforeEach(() => pair.reset());
+withPair();
 
 const at = (name: string) => split(pair.source, name);
 const there = (name: string) => split(pair.destination, name);

@@ -1,24 +1,18 @@
 import type { LiveMigrationDetail } from '@linkspan/contract/api/liveMigrations.ts';
 import type { Verification } from '@linkspan/contract/push/verification.ts';
 import type { Document } from 'mongodb';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import type { EngineHooks } from '../src/migration/context.ts';
-import { EnginePair } from './support/enginePair.ts';
+import { pair, withPair } from './support/enginePair.ts';
 
 /** A source whose oplog is so short that it rolls over when a test writes a little. */
 const OPLOG_ENTRIES = 500;
 
-let pair: EnginePair;
+withPair({ oplogEntries: OPLOG_ENTRIES });
 
 interface Numbered extends Document {
   _id: number;
 }
-
-beforeAll(async () => {
-  pair = await EnginePair.start({ oplogEntries: OPLOG_ENTRIES });
-});
-beforeEach(() => pair.reset());
-afterAll(() => pair[Symbol.asyncDispose]());
 
 const here = (name: string) => pair.app.collection<Numbered>(name);
 const numbers = (from: number, to: number): Numbered[] =>

@@ -1,13 +1,7 @@
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { EnginePair } from './support/enginePair.ts';
+import { expect, it } from 'vitest';
+import { pair, withPair } from './support/enginePair.ts';
 
-let pair: EnginePair;
-
-beforeAll(async () => {
-  pair = await EnginePair.start();
-});
-beforeEach(() => pair.reset());
-afterAll(() => pair[Symbol.asyncDispose]());
+withPair();
 
 const HOUR_MS = 3_600_000;
 const measured = (from: number, to: number) =>

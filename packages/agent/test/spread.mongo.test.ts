@@ -2,9 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { LiveMigrationDetail } from '@linkspan/contract/api/liveMigrations.ts';
 import { throughProxy } from '@linkspan/testkit/linkedPair.ts';
 import { startProxy } from '@linkspan/testkit/proxy.ts';
-import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { beforeEach, expect, it, vi } from 'vitest';
 import type { EngineHooks, EngineOptions } from '../src/migration/context.ts';
-import { EnginePair, once } from './support/enginePair.ts';
+import { once, pair, withPair } from './support/enginePair.ts';
 import { InProcessHost, type Run } from './support/inProcessHost.ts';
 
 interface Numbered {
@@ -27,18 +27,11 @@ const OPTIONS: Partial<EngineOptions> = {
 
 vi.setConfig({ testTimeout: 2 * LONG.timeout });
 
-let pair: EnginePair;
-beforeAll(async () => {
-  pair = await EnginePair.start();
-});
+withPair();
+
 beforeEach(async () => {
-  await pair.reset();
   await rows().insertMany(numbered(ROWS, TEXT));
 });
-afterAll(async () => {
-  await pair?.[Symbol.asyncDispose]();
-});
-
 const rows = (name = 'rows') => pair.app.collection<Numbered>(name);
 const copied = (name = 'rows') => pair.copy.collection<Numbered>(name);
 const numbered = (count: number, text: string): Numbered[] =>

@@ -1,22 +1,13 @@
 import type { Verification } from '@linkspan/contract/push/verification.ts';
 import type { Document } from 'mongodb';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { EnginePair } from './support/enginePair.ts';
+import { expect, it } from 'vitest';
+import { pair, withPair } from './support/enginePair.ts';
 
 interface Numbered extends Document {
   _id: number;
 }
 
-let pair: EnginePair;
-beforeAll(async () => {
-  pair = await EnginePair.start();
-});
-afterAll(async () => {
-  await pair[Symbol.asyncDispose]();
-});
-beforeEach(async () => {
-  await pair.reset();
-});
+withPair();
 
 const here = (name: string) => pair.app.collection<Numbered>(name);
 const there = (name: string) => pair.copy.collection<Numbered>(name);

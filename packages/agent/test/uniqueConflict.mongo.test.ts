@@ -1,25 +1,19 @@
 import { migrationRequest } from '@linkspan/testkit/linkedPair.ts';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { EnginePair, once } from './support/enginePair.ts';
+import { beforeEach, expect, it } from 'vitest';
+import { once, pair, withPair } from './support/enginePair.ts';
 
 interface Numbered {
   _id: number;
   text: string;
 }
 
-let pair: EnginePair;
+withPair();
 
-beforeAll(async () => {
-  pair = await EnginePair.start();
-});
 beforeEach(async () => {
-  await pair.reset();
   const documents = Array.from({ length: 20 }, (_, _id) => ({ _id, text: `t${_id}` }));
   await pair.app.collection<Numbered>('a').insertMany(documents);
   await pair.app.collection('a').createIndex({ text: 1 }, { unique: true });
 });
-afterAll(() => pair[Symbol.asyncDispose]());
-
 const there = () => pair.copy.collection<Numbered>('a');
 
 async function complete(id: string): Promise<void> {

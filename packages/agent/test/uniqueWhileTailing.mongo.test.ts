@@ -1,27 +1,15 @@
 import type { Verification } from '@linkspan/contract/push/verification.ts';
 import type { Document } from 'mongodb';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { EngineHooks } from '../src/migration/context.ts';
-import { EnginePair, once } from './support/enginePair.ts';
+import { once, pair, withPair } from './support/enginePair.ts';
 
 interface Holder extends Document {
   _id: number | string;
   u: string;
 }
 
-let pair: EnginePair;
-
-beforeAll(async () => {
-  pair = await EnginePair.start();
-});
-
-afterAll(async () => {
-  await pair[Symbol.asyncDispose]();
-});
-
-beforeEach(async () => {
-  await pair.reset();
-});
+withPair();
 
 const here = () => pair.app.collection<Holder>('a');
 const there = () => pair.copy.collection<Holder>('a');

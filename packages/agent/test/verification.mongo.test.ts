@@ -3,11 +3,11 @@ import { migrationRequest } from '@linkspan/testkit/linkedPair.ts';
 import { oddDocuments } from '@linkspan/testkit/values.ts';
 import { type Document, Double, Int32 } from 'mongodb';
 import type { Verification } from '@linkspan/contract/push/verification.ts';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { EngineHooks } from '../src/migration/context.ts';
-import { EnginePair } from './support/enginePair.ts';
+import { pair, withPair } from './support/enginePair.ts';
 
-let pair: EnginePair;
+withPair();
 
 interface Numbered extends Document {
   _id: number;
@@ -16,18 +16,6 @@ interface Numbered extends Document {
 interface Named extends Document {
   _id: string;
 }
-
-beforeAll(async () => {
-  pair = await EnginePair.start();
-});
-
-afterAll(async () => {
-  await pair[Symbol.asyncDispose]();
-});
-
-beforeEach(async () => {
-  await pair.reset();
-});
 
 async function reportOf(id: string): Promise<Verification> {
   const path = `/api/linkspan/v1/groups/${pair.side.projectId}/liveMigrations/${id}`;

@@ -2,7 +2,7 @@ import { compareClusters } from '@linkspan/testkit/compare.ts';
 import { type DestinationSide, startDestinationSide } from '@linkspan/testkit/linkedPair.ts';
 import { type MongoDB, type MongoDBOptions, startMongoDB } from '@linkspan/testkit/mongodb.ts';
 import type { Db } from 'mongodb';
-import { expect } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect } from 'vitest';
 import { InProcessHost, type Run, type RunOptions } from './inProcessHost.ts';
 
 /** Two databases, a server, and an engine in this process: for tests of whole migrations. */
@@ -100,6 +100,21 @@ export class EnginePair implements AsyncDisposable {
     await this.source.stop();
     await this.destination.stop();
   }
+}
+
+/** Of the file that runs: see {@link withPair}. */
+export let pair: EnginePair;
+
+/**
+ * A pair for the tests of the file, reset before each of them.
+ * @param options of the source
+ */
+export function withPair(options: MongoDBOptions = {}): void {
+  beforeAll(async () => {
+    pair = await EnginePair.start(options);
+  });
+  beforeEach(() => pair.reset());
+  afterAll(() => pair?.[Symbol.asyncDispose]());
 }
 
 /** Calls `act` the first time that the engine comes by, and holds the engine meanwhile. */

@@ -3,7 +3,7 @@ import type { WorkReply } from '@linkspan/contract/push/work.ts';
 import { PUSH_VERSION, VERSION_HEADER } from '@linkspan/contract/push/version.ts';
 import { failCommands } from '@linkspan/testkit/failPoints.ts';
 import { Int32 } from 'mongodb';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 
 import type { Principal } from '../../src/domain/access.ts';
 import { LiveMigrationControl } from '../../src/operations/liveMigrationControl.ts';
@@ -17,26 +17,19 @@ import {
   numbered,
   operationContext,
   ownerOf,
-  startPush,
   stored,
   TestHost,
-  type TestPush,
   type TestSession,
+  host,
+  push,
+  withHost,
 } from './push.ts';
 
-let push: TestPush;
-let host: TestHost;
+withHost();
+
 let id: string;
 let groupId: string;
 
-beforeAll(async () => {
-  push = await startPush();
-  host = new TestHost(push.url);
-  await host.register(push.token);
-});
-afterAll(async () => {
-  await push?.[Symbol.asyncDispose]();
-});
 beforeEach(async () => {
   await push.mongo.client().db('app').dropDatabase();
   id = await push.makeMigration(host);

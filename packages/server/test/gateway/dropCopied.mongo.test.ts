@@ -1,5 +1,5 @@
 import type { Document } from 'mongodb';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 
 import { newId } from '../../src/domain/ids.ts';
 import { timestamp } from '../../src/domain/time.ts';
@@ -9,21 +9,13 @@ import * as events from '../../src/store/events.ts';
 import * as liveMigrations from '../../src/store/liveMigrations.ts';
 import * as migrationNamespaces from '../../src/store/migrationNamespaces.ts';
 import * as pushSessions from '../../src/store/pushSessions.ts';
-import { holdBack, operationContext, ownerOf, startPush, TestHost, type TestPush } from './push.ts';
+import { holdBack, operationContext, ownerOf, host, push, withHost } from './push.ts';
 
-let push: TestPush;
-let host: TestHost;
+withHost();
+
 let id: string;
 let groupId: string;
 
-beforeAll(async () => {
-  push = await startPush();
-  host = new TestHost(push.url);
-  await host.register(push.token);
-});
-afterAll(async () => {
-  await push?.[Symbol.asyncDispose]();
-});
 beforeEach(async () => {
   for (const db of ['app', 'other']) await push.mongo.client().db(db).dropDatabase();
   id = await push.makeMigration(host);

@@ -3,26 +3,17 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 import { failCommands, healCommands, UNAUTHORIZED } from '@linkspan/testkit/failPoints.ts';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { newId } from '../../src/domain/ids.ts';
 import { timestamp } from '../../src/domain/time.ts';
 import * as migrationNamespaces from '../../src/store/migrationNamespaces.ts';
 import * as pushSessions from '../../src/store/pushSessions.ts';
-import { startPush, TestHost, type TestPush } from './push.ts';
+import { host, push, withHost } from './push.ts';
 
 const DOCUMENTS = 60_000;
 
-let push: TestPush;
-let host: TestHost;
-beforeAll(async () => {
-  push = await startPush();
-  host = new TestHost(push.url);
-  await host.register(push.token);
-});
-afterAll(async () => {
-  await push?.[Symbol.asyncDispose]();
-});
+withHost();
 
 async function targetCluster(): Promise<string> {
   const { db } = push.store;

@@ -2,7 +2,7 @@ import type { WorkReply } from '@linkspan/contract/push/work.ts';
 import { VERSION_HEADER } from '@linkspan/contract/push/version.ts';
 import { failCommands } from '@linkspan/testkit/failPoints.ts';
 import { Binary, BSON, Double, Int32 } from 'mongodb';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 
 import * as events from '../../src/store/events.ts';
 import * as links from '../../src/store/links.ts';
@@ -13,29 +13,19 @@ import {
   holdBack,
   untilRunning,
   numbered,
-  startPush,
   stored,
   TestHost,
   type Answer,
-  type TestPush,
   type TestSession,
+  host,
+  push,
+  withHost,
 } from './push.ts';
 
-let push: TestPush;
-let host: TestHost;
+withHost();
+
 let migrationId: string;
 
-beforeAll(async () => {
-  push = await startPush();
-  host = new TestHost(push.url);
-  expect(await host.register(push.token)).toMatchObject({
-    status: 200,
-    json: { orgId: push.orgId, linkId: push.linkId },
-  });
-});
-afterAll(async () => {
-  await push?.[Symbol.asyncDispose]();
-});
 beforeEach(async () => {
   await push.mongo.client().db('app').dropDatabase();
   migrationId = await push.makeMigration(host);

@@ -1,24 +1,15 @@
 import { eventually } from '@linkspan/testkit/eventually.ts';
 import type { PluginTransformResultArgs } from 'kysely';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { newId } from '../../src/domain/ids.ts';
 import { timestamp } from '../../src/domain/time.ts';
 import { StructureRecord } from '../../src/gateway/structureRecord.ts';
 import * as liveMigrations from '../../src/store/liveMigrations.ts';
 import * as pushSessions from '../../src/store/pushSessions.ts';
-import { startPush, TestHost, type TestPush } from './push.ts';
+import { host, push, withHost } from './push.ts';
 
-let push: TestPush;
-let host: TestHost;
-beforeAll(async () => {
-  push = await startPush();
-  host = new TestHost(push.url);
-  expect((await host.register(push.token)).status).toBe(200);
-});
-afterAll(async () => {
-  await push?.[Symbol.asyncDispose]();
-});
+withHost();
 
 test('C14: a session whose lease was ended in the store is ended here, and settled', async () => {
   const { db } = push.store;

@@ -17,6 +17,7 @@ import {
 import { failCommands } from '@linkspan/testkit/failPoints.ts';
 import { startMongoDB, type MongoDB } from '@linkspan/testkit/mongodb.ts';
 import { BSON, Int32, type Document } from 'mongodb';
+import { afterAll, beforeAll, expect } from 'vitest';
 
 import { loadConfig } from '../../src/config/config.ts';
 import { makeLogger } from '../../src/config/logger.ts';
@@ -368,4 +369,23 @@ export function operationContext(push: TestPush, waitMs = 20_000): OperationCont
     linkTokenHours: 24,
     log: { info: () => {}, warn: () => {}, error: () => {} },
   };
+}
+
+/** Of the file that runs: see {@link withHost}. */
+export let push: TestPush;
+export let host: TestHost;
+
+/** A server with a destination and a linked migration host for the tests of the file. */
+export function withHost(): void {
+  beforeAll(async () => {
+    push = await startPush();
+    host = new TestHost(push.url);
+    expect(await host.register(push.token)).toMatchObject({
+      status: 200,
+      json: { orgId: push.orgId, linkId: push.linkId },
+    });
+  });
+  afterAll(async () => {
+    await push?.[Symbol.asyncDispose]();
+  });
 }

@@ -3,24 +3,16 @@ import type { Finding, ValidationReport } from '@linkspan/contract/push/validati
 import type { SampledStructure } from '@linkspan/contract/push/structure.ts';
 import { UNAUTHORIZED, failCommands, healCommands } from '@linkspan/testkit/failPoints.ts';
 import { BSON, type Document } from 'mongodb';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 
 import { newId } from '../../src/domain/ids.ts';
 import { PROBES } from '../../src/destination/validation/structure.ts';
-import { TestHost, startPush, type TestPush } from './push.ts';
+import { host, push, withHost } from './push.ts';
 import { beginValidation } from './validation.ts';
 import * as validations from '../../src/store/validations.ts';
 
-let push: TestPush;
-let host: TestHost;
-beforeAll(async () => {
-  push = await startPush();
-  host = new TestHost(push.url);
-  await host.register(push.token);
-});
-afterAll(async () => {
-  await push?.[Symbol.asyncDispose]();
-});
+withHost();
+
 afterEach(async () => {
   expect(await probes(), 'nothing of what was tried stays').toEqual([]);
 });

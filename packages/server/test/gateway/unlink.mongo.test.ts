@@ -1,5 +1,5 @@
 import type { WorkReply } from '@linkspan/contract/push/work.ts';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import type { GatewayContext } from '../../src/gateway/context.ts';
 import { reportPaused, reportProgress } from '../../src/gateway/reports.ts';
@@ -10,19 +10,10 @@ import * as liveMigrations from '../../src/store/liveMigrations.ts';
 import * as migrationHosts from '../../src/store/migrationHosts.ts';
 import * as validations from '../../src/store/validations.ts';
 import { READY } from '../support/progress.ts';
-import { startPush, TestHost, type TestPush } from './push.ts';
+import { startPush, TestHost, host, push, withHost } from './push.ts';
 import { beginValidation } from './validation.ts';
 
-let push: TestPush;
-let host: TestHost;
-beforeAll(async () => {
-  push = await startPush();
-  host = new TestHost(push.url);
-  expect((await host.register(push.token)).status).toBe(200);
-});
-afterAll(async () => {
-  await push?.[Symbol.asyncDispose]();
-});
+withHost();
 
 test('C6: an unlinked host is refused from then on, and nothing is removed', async () => {
   const { db } = push.store;

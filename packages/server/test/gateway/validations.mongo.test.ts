@@ -1,24 +1,18 @@
 import type { ValidationReport } from '@linkspan/contract/push/validation.ts';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 
 import { newId } from '../../src/domain/ids.ts';
 import * as clusters from '../../src/store/clusters.ts';
 import type { ValidationRow } from '../../src/store/schema.ts';
 import * as validations from '../../src/store/validations.ts';
-import { startPush, TestHost, type TestPush } from './push.ts';
+import { host, push, withHost } from './push.ts';
 import { beginValidation } from './validation.ts';
 
-let push: TestPush;
-let host: TestHost;
+withHost();
+
 beforeAll(async () => {
-  push = await startPush();
-  host = new TestHost(push.url);
-  await host.register(push.token);
   await push.mongo.client().db('app').collection('taken').insertOne({});
   await push.mongo.client().db('app').createCollection('empty');
-});
-afterAll(async () => {
-  await push?.[Symbol.asyncDispose]();
 });
 
 async function validate(
