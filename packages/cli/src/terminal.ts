@@ -65,7 +65,8 @@ export interface SecretSources {
   readonly file: string | undefined;
   /** null where no flag names a file. */
   readonly flag: string | null;
-  readonly variable: string;
+  /** null where the environment is not looked at. */
+  readonly variable: string | null;
 }
 
 /**
@@ -75,7 +76,11 @@ export interface SecretSources {
  */
 export async function readSecret(sources: SecretSources): Promise<string> {
   const { what, flag, variable } = sources;
-  const places = [...(flag === null ? [] : [`${flag} FILE`]), variable, 'standard input'];
+  const places = [
+    ...(flag === null ? [] : [`${flag} FILE`]),
+    ...(variable === null ? [] : [variable]),
+    'standard input',
+  ];
   const otherwise = `no ${what} was given: use ${places.join(' or ')}`;
   const given = await givenSecret(sources);
   const secret =
@@ -88,7 +93,7 @@ export async function readSecret(sources: SecretSources): Promise<string> {
 }
 
 async function givenSecret({ file, flag, variable }: SecretSources): Promise<string | undefined> {
-  if (file === undefined) return process.env[variable];
+  if (file === undefined) return variable === null ? undefined : process.env[variable];
   if (file === '-') return await text(process.stdin);
   try {
     return await readFile(file, 'utf8');

@@ -94,6 +94,16 @@ test('a private key is refused as an argument', async () => {
   expect(result.stderr).not.toContain('secret');
 });
 
+test('a secret that is set comes from standard input, whatever the environment holds', async () => {
+  const env = { ...NOBODY, LINKSPAN_CLIENT_SECRET: 'of-the-environment' };
+  for (const key of ['privateKey', 'clientSecret']) {
+    const set = ['config', 'set', key, '--profile', 'typed'];
+    const result = await linkspan(set, { env, input: `typed-${key}\n` });
+    expect(result).toMatchObject({ code: 0, stderr: '' });
+    expect(readFileSync(file, 'utf8')).toContain(`${key}: typed-${key}\n`);
+  }
+});
+
 test('wrong usage ends with 2 and names what is wrong', async () => {
   const results = await Promise.all([
     linkspan(['lm', 'lnk']),
@@ -118,7 +128,7 @@ test('wrong usage ends with 2 and names what is wrong', async () => {
   expect(id).toContain('projectId "../orgs" is not an ID');
   expect(scheme).toContain('"ftp://host" is not the URL of a server');
   expect(baseUrl).toContain('"host" is not the URL of a server');
-  expect(privateKey).toContain('use LINKSPAN_PRIVATE_KEY or standard input');
+  expect(privateKey).toContain('no private API key was given: use standard input');
 });
 
 test('a link-token is not made where it cannot be kept', async () => {

@@ -6,7 +6,6 @@ import { UsageError } from '../../exitCodes.ts';
 import {
   isSecretKey,
   PROFILE_KEYS,
-  PROFILE_VARIABLES,
   SECRET_KEYS,
   updateProfile,
   type ProfileKey,
@@ -42,10 +41,11 @@ async function valueOf(key: ProfileKey, given: string | undefined): Promise<stri
       `a ${SECRET_KEYS[key]} does not belong on a command line, where every user of this machine can read it: give it on standard input`,
     );
   }
+  // A variable that is set for other commands is not what is to be kept.
   return await readSecret({
     what: SECRET_KEYS[key],
     file: undefined,
     flag: null,
-    variable: PROFILE_VARIABLES[key],
+    variable: null,
   });
 }
