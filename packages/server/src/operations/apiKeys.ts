@@ -112,7 +112,8 @@ export async function updateInOrganization(
 
 /**
  * Gives a key of the organization these roles in the project.
- * @throws {ApiError} API_KEY_NOT_FOUND for a change of the text alone of a key that has no role there
+ * @throws {ApiError} API_KEY_NOT_FOUND for a change of the text alone of a key that has no role there,
+ *   INVALID_ATTRIBUTE for one together with its first roles there (rule C9)
  */
 export async function updateInProject(
   context: OperationContext,
@@ -130,6 +131,13 @@ export async function updateInProject(
     const row = await loadChangeable(tx, project.org_id, id);
     const before = await rolesInProject(tx, groupId, id);
     if (roles === undefined && before.length === 0) throw apiError('API_KEY_NOT_FOUND', id);
+    if (before.length === 0 && body.desc !== undefined && body.desc !== row.description) {
+      throw attributeError(
+        'INVALID_ATTRIBUTE',
+        'desc',
+        'cannot be changed together with the first roles of the key in this project: give the roles alone',
+      );
+    }
     await describe(tx, principal, row, body.desc);
     if (roles !== undefined) {
       requireOwnership(principal, groupId, [...before, ...roles]);

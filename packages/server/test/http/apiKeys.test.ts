@@ -239,6 +239,11 @@ describe('roles', () => {
     ]) {
       expect(refused.json).toMatchObject({ errorCode: 'API_KEY_NOT_FOUND', parameters: [id] });
     }
+    const both = await server.api.call('PATCH', here, {
+      body: { desc: 'mine', roles: ['GROUP_READ_ONLY'] },
+    });
+    expect(both.json).toMatchObject({ errorCode: 'INVALID_ATTRIBUTE', parameters: ['desc'] });
+    expect((await server.api.call('GET', `${keys}/${id}`)).json['desc']).toBe('k');
     const given = await server.api.call('PATCH', here, { body: { roles: ['GROUP_READ_ONLY'] } });
     // Of its other projects the answer says nothing.
     expect(given.json['roles']).toEqual([
