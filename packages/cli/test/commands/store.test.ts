@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -23,6 +23,14 @@ test('the store tells what it holds, and is brought up to date', async () => {
     rows: { organizations: 0 },
     durability: { settings: { synchronous: 'FULL', journal_mode: 'wal' }, faults: [] },
   });
+});
+
+test('C8: where no store is, none is taken for one that was restored, and none is made', async () => {
+  const nowhere = join(directory, 'nowhere');
+  const answer = await runLinkspan(['store', 'restored', '--data-dir', nowhere]);
+  expect(answer).toMatchObject({ code: 1, stdout: '' });
+  expect(answer.stderr).toContain(`there is no store in ${nowhere}`);
+  expect(existsSync(nowhere)).toBe(false);
 });
 
 test('C5: a copy takes no password from the command line, and prints none', async () => {

@@ -9,7 +9,9 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { newId } from '../../src/domain/ids.ts';
 import { initOrganization } from '../../src/init.ts';
 import * as links from '../../src/store/links.ts';
+import { BackupError } from '../../src/store/maintenance/backup.ts';
 import { storeRestored } from '../../src/store/maintenance/restore.ts';
+import { storeStatus } from '../../src/store/maintenance/status.ts';
 import { MasterKeyError } from '../../src/store/masterKeySource.ts';
 import { StoreTooNewError } from '../../src/store/migrate.ts';
 import { openStore, type StoreOptions } from '../../src/store/open.ts';
@@ -89,6 +91,12 @@ describe.skipIf(!hasPostgreSQL)(
       const opened = await Promise.all([1, 2, 3, 4].map(() => openStore(options())));
       for (const store of opened) stores.use(store);
       expect(new Set(opened.map((store: Store) => store.nodeId)).size).toBe(4);
+    });
+
+    test('C8: a database that no store was restored into is not made one by saying so', async () => {
+      await expect(storeRestored(options())).rejects.toThrow(BackupError);
+      await expect(storeRestored(options())).rejects.toThrow('has no tables of a store');
+      expect((await storeStatus(options())).rows).toEqual({});
     });
 
     test('C8: a node with another master key is refused, whether or not anything is sealed yet', async () => {

@@ -8,7 +8,7 @@ import * as links from '../links.ts';
 import * as liveMigrations from '../liveMigrations.ts';
 import { openSealer } from '../masterKey.ts';
 import { migrate, schemaVersion } from '../migrate.ts';
-import { connect, type Connected, STORE_FILE, type StoreOptions } from '../open.ts';
+import { connect, type Connected, requireStore, STORE_FILE, type StoreOptions } from '../open.ts';
 import { BackupError } from './backup.ts';
 
 /**
@@ -67,11 +67,19 @@ export async function restoreStore(path: string, options: StoreOptions): Promise
 
 /**
  * Marks a store whose database was restored from a backup by other means, as with pg_restore.
- * @throws {BackupError} while a server runs on it
+ * @throws {BackupError} while a server runs on it, or where nothing was restored: a store that is made here
+ *   would be taken for the one that was
+ * @throws {StoreUnavailableError} if there is no such store
  */
 export async function storeRestored(options: StoreOptions): Promise<Restored> {
+  requireStore(options);
   const connected = connect(options);
   try {
+    if ((await schemaVersion(connected.db, connected.dialect)) === 0) {
+      throw new BackupError(
+        'the database has no tables of a store: restore the backup into it first, or name the one that it was restored into',
+      );
+    }
     await migrate(connected.db, connected.dialect);
     return await markRestored(connected);
   } finally {
