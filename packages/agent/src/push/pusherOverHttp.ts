@@ -28,7 +28,7 @@ import { readBson, readDigestReply, readKeyDigestReply } from './bsonReplies.ts'
 import { readReply, type HostCredentials } from './client.ts';
 import type { DocumentBatch, OpenedSession, Pusher, RangesToSay } from './pusher.ts';
 import { readRangesReply } from './rangeReplies.ts';
-import { SessionCalls } from './sessionCalls.ts';
+import { SessionCalls, type Session } from './sessionCalls.ts';
 import type { PushTransport } from './transport.ts';
 
 const BSON = 'application/bson';
@@ -43,6 +43,8 @@ const STRUCTURE_TIMEOUT_MS = 15 * 60_000;
 /** Pushes one migration to the server. See {@link Pusher} for what callers may rely on. */
 export class PusherOverHttp implements Pusher {
   readonly #calls: SessionCalls;
+  /** Lanes that have a structural request under way. */
+  readonly #structural = new Set<number>();
 
   /** @param mode how sessions are opened: see {@link OpenSession} */
   constructor(
@@ -91,12 +93,12 @@ export class PusherOverHttp implements Pusher {
 
   structure(request: StructureRequest, signal: AbortSignal): Promise<StructureReply> {
     const read = (answer: Buffer) => readReply(StructureReply, answer, 'structure');
-    return this.#callBson('structure', request, STRUCTURE_TIMEOUT_MS, read, signal);
+    return this.#restructure('structure', request, read, signal);
   }
 
   structures(requests: readonly ReconcileRequest[], signal: AbortSignal): Promise<StructuresReply> {
     const read = (answer: Buffer) => readReply(StructuresReply, answer, 'structures');
-    return this.#callBson('structures', { requests }, STRUCTURE_TIMEOUT_MS, read, signal);
+    return this.#restructure('structures', { requests }, read, signal);
   }
 
   listing(
@@ -157,6 +159,30 @@ export class PusherOverHttp implements Pusher {
     const read = (): void => undefined;
     const contentType = 'application/json';
     await this.#calls.call({ path, contentType, timeoutMs: TIMEOUT_MS, body, read }, signal);
+  }
+
+  /** Each in a lane of its own while others are under way: a build of indexes takes its time. */
+  async #restructure<T>(
+    path: string,
+    message: object,
+    read: (answer: Buffer) => T,
+    signal: AbortSignal,
+  ): Promise<T> {
+    const structural = this.#structural;
+    let lane = 0;
+    while (structural.has(lane)) lane += 1;
+    structural.add(lane);
+    const numbered = async ({ structureLanes }: Session): Promise<{ bytes: Uint8Array }> => {
+      const seq = (structureLanes.get(lane) ?? 0) + 1;
+      structureLanes.set(lane, seq);
+      return { bytes: serialize({ ...message, lane, seq }, { ignoreUndefined: false }) };
+    };
+    const how = { contentType: BSON, timeoutMs: STRUCTURE_TIMEOUT_MS, body: numbered, read };
+    try {
+      return await this.#calls.call({ path, ...how }, signal);
+    } finally {
+      structural.delete(lane);
+    }
   }
 
   #callBson<T>(

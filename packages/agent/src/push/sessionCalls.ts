@@ -15,9 +15,10 @@ import { PushAnswerError, TransientPushError, type PushTransport } from './trans
 const REPORT_TIMEOUT_MS = 30_000;
 const CLOSE_TIMEOUT_MS = 2000;
 
-/** One push session, with the number of the last batch of each of its lanes. */
+/** One push session, with the number of the last batch or structural request of each of its lanes. */
 export interface Session extends OpenSessionReply {
   readonly lanes: Map<number, number>;
+  readonly structureLanes: Map<number, number>;
   /** Number of the last list of ranges. */
   rangesSeq: number;
 }
@@ -185,7 +186,7 @@ export class SessionCalls {
       const { hostChanges = 0 } = reply;
       this.#hostChanges ??= hostChanges;
       if (this.#hostChanges !== hostChanges) throw new GivenBackError();
-      this.#session = { ...reply, lanes: new Map(), rangesSeq: 0 };
+      this.#session = { ...reply, lanes: new Map(), structureLanes: new Map(), rangesSeq: 0 };
       return this.#session;
     } catch (error) {
       throw this.#finally(error as Error);

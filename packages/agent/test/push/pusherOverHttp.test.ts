@@ -226,6 +226,51 @@ test('other refusals reject with their code, and the pusher goes on', async () =
   expect(await pusher.pushDocuments(batch(0, 1), signal)).toEqual(WRITTEN);
 });
 
+test('D13: structural requests keep their number when sent again; what goes at once has lanes of its own', async () => {
+  const structural: Misbehaviour = (response) => json(response, { changes: [] });
+  const release = Promise.withResolvers<void>();
+  const arrived = Promise.withResolvers<void>();
+  misbehave.set('structure', [
+    cut,
+    refusal('DESTINATION_UNAVAILABLE'),
+    structural,
+    (response) => {
+      arrived.resolve();
+      void release.promise.then(() => structural(response));
+    },
+    structural,
+    structural,
+    refusal('SESSION_UNKNOWN'),
+    structural,
+  ]);
+  misbehave.set('structures', [(response) => json(response, { results: [] })]);
+  const drop = () => pusher.structure({ action: 'drop', db: 'd', coll: 'c' }, signal);
+  await drop();
+  const long = drop();
+  await arrived.promise;
+  await drop();
+  release.resolve();
+  await long;
+  await pusher.structures([], signal);
+  await drop();
+  await drop();
+  const numbers = seen
+    .filter(({ path }) => /\/structures?$/.test(path))
+    .map(({ path, body }) => {
+      const { lane, seq } = deserialize(body);
+      return [Number(path.split('/')[2]), Number(lane), Number(seq)];
+    });
+  expect(numbers).toEqual([
+    ...Array.from({ length: 3 }, () => [1, 0, 1]),
+    [1, 0, 2],
+    [1, 1, 1],
+    [1, 0, 3],
+    [1, 0, 4],
+    [1, 0, 5],
+    [2, 0, 1],
+  ]);
+});
+
 test('digests carry keys as raw bytes, listings keep the types of values', async () => {
   const key = serialize({ _id: new Int32(1) });
   const documents = [{ key: new Binary(key), hash: new Binary(Buffer.alloc(16, 1)) }];

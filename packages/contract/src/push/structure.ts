@@ -2,14 +2,28 @@ import type { Document } from 'bson';
 
 /**
  * `POST /sessions/{id}/structure`: one BSON document, because options and index specifications hold
- * values (regular expressions, decimals, int32 against double) that JSON would change.
- * Answered with `StructureReply`.
+ * values (regular expressions, decimals, int32 against double) that JSON would change. It has the fields
+ * of {@link StructureNumber}, too. Answered with `StructureReply`.
  */
 export type StructureRequest =
   | ReconcileCollection
   | ReconcileView
   | DropNamespace
   | RenameNamespace;
+
+/**
+ * Which one of a session a `structure` or `structures` is (rule D13). Agents of version 2 send none: what
+ * they send is carried out whenever it comes.
+ */
+export interface StructureNumber {
+  /** Has one of them under way at most; not a lane of documents. */
+  readonly lane: number;
+  /**
+   * Counts those of the lane from 1. The same number again is the same one again, and is answered as the
+   * first time; a smaller one is refused: it comes late, when the name may be another collection's.
+   */
+  readonly seq: number;
+}
 
 /**
  * Makes a collection equal to what is said here: creates it, alters what `collMod` can alter,
@@ -68,8 +82,9 @@ export const MAX_SAMPLE_BYTES = 64 * 1024;
 export const MAX_STRUCTURES = 1000;
 
 /**
- * `POST /sessions/{id}/structures`: one BSON document, for sources with very many collections. Answered
- * with `StructuresReply`, which says of each by itself what came of it.
+ * `POST /sessions/{id}/structures`: one BSON document, for sources with very many collections. It has the
+ * fields of {@link StructureNumber}, too. Answered with `StructuresReply`, which says of each by itself what
+ * came of it.
  */
 export interface StructuresRequest {
   readonly requests: readonly ReconcileRequest[];

@@ -16,7 +16,8 @@ import type { PushSession } from './session.ts';
 import type { SubLease } from './subLease.ts';
 
 const OPERATIONS = new Set<string>(['insert', 'replace', 'recreate', 'delete']);
-const MAX_LANE = 1_000_000;
+/** The highest number of a lane, of documents or of structure. */
+export const MAX_LANE = 1_000_000;
 
 /**
  * Writes one batch in its lane. Documents are cut by their lengths only and never decoded. The

@@ -22,14 +22,14 @@ export class KeyedQueues {
 /** Lanes of one session at most; an agent uses a few dozen. */
 const MAX_LANES = 4096;
 
-/** The newest batch of a lane, and its answer once it was carried out. */
+/** The newest batch or structural request of a lane, and its answer once it was carried out. */
 interface Taken {
   readonly seq: number;
   answer: Promise<unknown> | null;
 }
 
 /**
- * The lanes of one session (rule D13). A batch starts when the fate of the one before it on its lane
+ * The lanes of one session (rule D13), of documents or of structure. A batch starts when the fate of the one before it on its lane
  * is known; a smaller number is refused. The same number is the same batch again: a proxy may deliver
  * it late, when documents that it wrote are gone again, so it is answered as the first time and
  * carried out again only if it failed.
@@ -44,7 +44,7 @@ export class Lanes {
     if (newest !== undefined && seq < newest.seq) {
       throw new PushError(
         'LANE_STALE',
-        `batch ${seq} of lane ${lane} came after batch ${newest.seq} of it was taken`,
+        `number ${seq} of lane ${lane} came after number ${newest.seq} of it was taken`,
       );
     }
     if (newest === undefined && this.#newest.size >= MAX_LANES) {

@@ -59,6 +59,8 @@ export class PushSession {
   readonly lanes = new Lanes();
   /** Structural requests of one namespace, one after the other. */
   readonly structure = new KeyedQueues();
+  /** Of structural requests, whose numbers are not those of documents. */
+  readonly structureLanes = new Lanes();
   /** What other hosts copy through it. */
   readonly ranges: SharedRanges;
   /** Grows with each session of the migration; 0 until it is known. */

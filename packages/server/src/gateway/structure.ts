@@ -15,9 +15,9 @@ import { BSON } from 'mongodb';
 import { listNamespaces } from '../destination/catalog.ts';
 import { DestinationRefusedError, type StructureRefusedError } from '../destination/errors.ts';
 import { applyStructure, reconcileAll } from '../destination/structure.ts';
-import { checkNamespace } from './documents.ts';
+import { checkNamespace, MAX_LANE } from './documents.ts';
 import { PushError } from './errors.ts';
-import { readText } from './messages.ts';
+import { readInteger, readText } from './messages.ts';
 import type { PushSession } from './session.ts';
 
 /**
@@ -25,9 +25,10 @@ import type { PushSession } from './session.ts';
  * @throws {PushError} {StructureRefusedError} {DestinationUnavailableError} {DestinationRefusedError}
  */
 export async function changeStructure(session: PushSession, body: Buffer): Promise<StructureReply> {
-  const request = readRequest(body);
+  const message = decode(body);
+  const request = readMessage(message);
   const keys = namespacesOf(request).map(namespaceKey);
-  return session.structure.run(keys, async () => {
+  return inItsLane(session, message, keys, async () => {
     session.check();
     if (request.action === 'drop' || request.action === 'rename') {
       // What other hosts copy of it is a part of what the barrier waits for (rule D16).
@@ -38,6 +39,25 @@ export async function changeStructure(session: PushSession, body: Buffer): Promi
     }
     return { changes: await applyStructure(session.destination, session.owned, request) };
   });
+}
+
+/**
+ * A copy of a drop or rename may come late, when the name is another collection's by now: one that has a
+ * number is carried out once (rule D13).
+ * @param keys of its namespaces: two of the same one never at once
+ * @throws {PushError} LANE_STALE, MESSAGE_INVALID
+ */
+async function inItsLane<T>(
+  session: PushSession,
+  message: Record<string, unknown>,
+  keys: readonly string[],
+  carryOut: () => Promise<T>,
+): Promise<T> {
+  const run = (): Promise<T> => session.structure.run(keys, carryOut);
+  if (message['lane'] === undefined && message['seq'] === undefined) return run();
+  const lane = readInteger(message, 'lane', 0, MAX_LANE);
+  const seq = readInteger(message, 'seq', 1, Number.MAX_SAFE_INTEGER);
+  return session.structureLanes.run(lane, seq, run);
 }
 
 function namespacesOf(request: StructureRequest): Namespace[] {
@@ -57,8 +77,9 @@ export async function changeStructures(
   session: PushSession,
   body: Buffer,
 ): Promise<StructuresReply> {
-  const requests = readRequests(decode(body));
-  return session.structure.run(requests.map(namespaceKey), async () => {
+  const message = decode(body);
+  const requests = readRequests(message);
+  return inItsLane(session, message, requests.map(namespaceKey), async () => {
     session.check();
     const results = await reconcileAll(session.destination, session.owned, requests);
     return {
