@@ -232,14 +232,6 @@ export async function endDropping(
   return result.numUpdatedRows > 0n;
 }
 
-/** Leaves out so many epochs of every migration: somebody may have had them (rule C8). */
-export async function raiseEpochs(tx: Executor, by: number): Promise<void> {
-  await tx
-    .updateTable('live_migrations')
-    .set((eb) => ({ epoch: eb('epoch', '+', by) }))
-    .execute();
-}
-
 /** What the destination held was dropped, or nothing had to be. */
 export async function setPrepared(ex: Executor, id: string): Promise<void> {
   await ex

@@ -8,11 +8,14 @@ import { makeLogger } from '../../src/config/logger.ts';
 import { createGateway } from '../../src/gateway/gateway.ts';
 import { initOrganization } from '../../src/init.ts';
 import { type RunningServer, startServer } from '../../src/main.ts';
+import { newId } from '../../src/domain/ids.ts';
 import * as events from '../../src/store/events.ts';
+import * as liveMigrations from '../../src/store/liveMigrations.ts';
 import { BackupError } from '../../src/store/maintenance/backup.ts';
 import { restoreStore, storeRestored } from '../../src/store/maintenance/restore.ts';
 import { MasterKeyError } from '../../src/store/masterKeySource.ts';
 import { openStore, type StoreOptions } from '../../src/store/open.ts';
+import type { LiveMigrationRow } from '../../src/store/schema.ts';
 import type { Store } from '../../src/store/store.ts';
 import { type Api, apiClient, type Credentials, textOf } from '../support/api.ts';
 import { TestHost } from '../gateway/push.ts';
@@ -176,6 +179,72 @@ test('C8: after a restore every epoch has risen, and hosts wait until an owner c
   ]);
   expect((await running.api.call('DELETE', tokens)).status).toBe(204);
   expect((await running.api.call('POST', `${link}/confirm`)).status).toBe(404);
+});
+
+test('C8: after a restore everything is compared, and no number is one that a journal has done with', async () => {
+  const tokens = `/api/atlas/v1.0/orgs/${orgId}/liveMigrations/linkTokens`;
+  let url = '';
+  const host = new TestHost(() => url);
+  const set = (store: Store, values: Partial<LiveMigrationRow>) =>
+    store.db.updateTable('live_migrations').set(values).execute();
+  {
+    await using running = await start();
+    url = running.server.url;
+    const token = textOf(await running.api.call('POST', tokens, { body: {} }), 'linkToken');
+    await host.register(token);
+    await startMigration(running);
+    const { store } = running;
+    const attempts = { cutover_attempt: 3, cutover_failed_attempt: 2, repair_attempt: 1 };
+    await set(store, { status: 'WORKING', ...attempts });
+    // One that has ended stays as it was.
+    const ended = await store.db
+      .selectFrom('live_migrations')
+      .selectAll()
+      .executeTakeFirstOrThrow();
+    await liveMigrations.insert(store.db, { ...ended, id: newId(), status: 'COMPLETE' });
+    await backUpStore(options, backup);
+  }
+  loseStore();
+  await restoreStore(backup, options);
+  await using running = await start();
+  url = running.server.url;
+  const { store } = running;
+  const rows = await store.db.selectFrom('live_migrations').selectAll().execute();
+  const reason =
+    'the server was restored from a backup that was made during the cutover: cut over again';
+  expect(rows.find(({ status }) => status === 'WORKING')).toMatchObject({
+    cutover_attempt: 1_000_003,
+    cutover_failed_attempt: 1_000_003,
+    cutover_failure: reason,
+    verify_attempt: 1_000_000,
+    repair_attempt: 1_000_001,
+  });
+  expect(rows.find(({ status }) => status === 'COMPLETE')).toMatchObject({
+    cutover_attempt: 3,
+    cutover_failed_attempt: 2,
+    verify_attempt: 0,
+    repair_attempt: 1,
+  });
+  expect(await events.listByOrganization(store.db, orgId)).toContainEqual(
+    expect.objectContaining({
+      event_type: 'LIVE_MIGRATION_CUTOVER_FAILED',
+      detail: JSON.stringify({ clusterName: 'target', cutoverAttempt: 3, reason }),
+    }),
+  );
+
+  await running.api.call('POST', `/api/linkspan/v1/orgs/${orgId}/liveMigrations/link/confirm`);
+  expect((await work(host)).json['work']).toEqual([
+    expect.objectContaining({
+      cutoverAttempt: 0,
+      verifyAttempt: 1_000_000,
+      repairAttempt: 1_000_001,
+    }),
+  ]);
+  const working = rows.find(({ status }) => status === 'WORKING')?.id ?? '';
+  expect(await liveMigrations.requestCutover(store.db, working)).toBe(1_000_004);
+  expect((await work(host)).json['work']).toEqual([
+    expect.objectContaining({ cutoverAttempt: 1_000_004 }),
+  ]);
 });
 
 function work(host: TestHost) {

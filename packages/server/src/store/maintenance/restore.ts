@@ -8,14 +8,19 @@ import * as links from '../links.ts';
 import * as liveMigrations from '../liveMigrations.ts';
 import { openSealer } from '../masterKey.ts';
 import { migrate, schemaVersion } from '../migrate.ts';
+import * as migrationEvents from '../migrationEvents.ts';
 import { connect, type Connected, requireStore, STORE_FILE, type StoreOptions } from '../open.ts';
+import * as restoredMigrations from '../restoredMigrations.ts';
 import { BackupError } from './backup.ts';
 
 /**
  * More sessions than any migration opens between a backup and its loss: with a session every ten
- * seconds, 115 days.
+ * seconds, 115 days. The same of cutovers, verifications and repairs, which a script may ask for.
  */
-const EPOCH_LEAP = 1_000_000;
+const LEAP = 1_000_000;
+
+const CUTOVER_FAILED =
+  'the server was restored from a backup that was made during the cutover: cut over again';
 
 export interface Restored {
   /** When the backup was made; null where it does not say. */
@@ -93,7 +98,9 @@ async function markRestored({ db, dialect }: Connected): Promise<Restored> {
     if (await dialect.isInUse(tx)) {
       throw new BackupError('a server runs on the store: stop every node first');
     }
-    await liveMigrations.raiseEpochs(tx, EPOCH_LEAP);
+    await restoredMigrations.raiseEpochs(tx, LEAP);
+    await failCutovers(tx);
+    await restoredMigrations.raiseAttempts(tx, LEAP, CUTOVER_FAILED);
     await keepCopiedData(tx);
     const suspended = await links.suspendAll(tx, timestamp());
     for (const link of suspended) {
@@ -108,6 +115,14 @@ async function markRestored({ db, dialect }: Connected): Promise<Restored> {
     await facts.remove(tx, 'backedUpAt');
     return { backedUpAt, suspendedLinks: suspended.length };
   });
+}
+
+async function failCutovers(tx: Executor): Promise<void> {
+  for (const row of await liveMigrations.listActive(tx, {})) {
+    if (row.cutover_attempt === row.cutover_failed_attempt) continue;
+    const detail = { cutoverAttempt: row.cutover_attempt, reason: CUTOVER_FAILED };
+    await migrationEvents.record(tx, row, 'LIVE_MIGRATION_CUTOVER_FAILED', null, detail);
+  }
 }
 
 /** What was to be dropped when the backup was made may be another migration's by now. */
