@@ -2,7 +2,6 @@ import type { LinkedPair } from '@linkspan/testkit/linkedPair.ts';
 import type { MongoDB } from '@linkspan/testkit/mongodb.ts';
 import { MongoClient, MongoServerError } from 'mongodb';
 import type { Figures } from './figures.ts';
-import { DURABLE } from './workload/feature.ts';
 
 /** It drops an index entry by entry, and nothing else gets on meanwhile: that alone may take many seconds. */
 const PATIENCE_MS = 60_000;
@@ -10,29 +9,34 @@ const SIDES = ['source', 'destination'] as const;
 type Side = (typeof SIDES)[number];
 
 /**
- * SecantusDB may come to a standstill: it answers pings and nothing else. As whoever runs a database would,
- * kills one that does not answer and starts it again; that counts as a fault.
- * @param mayWrite to the source; not in a cutover
- * @returns those that were killed: not even an `fsync` came before
+ * SecantusDB may come to a standstill: it answers pings and nothing else, as a write of its own waits under
+ * a lock for a transaction that waits for that lock.
+ * @returns the sides of which that is so
  */
-export async function reviveHung(
-  pair: LinkedPair,
-  figures: Figures,
-  mayWrite: boolean,
-): Promise<readonly Side[]> {
-  const revived: Side[] = [];
+export async function findHung(pair: LinkedPair): Promise<readonly Side[]> {
+  const hung: Side[] = [];
   for (const side of SIDES) {
-    const mongodb = pair[side];
-    if (!mongodb.capabilities.control || (await answers(mongodb, mayWrite && side === 'source')))
-      continue;
-    await mongodb.restart();
-    figures.fault(`hung by itself, killed and started again: ${side}`);
-    revived.push(side);
+    if (pair[side].capabilities.control && !(await answers(pair[side]))) hung.push(side);
   }
-  return revived;
+  return hung;
 }
 
-async function answers({ uri }: MongoDB, mayWrite: boolean): Promise<boolean> {
+/**
+ * As whoever runs a database would, kills those that do not answer and starts them again. That counts as a
+ * fault: not even an `fsync` came before.
+ */
+export async function revive(
+  pair: LinkedPair,
+  figures: Figures,
+  hung: readonly Side[],
+): Promise<void> {
+  for (const side of hung) {
+    await pair[side].restart();
+    figures.fault(`hung by itself, killed and started again: ${side}`);
+  }
+}
+
+async function answers({ uri }: MongoDB): Promise<boolean> {
   await using client = new MongoClient(uri, {
     appName: 'torture',
     retryWrites: false,
@@ -41,9 +45,7 @@ async function answers({ uri }: MongoDB, mayWrite: boolean): Promise<boolean> {
   });
   try {
     await client.db('admin').command({ currentOp: 1, $all: true });
-    const looked = client.db('app').collection<{ _id: number; looked: number }>('looked');
-    const update = { $inc: { looked: 1 } };
-    if (mayWrite) await looked.updateOne({ _id: 0 }, update, { upsert: true, ...DURABLE });
+    await client.db('app').collection('users').findOne();
     return true;
   } catch (error) {
     // One that refuses, as after a stepdown, does answer.

@@ -7,7 +7,7 @@ import { ask, CONTROLS } from './controls.ts';
 import { lasting, type Target } from './faults/fault.ts';
 import { FAULTS } from './faults/index.ts';
 import type { Figures } from './figures.ts';
-import { reviveHung } from './hung.ts';
+import { findHung, revive } from './hung.ts';
 import type { Random } from './random.ts';
 import { openSource, Workers } from './workers.ts';
 import { FEATURES, FEATURES_OF_SEVERAL_HOSTS } from './workload/index.ts';
@@ -73,14 +73,17 @@ export async function runRound(round: Round): Promise<void> {
     ...(isShared && { throttle: SHARED_COPY }),
   });
   const atEnd = new AsyncDisposableStack();
-  try {
-    await strike(round, id, atEnd);
-  } finally {
+  const stopWriting = async (): Promise<void> => {
     await workers.stop();
     await atEnd.disposeAsync();
+  };
+  try {
+    await strike(round, id, atEnd, stopWriting);
+  } finally {
+    await stopWriting();
   }
+  await reviveAndRepair(round, id, stopWriting);
   figures.events += (await oplogEntries(pair)) - entries;
-  await reviveAndRepair(pair, figures, id, false);
   const asked = await pair.until(id, 'no cutover under way', isOver, CATCH_UP_MS);
   let complete = asked;
   if (asked.status !== 'COMPLETE') {
@@ -101,10 +104,12 @@ export async function runRound(round: Round): Promise<void> {
 
 /** Faults one after the other and controls between them, spread over the time of the round. */
 async function strike(
-  { target, figures, random, seconds, faults, say }: Round,
+  round: Round,
   id: string,
   atEnd: AsyncDisposableStack,
+  stopWriting: () => Promise<void>,
 ): Promise<void> {
+  const { target, figures, random, seconds, faults, say } = round;
   const order = random.fork('faults');
   const every = (seconds * 1000) / (faults + 1);
   const possible = FAULTS.filter((fault) => fault.isPossible?.(target) !== false);
@@ -131,23 +136,29 @@ async function strike(
     await delay(lasts);
     await heal();
     figures.fault(fault.kind);
-    await reviveAndRepair(target.pair, figures, id, true);
+    if (!(await reviveAndRepair(round, id, stopWriting))) return;
   }
   await delay(Math.max(0, due + every - performance.now()));
 }
 
 /**
- * SecantusDB carries a rename out in many commits: killed in the midst of one it has lost the documents, and
- * no event tells of that. As after any loss of a source, a repair is asked for.
+ * Starts databases again that hang. SecantusDB carries a rename out in many commits: killed in the midst of
+ * one it has lost the documents, and no event tells of that. As after any loss of a source, a repair is
+ * asked for.
+ * @returns false once nothing is written any more: the source rested while a cutover was under way
  */
 async function reviveAndRepair(
-  pair: LinkedPair,
-  figures: Figures,
+  { target: { pair }, figures }: Round,
   id: string,
-  mayWrite: boolean,
-): Promise<void> {
-  const revived = await reviveHung(pair, figures, mayWrite);
-  if (revived.includes('source')) await ask(pair, id, 'repair');
+  stopWriting: () => Promise<void>,
+): Promise<boolean> {
+  const hung = await findHung(pair);
+  const isSource = hung.includes('source');
+  const rests = isSource && (await isCuttingOver(pair, id));
+  if (rests) await stopWriting();
+  await revive(pair, figures, hung);
+  if (isSource) await ask(pair, id, 'repair');
+  return !rests;
 }
 
 const isOver = ({ status, cutover }: LiveMigrationDetail): boolean =>
@@ -188,7 +199,7 @@ async function cutOver(round: Round, id: string): Promise<LiveMigrationDetail> {
       await delay(Math.min(lasting(one), 5000));
       await heal();
       figures.fault(fault.kind);
-      await reviveHung(pair, figures, false);
+      await reviveAndRepair(round, id, async () => undefined);
     }
     const after = await pair.until(id, 'the end of the cutover', isOver, CATCH_UP_MS);
     if (after.status === 'COMPLETE') return after;
