@@ -1,4 +1,14 @@
-import { copyFileSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -11,7 +21,7 @@ import { type RunningServer, startServer } from '../../src/main.ts';
 import { newId } from '../../src/domain/ids.ts';
 import * as events from '../../src/store/events.ts';
 import * as liveMigrations from '../../src/store/liveMigrations.ts';
-import { BackupError } from '../../src/store/maintenance/backup.ts';
+import { backUp, BackupError } from '../../src/store/maintenance/backup.ts';
 import { restoreStore, storeRestored } from '../../src/store/maintenance/restore.ts';
 import { MasterKeyError } from '../../src/store/masterKeySource.ts';
 import { openStore, type StoreOptions } from '../../src/store/open.ts';
@@ -109,6 +119,27 @@ test('without a server, the command backs the store up by itself', async () => {
   await expect(backUpStore(elsewhere, join(directory, 'b'))).rejects.toThrow('there is no store');
   const nowhere = join(directory, 'missing', 'b');
   await expect(backUpStore(options, nowhere)).rejects.toThrow('cannot be written (ENOENT)');
+});
+
+test('C8: a backup has its name only once it is marked as one, and one that fails leaves nothing', async () => {
+  const leftovers = ['.partial', '.partial-journal'].map((end) => backup + end);
+  for (const path of leftovers) writeFileSync(path, 'of a command that was killed');
+  const before = readdirSync(directory).filter((name) => !name.startsWith('backup.db'));
+  // Copied whole, and then it cannot be marked: as where the disk is full by then.
+  const unmarkable = new DatabaseSync(':memory:');
+  unmarkable.exec('create table other (id integer)');
+  const failed = backUp(unmarkable, backup);
+  await expect(backUp(unmarkable, backup)).rejects.toThrow('is being made already');
+  expect(existsSync(backup)).toBe(false);
+  await expect(failed).rejects.toThrow(BackupError);
+  await expect(failed).rejects.toThrow(`${backup} cannot be written (no such table: store_facts)`);
+  expect(readdirSync(directory)).toEqual(before);
+  unmarkable.close();
+  await expect(backUp(unmarkable, backup)).rejects.toThrow(BackupError);
+  expect(readdirSync(directory)).toEqual(before);
+  expect(await backUpStore(options, backup)).toMatchObject({ path: backup });
+  expect(readdirSync(directory)).toEqual(['backup.db', ...before]);
+  expect(statSync(backup)).toMatchObject({ nlink: 1 });
 });
 
 test('C8: a backup is not started on, and is restored only where nothing is in its way', async () => {
