@@ -123,8 +123,7 @@ export function laneId(migrationId: string, lane: number): Binary {
  * taken for one that does not.
  */
 export async function enforcesFence(client: MongoClient): Promise<boolean> {
-  const { msg } = await client.db('admin').command({ hello: 1 });
-  if (msg === 'isdbgrid') return false;
+  if (await isSharded(client)) return false;
   const session = laneSession(client, randomBytes(12).toString('hex'), 0);
   const tried = (counter: number): Promise<Document> =>
     client.db(FENCE_DATABASE).command(
@@ -143,6 +142,12 @@ export async function enforcesFence(client: MongoClient): Promise<boolean> {
     if (!(error instanceof MongoServerError)) throw error;
     return serverCode(error) === TRANSACTION_TOO_OLD;
   }
+}
+
+/** True for a sharded cluster, asked now: a replica set may become one behind the same name. */
+export async function isSharded(client: MongoClient): Promise<boolean> {
+  const { msg } = await client.db('admin').command({ hello: 1 });
+  return msg === 'isdbgrid';
 }
 
 /** True for the answer to a command of a push session whose successor has raised the fence. */
@@ -167,15 +172,16 @@ export interface RaiseOptions {
 /**
  * Comes back once no write of a lower epoch can be carried out any more. It waits for those that the
  * server is carrying out: a logical session is used by one command at a time.
+ * @returns false, with nothing written, if it proves nothing: the cluster is sharded by now, and what is
+ *   written through a `mongos` raises the fence at one shard alone
  * @throws the signal's reason
  */
-export async function raiseFence(options: RaiseOptions, signal: AbortSignal): Promise<void> {
+export async function raiseFence(options: RaiseOptions, signal: AbortSignal): Promise<boolean> {
   let pause = FIRST_PAUSE_MS;
   for (;;) {
     signal.throwIfAborted();
     try {
-      if (await options.isNeeded()) await raiseOnce(options, signal);
-      return;
+      return !(await options.isNeeded()) || (await raiseOnce(options, signal));
     } catch (error) {
       signal.throwIfAborted();
       options.onPending?.(`the fence cannot be raised: ${reasonOf(error)}`);
@@ -185,14 +191,15 @@ export async function raiseFence(options: RaiseOptions, signal: AbortSignal): Pr
   }
 }
 
-async function raiseOnce(options: RaiseOptions, signal: AbortSignal): Promise<void> {
+async function raiseOnce(options: RaiseOptions, signal: AbortSignal): Promise<boolean> {
   const { uri, mayConnect, fence, isNeeded } = options;
   const client = connect(uri, { appName: ASKING, mayConnect, overrides: { maxPoolSize: 8 } });
   const cut = (): void => void client.close(true);
   signal.addEventListener('abort', cut, { once: true });
   try {
     await client.db('admin').command({ ping: 1 });
-    if (!(await isNeeded())) return;
+    if (await isSharded(client)) return false;
+    if (!(await isNeeded())) return true;
     const lanes = Array.from({ length: FENCE_LANES }, (_, lane) => lane);
     await Promise.all(lanes.map((lane) => raiseLane(client, fence, lane)));
     // It only had to be written: the numbers are kept by the server apart from it.
@@ -200,6 +207,7 @@ async function raiseOnce(options: RaiseOptions, signal: AbortSignal): Promise<vo
       .db(FENCE_DATABASE)
       .command({ drop: fence.migrationId })
       .catch(() => undefined);
+    return true;
   } finally {
     signal.removeEventListener('abort', cut);
     await client.close(true);

@@ -11,7 +11,7 @@ export interface LeftBehind extends QuiesceOptions {
 
 /**
  * Comes back once nothing that the session had sent can change the destination any more (rules C2, D14):
- * by the fence where that is enough, else because the server lists no connection of the session; or once
+ * by the fence where that is enough and the cluster still enforces it, else because the server lists no connection of the session; or once
  * somebody else has proven it, so that nothing is sent on behalf of a proof that nobody needs any more.
  * @throws the signal's reason, when it aborts before that is proven
  */
@@ -20,8 +20,8 @@ export async function proveGone(left: LeftBehind, signal: AbortSignal): Promise<
   if (fence !== null) {
     const next = { ...fence, epoch: fence.epoch + 1 };
     const told = onPending === undefined ? {} : { onPending };
-    await raiseFence({ uri, mayConnect, fence: next, isNeeded, ...told }, signal);
-    if (!hasStructure) return;
+    const isRaised = await raiseFence({ uri, mayConnect, fence: next, isNeeded, ...told }, signal);
+    if (isRaised && !hasStructure) return;
   }
   await quiesce(left, signal);
 }

@@ -4,6 +4,7 @@ import type { OpenSession, OpenSessionReply } from '@linkspan/contract/push/sess
 
 import { DestinationUnavailableError } from '../destination/errors.ts';
 import type { Destination } from '../destination/destination.ts';
+import { isSharded } from '../destination/fence.ts';
 import { dropUserData } from '../destination/prepare.ts';
 import { describe } from '../destination/probe.ts';
 import { newId } from '../domain/ids.ts';
@@ -205,15 +206,17 @@ async function isOver({ db }: Store, { migration_id: id }: PushSessionRow): Prom
   return migration === undefined || !liveMigrations.ACTIVE.includes(migration.status);
 }
 
-/** Whether the destination enforces the fence; asks where that is not known yet. */
+/** Whether the destination enforces the fence; asks where that is not known, or not so any more. */
 async function hasFence(
   { store, log }: GatewayContext,
   cluster: ClusterRow,
   destination: Destination,
 ): Promise<boolean> {
   const known = clusters.factsOf(cluster);
-  if (known.fence !== undefined) return known.fence === 'ENFORCED';
+  if (known.fence === 'NOT_ENFORCED') return false;
   try {
+    // A replica set may have become sharded behind the same name since.
+    if (known.fence === 'ENFORCED' && !(await isSharded(destination.client))) return true;
     const facts = await describe(destination.client);
     await clusters.keepFacts(store.db, cluster, facts);
     return facts.fence === 'ENFORCED';

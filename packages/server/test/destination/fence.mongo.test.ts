@@ -1,6 +1,7 @@
 import { failCommands, healCommands, UNAUTHORIZED } from '@linkspan/testkit/failPoints.ts';
+import { startAnsweringProxy } from '@linkspan/testkit/answeringProxy.ts';
 import { startMongoDB, type MongoDB } from '@linkspan/testkit/mongodb.ts';
-import { BSON, type CommandStartedEvent } from 'mongodb';
+import { BSON, MongoClient, type CommandStartedEvent } from 'mongodb';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { Destination } from '../../src/destination/destination.ts';
@@ -12,6 +13,7 @@ import {
   laneId,
   raiseFence,
 } from '../../src/destination/fence.ts';
+import { proveGone } from '../../src/destination/proof.ts';
 import { writeBatch, type BatchResult } from '../../src/destination/writer.ts';
 
 const MIGRATION = 'a'.repeat(24);
@@ -123,6 +125,46 @@ test('I1: a fence that somebody else raises while a connection is waited for is 
     await healCommands(mongo);
   }
   expect({ needed, pending }).toEqual({ needed: [], pending: [] });
+});
+
+test('D14, I1: a cluster that has become sharded is proven by its connections: one shard alone has the fence', async () => {
+  const hello = {
+    isWritablePrimary: true,
+    msg: 'isdbgrid',
+    minWireVersion: 0,
+    maxWireVersion: 21,
+    logicalSessionTimeoutMinutes: 30,
+  };
+  await using proxy = await startAnsweringProxy(Number(/:(\d+)\//.exec(mongo.uri)?.[1]), { hello });
+  const left = {
+    uri: `mongodb://127.0.0.1:${proxy.port}/?directConnection=true`,
+    connectionName: 'linkspan-test-left',
+    namespaces: [],
+    mayConnect,
+    isNeeded,
+    fence: { migrationId: MIGRATION, epoch: 20 },
+    hasStructure: false,
+  };
+  // What it has under way may be at any shard.
+  const standing = new MongoClient(mongo.uri, { appName: left.connectionName });
+  let isProven = false;
+  const pending: string[] = [];
+  const onPending = (reason: string) => void pending.push(reason);
+  try {
+    await standing.db('admin').command({ ping: 1 });
+    const proof = proveGone({ ...left, onPending }, AbortSignal.timeout(20_000)).then(() => {
+      isProven = true;
+    });
+    await expect.poll(() => pending.length > 0 || isProven, { timeout: 10_000 }).toBe(true);
+    expect({ isProven, pending: pending[0] }).toEqual({
+      isProven: false,
+      pending: expect.stringContaining('connections are still open') as string,
+    });
+    await standing.close(true);
+    await proof;
+  } finally {
+    await standing.close(true);
+  }
 });
 
 test('C14: what may not be written any more is stopped when its connection is there, and was not sent', async () => {

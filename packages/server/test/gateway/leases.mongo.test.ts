@@ -1,10 +1,13 @@
+import { startAnsweringProxy } from '@linkspan/testkit/answeringProxy.ts';
 import { eventually } from '@linkspan/testkit/eventually.ts';
+import { portOf } from '@linkspan/testkit/linkedPair.ts';
 import type { PluginTransformResultArgs } from 'kysely';
 import { expect, test } from 'vitest';
 
 import { newId } from '../../src/domain/ids.ts';
 import { timestamp } from '../../src/domain/time.ts';
 import { StructureRecord } from '../../src/gateway/structureRecord.ts';
+import * as clusters from '../../src/store/clusters.ts';
 import * as liveMigrations from '../../src/store/liveMigrations.ts';
 import * as pushSessions from '../../src/store/pushSessions.ts';
 import { host, push, withHost } from './push.ts';
@@ -71,6 +74,39 @@ test('I1: an opening that waits for an older session ends with the session that 
   expect((await opening).code).toBe('MIGRATION_NOT_ACTIVE');
   expect((await pushSessions.find(db, older))?.state, 'it was waited for').toBe('OPEN');
   await pushSessions.settle(db, older);
+});
+
+test('D14: a session of a cluster that has become sharded writes without numbers, and that is kept', async () => {
+  const { db, sealer } = push.store;
+  const { id, uri_sealed, facts } = await db
+    .selectFrom('clusters')
+    .selectAll()
+    .executeTakeFirstOrThrow();
+  const hello = {
+    isWritablePrimary: true,
+    msg: 'isdbgrid',
+    minWireVersion: 0,
+    maxWireVersion: 21,
+    logicalSessionTimeoutMinutes: 30,
+  };
+  await using proxy = await startAnsweringProxy(portOf(push.mongo.uri), { hello });
+  const uri = `mongodb://127.0.0.1:${proxy.port}/?directConnection=true`;
+  await clusters.setUri(db, id, {
+    uri_sealed: sealer.seal(clusters.uriIdentity(id), uri),
+    facts: JSON.stringify({ mongoDBVersion: '8.0.0', topology: 'ReplicaSet', fence: 'ENFORCED' }),
+  });
+  try {
+    const session = await host.session(await push.makeMigration(host));
+    const row = await pushSessions.find(db, session.opened.sessionId);
+    expect(row?.is_fenced).toBe(0);
+    expect(clusters.factsOf((await clusters.find(db, id))!)).toMatchObject({
+      topology: 'Sharded',
+      fence: 'NOT_ENFORCED',
+    });
+    await session.post('close', {});
+  } finally {
+    await clusters.setUri(db, id, { uri_sealed, facts });
+  }
 });
 
 /** Of a session, with a store that can carry out a statement and lose the answer. */
