@@ -8,6 +8,7 @@ import type { LiveMigrationRow } from '../store/schema.ts';
 import type { OperationContext } from './context.ts';
 import { giveTo, otherHost } from './hostMoves.ts';
 import { isCuttingOver } from './liveMigrationView.ts';
+import { Listening, type Moment, thisMoment } from './listening.ts';
 import { Periodic } from './periodic.ts';
 
 const PERIOD_MS = 5000;
@@ -17,23 +18,28 @@ const PERIOD_MS = 5000;
  * that can read the same deployment; those that no other host can take wait for theirs. They do not wait
  * beyond their window: a cutover that such a host has under way has failed then, so that they end.
  *
- * Hosts are silent for a server that was not there to hear them, too: so nothing is moved for a silence
- * before this process has listened for as long, with a store that answered.
+ * Hosts are silent for a server that was not there to hear them, or refused them, too: so nothing is moved
+ * for a silence before this process has listened for as long, with a store that answered.
  */
 export class HostReplacement {
   readonly #context: OperationContext;
   readonly #silenceMs: number;
   readonly #periodic: Periodic;
-  #listeningSince = performance.now();
+  readonly #listening: Listening;
 
-  constructor(context: OperationContext, silenceMs: number) {
+  constructor(
+    context: OperationContext,
+    silenceMs: number,
+    listening = new Listening(thisMoment()),
+  ) {
     this.#context = context;
     this.#silenceMs = silenceMs;
+    this.#listening = listening;
     this.#periodic = new Periodic(PERIOD_MS, async () => {
       try {
-        await this.look(new Date(), performance.now() - this.#listeningSince);
+        await this.look(thisMoment());
       } catch (error) {
-        this.#listeningSince = performance.now();
+        this.#listening.startAnew(thisMoment());
         context.log.warn({ err: error }, 'silent migration hosts cannot be looked for now');
       }
     });
@@ -47,19 +53,19 @@ export class HostReplacement {
     await this.#periodic.stop();
   }
 
-  /**
-   * Does what is due at that moment.
-   * @param listenedMs how long this process has been able to hear of hosts
-   */
-  async look(now: Date, listenedMs: number): Promise<void> {
+  /** Does what is due at that moment. */
+  async look(now: Moment): Promise<void> {
     const { store, work, log } = this.#context;
+    if (!this.#listening.goesOn(now)) {
+      log.warn(
+        {},
+        'this process stood still, or a clock was set: migration hosts are listened to anew',
+      );
+    }
+    this.#listening.refuses(await links.listSuspended(store.db), now);
     for (const row of await liveMigrations.listActive(store.db, {})) {
-      if (
-        row.link_id === null ||
-        (await this.#whyReplaced(store.db, row, now, listenedMs)) === null
-      )
-        continue;
-      const done = await this.#replace(row.id, row.link_id, now, listenedMs);
+      if (row.link_id === null || (await this.#whyReplaced(store.db, row, now)) === null) continue;
+      const done = await this.#replace(row.id, row.link_id, now);
       if (done === null) continue;
       log.warn({ liveMigrationId: row.id, from: row.hostname }, done);
       work.changed(row.link_id);
@@ -67,37 +73,28 @@ export class HostReplacement {
   }
 
   /** @returns what was done, for the log; null: nothing */
-  async #replace(
-    id: string,
-    linkId: string,
-    now: Date,
-    listenedMs: number,
-  ): Promise<string | null> {
+  async #replace(id: string, linkId: string, now: Moment): Promise<string | null> {
     return this.#context.store.transaction(async (tx) => {
       const link = await links.findForUpdate(tx, linkId);
       const row = await liveMigrations.find(tx, id);
       if (link?.state !== 'LINKED' || link.suspended_at !== null || row === undefined) return null;
       if (!liveMigrations.ACTIVE.includes(row.status)) return null;
-      const reason = await this.#whyReplaced(tx, row, now, listenedMs);
+      const reason = await this.#whyReplaced(tx, row, now);
       if (reason === null) return null;
       const to = await otherHost(tx, row);
-      if (to === undefined) return failLateCutover(tx, row, reason, now);
+      if (to === undefined) return failLateCutover(tx, row, reason, new Date(now.wall));
       const isGiven = await giveTo(tx, row, to, reason, null);
       return isGiven ? 'given to another migration host' : null;
     });
   }
 
-  async #whyReplaced(
-    ex: Executor,
-    row: LiveMigrationRow,
-    now: Date,
-    listenedMs: number,
-  ): Promise<string | null> {
+  async #whyReplaced(ex: Executor, row: LiveMigrationRow, now: Moment): Promise<string | null> {
     const host = await migrationHosts.find(ex, row.host_id);
     if (host === undefined) return 'Its migration host was removed.';
     if (host.unlinked_at !== null) return 'Its migration host was unlinked from the source side.';
-    const silence = now.getTime() - Date.parse(host.heartbeat_at);
-    if (Math.min(silence, listenedMs) <= this.#silenceMs) return null;
+    const silence = now.wall - Date.parse(host.heartbeat_at);
+    const heard = this.#listening.heardMs(host.link_id, now);
+    if (Math.min(silence, heard) <= this.#silenceMs) return null;
     return `Its migration host was silent for ${Math.floor(silence / 1000)} seconds.`;
   }
 }

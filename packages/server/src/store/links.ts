@@ -79,6 +79,16 @@ export async function listByState(ex: Executor, state: LinkState): Promise<LinkR
   return ex.selectFrom('links').selectAll().where('state', '=', state).orderBy('id').execute();
 }
 
+/** The ids of those that wait for an owner (rule C8): their hosts are refused. */
+export async function listSuspended(ex: Executor): Promise<string[]> {
+  const rows = await ex
+    .selectFrom('links')
+    .select('id')
+    .where('suspended_at', 'is not', null)
+    .execute();
+  return rows.map(({ id }) => id);
+}
+
 /**
  * Uses the token up for a host: PENDING becomes LINKED (rule C5).
  * @returns false if the link is not PENDING any more

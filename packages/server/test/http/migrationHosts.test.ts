@@ -4,6 +4,7 @@ import { newId } from '../../src/domain/ids.ts';
 import { secretHash } from '../../src/domain/keyPair.ts';
 import { timestamp } from '../../src/domain/time.ts';
 import { HostReplacement } from '../../src/operations/hostReplacement.ts';
+import { thisMoment } from '../../src/operations/listening.ts';
 import * as hostTokens from '../../src/store/hostTokens.ts';
 import * as links from '../../src/store/links.ts';
 import * as liveMigrations from '../../src/store/liveMigrations.ts';
@@ -19,6 +20,7 @@ import {
   makeDestination,
   migrationBody,
 } from '../support/link.ts';
+import { listenedFor } from '../support/listening.ts';
 import { READY } from '../support/progress.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
@@ -173,13 +175,14 @@ test('I5: a migration that is moved belongs to the other host at once, and no re
 
 test('a host that is silent for too long is replaced, but not by a server that was not there to hear it', async () => {
   const id = await start([HOSTNAME]);
-  const replacement = new HostReplacement(operationContext(server), 300_000);
   const { db } = server.store;
   await liveMigrations.nextEpoch(db, id);
   const attempt = (await liveMigrations.requestCutover(db, id)) ?? 0;
   const look = async (ago: number, listened: number): Promise<string | undefined> => {
     await heard(first.hostId, ago);
-    await replacement.look(new Date(), listened);
+    const now = thisMoment();
+    const listening = listenedFor(listened, now);
+    await new HostReplacement(operationContext(server), 300_000, listening).look(now);
     return hostOf(id);
   };
   expect(await look(290_000, 900_000)).toBe(first.hostId);
@@ -195,6 +198,30 @@ test('a host that is silent for too long is replaced, but not by a server that w
     `/api/atlas/v2/groups/${groupId}/events?eventType=LIVE_MIGRATION_MOVED&includeRaw=true`,
   );
   expect(events.text).toContain('was silent for 310 seconds');
+  await heard(first.hostId, 0);
+  await end(id);
+});
+
+test('C8: after a restore nothing is moved for a silence before its hosts can have been heard', async () => {
+  const id = await start([HOSTNAME]);
+  const { db } = server.store;
+  const began = thisMoment();
+  const later = (ms: number) => ({ wall: began.wall + ms, monotonic: began.monotonic + ms });
+  const replacement = new HostReplacement(
+    operationContext(server),
+    300_000,
+    listenedFor(3_600_000, began),
+  );
+  await heard(first.hostId, 3_600_000);
+  await heard(second, 0);
+  await server.store.transaction((tx) => links.suspendAll(tx, timestamp()));
+  await replacement.look(began);
+  await links.confirm(db, first.linkId);
+  // The other host comes back first.
+  for (let seconds = 5; seconds <= 300; seconds += 5) await replacement.look(later(seconds * 1000));
+  expect(await hostOf(id)).toBe(first.hostId);
+  await replacement.look(later(305_000));
+  expect(await hostOf(id)).toBe(second);
   await heard(first.hostId, 0);
   await end(id);
 });

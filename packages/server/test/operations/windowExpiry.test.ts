@@ -10,6 +10,7 @@ import { expect, test } from 'vitest';
 import { textOf } from '../support/api.ts';
 import { operationContext } from '../support/endpoints.ts';
 import { HOSTNAME, INVENTORY, linkHost, makeDestination, migrationBody } from '../support/link.ts';
+import { listenedFor } from '../support/listening.ts';
 import { startTestServer } from '../support/server.ts';
 
 const HOUR = 60 * 60_000;
@@ -161,10 +162,11 @@ test('a cutover whose only host does not come back fails once the window is over
   const { server, id, hostId } = window;
   const { db } = server.store;
   const silenceMs = 300_000;
-  const replacement = new HostReplacement(operationContext(server), silenceMs);
   const at = (hours: number): Date => new Date(window.began.getTime() + hours * HOUR);
   const look = async (hours: number, listenedMs = 2 * silenceMs): Promise<unknown> => {
-    await replacement.look(at(hours), listenedMs);
+    const now = { wall: at(hours).getTime(), monotonic: 0 };
+    const listening = listenedFor(listenedMs, now);
+    await new HostReplacement(operationContext(server), silenceMs, listening).look(now);
     await window.lookAfter(hours);
     return (await window.shown())['state'];
   };
