@@ -3,6 +3,7 @@ import type { Progress } from '@linkspan/contract/push/progress.ts';
 import { timestamp } from '../domain/time.ts';
 import * as events from '../store/events.ts';
 import type { Executor } from '../store/executor.ts';
+import * as links from '../store/links.ts';
 import * as liveMigrations from '../store/liveMigrations.ts';
 import * as migrationHosts from '../store/migrationHosts.ts';
 import type { LiveMigrationRow } from '../store/schema.ts';
@@ -21,16 +22,17 @@ const REASON = 'The migration host was unlinked from the source side.';
 export async function unlinkHost(context: GatewayContext, principal: HostPrincipal): Promise<void> {
   const { store, sessions, announce, log, stopping } = context;
   const { host, link } = principal;
-  await store.transaction(async (tx) => {
+  await store.lockingTransaction(async (tx) => {
+    await links.hold(tx, { id: link.id });
     if (!(await migrationHosts.setUnlinked(tx, host.id, timestamp()))) return;
     await record(tx, principal, 'LIVE_MIGRATION_HOST_UNLINKED', host.id);
     for (const row of await validations.listPendingOfHosts(tx, [host.id])) {
       const at = timestamp();
       const result = { status: 'FAILED', findings: '[]', errorMessage: REASON, at } as const;
-      await validations.settle(tx, row.id, result);
+      if (!(await validations.settle(tx, row.id, result))) continue;
       await record(tx, principal, 'CLUSTER_IMPORT_VALIDATION_FAIL', row.id, row.project_id);
     }
-    for (const row of await liveMigrations.listActive(tx, { host_id: host.id })) {
+    for (const row of await liveMigrations.listActiveForUpdate(tx, host.id)) {
       await standStill(tx, principal, row);
     }
   });

@@ -62,7 +62,7 @@ export class HostRemoval {
    */
   async remove(orgId: string, hostId: string, actor: events.Actor): Promise<void> {
     const { store, work, removalWaitMs } = this.#context;
-    const host = await store.transaction((tx) => this.#begin(tx, orgId, hostId, actor));
+    const host = await store.lockingTransaction((tx) => this.#begin(tx, orgId, hostId, actor));
     work.changed(host.link_id);
     const flight = this.#join(orgId, host, actor);
     if (await this.#flights.wait(flight, removalWaitMs)) return;
@@ -80,13 +80,13 @@ export class HostRemoval {
     hostId: string,
     actor: events.Actor,
   ): Promise<MigrationHostRow> {
-    const link = await links.findByOrganizationForUpdate(tx, orgId);
+    const link = await links.hold(tx, { org_id: orgId });
     const host = await migrationHosts.find(tx, hostId);
     if (link === undefined || host === undefined || host.link_id !== link.id) {
       throw apiError('RESOURCE_NOT_FOUND', `/orgs/${orgId}/liveMigrations/link/hosts/${hostId}`);
     }
     const now = timestamp();
-    for (const row of await liveMigrations.listActive(tx, { host_id: hostId })) {
+    for (const row of await liveMigrations.listActiveForUpdate(tx, hostId)) {
       if (isCuttingOver(row) && host.unlinked_at === null) {
         throw apiError('LIVE_MIGRATION_CUTOVER_UNDER_WAY', row.id);
       }
@@ -106,7 +106,7 @@ export class HostRemoval {
       hostId,
     ])) {
       const result = { status: 'FAILED', findings: '[]', errorMessage: REASON, at: now } as const;
-      await validations.settle(tx, id, result);
+      if (!(await validations.settle(tx, id, result))) continue;
       const detail = { reason: REASON };
       const type = 'CLUSTER_IMPORT_VALIDATION_FAIL';
       await events.record(tx, { type, orgId, projectId, actor, targetId: id, detail });

@@ -58,7 +58,7 @@ export class LinkRemoval {
    */
   async remove(orgId: string, actor: events.Actor): Promise<void> {
     const { store, work, removalWaitMs } = this.#context;
-    const link = await store.transaction((tx) => this.#begin(tx, orgId, actor));
+    const link = await store.lockingTransaction((tx) => this.#begin(tx, orgId, actor));
     work.changed(link.id);
     const flight = this.#join(link);
     if (await this.#flights.wait(flight, removalWaitMs)) return;
@@ -70,7 +70,10 @@ export class LinkRemoval {
     );
   }
 
-  /** The first transaction (rule C1). A link that is REMOVING already is only found. */
+  /**
+   * The first transaction (rule C1). A link that is REMOVING already is only found. Its migrations may
+   * report all the time: they are waited for, and whatever is added to the link has locked it before.
+   */
   async #begin(tx: Executor, orgId: string, actor: events.Actor): Promise<LinkRow> {
     const link = await links.findByOrganizationForUpdate(tx, orgId);
     if (link === undefined) throw linkNotFound();
@@ -86,8 +89,7 @@ export class LinkRemoval {
       actor,
       targetId: link.id,
     });
-    for (const migration of await liveMigrations.listActive(tx, { link_id: link.id })) {
-      await liveMigrations.setEnded(tx, migration.id, 'FAILED', REASON, now);
+    for (const migration of await liveMigrations.setAllEnded(tx, link.id, REASON, now)) {
       await events.record(tx, {
         type: 'LIVE_MIGRATION_FAILED',
         orgId,
@@ -98,7 +100,7 @@ export class LinkRemoval {
       });
     }
     for (const migration of await liveMigrations.listDropping(tx, { link_id: link.id })) {
-      await liveMigrations.endDropping(tx, migration.id, 'KEPT');
+      if (!(await liveMigrations.endDropping(tx, migration.id, 'KEPT'))) continue;
       await events.record(tx, {
         type: 'LIVE_MIGRATION_COPIED_DATA_KEPT',
         orgId,
@@ -111,7 +113,7 @@ export class LinkRemoval {
     for (const validation of await validations.listPendingOfLink(tx, link.id)) {
       const { id } = validation;
       const result = { status: 'FAILED', findings: '[]', errorMessage: REASON, at: now } as const;
-      await validations.settle(tx, id, result);
+      if (!(await validations.settle(tx, id, result))) continue;
       await events.record(tx, {
         type: 'CLUSTER_IMPORT_VALIDATION_FAIL',
         orgId,

@@ -67,6 +67,19 @@ export async function findForUpdate(tx: Executor, id: string): Promise<LinkRow |
   return tx.selectFrom('links').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
 }
 
+/**
+ * The link for a locking transaction that changes who its hosts are: waits for every transaction that
+ * relies on it, and makes those that come meanwhile run again, since their snapshot is older.
+ */
+export async function hold(
+  tx: Executor,
+  of: Pick<LinkRow, 'id'> | Pick<LinkRow, 'org_id'>,
+): Promise<LinkRow | undefined> {
+  const query = tx.updateTable('links').set((eb) => ({ state: eb.ref('state') }));
+  const one = 'id' in of ? query.where('id', '=', of.id) : query.where('org_id', '=', of.org_id);
+  return one.returningAll().executeTakeFirst();
+}
+
 /** @param tokenHash SHA-256 of the whole link-token */
 export async function findByTokenHash(
   ex: Executor,

@@ -137,6 +137,14 @@ export async function listActiveOfHosts(
   return selectActive(ex).where('host_id', 'in', hostIds).execute();
 }
 
+/** Those of a host, for a locking transaction: nobody changes them until it ends. */
+export async function listActiveForUpdate(
+  tx: Executor,
+  hostId: string,
+): Promise<LiveMigrationRow[]> {
+  return selectActive(tx).where('host_id', '=', hostId).forUpdate().execute();
+}
+
 /** Canceled migrations of which the copied data is still to be dropped, of one link or cluster. */
 export async function listDropping(
   ex: Executor,
@@ -370,6 +378,27 @@ export async function setEnded(
     .where('status', 'in', ACTIVE)
     .executeTakeFirst();
   return result.numUpdatedRows > 0n;
+}
+
+/**
+ * Ends all active migrations of a link without success and erases their passwords.
+ * @returns those that it has ended, as they are now, the oldest first
+ */
+export async function setAllEnded(
+  ex: Executor,
+  linkId: string,
+  reason: string,
+  at: string,
+): Promise<LiveMigrationRow[]> {
+  const rows = await ex
+    .updateTable('live_migrations')
+    .set({ status: 'FAILED', failure_reason: reason, finished_at: at, password_sealed: null })
+    .where('link_id', '=', linkId)
+    .where('status', 'in', ACTIVE)
+    .returningAll()
+    .execute();
+  const age = (row: LiveMigrationRow): string => `${row.created_at} ${row.id}`;
+  return rows.toSorted((a, b) => (age(a) < age(b) ? -1 : 1));
 }
 
 /**

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Kysely, sql } from 'kysely';
+import { type IsolationLevel, type Kysely, sql } from 'kysely';
 import { newId } from '../domain/ids.ts';
 import type { Durability, StoreDialect } from './dialects/dialect.ts';
 import type { Executor } from './executor.ts';
@@ -55,11 +55,22 @@ export class SqlStore implements Store {
     return this.#db;
   }
 
-  async transaction<T>(work: (tx: Executor) => Promise<T>): Promise<T> {
+  transaction<T>(work: (tx: Executor) => Promise<T>): Promise<T> {
+    return this.#persist(work, this.dialect.isolation);
+  }
+
+  lockingTransaction<T>(work: (tx: Executor) => Promise<T>): Promise<T> {
+    return this.#persist(work, this.dialect.isolation === null ? null : 'read committed');
+  }
+
+  async #persist<T>(
+    work: (tx: Executor) => Promise<T>,
+    isolation: IsolationLevel | null,
+  ): Promise<T> {
     this.#refuseInTransaction();
     for (let failures = 0; ; failures++) {
       try {
-        return await this.#attempt(work);
+        return await this.#attempt(work, isolation);
       } catch (error) {
         if (failures >= this.dialect.retries(error)) throw error;
         await delay(Math.random() * Math.min(LONGEST_RETRY_MS, 4 * 2 ** failures));
@@ -67,9 +78,11 @@ export class SqlStore implements Store {
     }
   }
 
-  async #attempt<T>(work: (tx: Executor) => Promise<T>): Promise<T> {
+  async #attempt<T>(
+    work: (tx: Executor) => Promise<T>,
+    isolation: IsolationLevel | null,
+  ): Promise<T> {
     const open: OpenTransaction = { afterCommit: [] };
-    const { isolation } = this.dialect;
     const plain = this.#db.transaction();
     const transaction = isolation === null ? plain : plain.setIsolationLevel(isolation);
     const result = await transaction.execute((tx) => this.#open.run(open, () => work(tx)));

@@ -28,6 +28,13 @@ export interface Store extends AsyncDisposable {
    * network I/O. It cannot be nested.
    */
   transaction<T>(work: (tx: Executor) => Promise<T>): Promise<T>;
+  /**
+   * The same, not serialisable: each statement waits for who is at the rows it locks or changes, and sees
+   * them as they are then, where a serialisable transaction is run again. For work on many rows that change
+   * all the time, which would be run again for ever. It begins with a lock that everybody takes who adds to
+   * what it relies on, and changes that row, so that a serialisable one that waits for it is run again.
+   */
+  lockingTransaction<T>(work: (tx: Executor) => Promise<T>): Promise<T>;
   /** The time that all nodes agree on: the database's own clock, also within a transaction. */
   now(ex?: Executor): Promise<string>;
   close(): Promise<void>;
