@@ -11,6 +11,11 @@ export const FLUSH_LANES = 4;
  */
 const SHARED_LANE = 0;
 
+/** A count that took longer than this, in milliseconds, is not made again at once … */
+const LONG_COUNT_MS = 10;
+/** … but after so many times as long. */
+const COUNT_REST = 100;
+
 /** A key that changed at the source and is not known to be equal at the destination. */
 export interface DirtyKey {
   /** The key as MongoDB compares it: its identity in the journal. */
@@ -68,6 +73,7 @@ export interface DirtyKeys {
   evictUpTo(incarnation: number, sequence: number): void;
   /** Of the newest mark. */
   lastSequence(): number;
+  /** Of many millions as they were some seconds ago: counting reads a whole index. 0 is always up to date. */
   count(): number;
   countOf(incarnation: number): number;
   /** The cluster time before which all of these keys are at the destination, or null if there are none. */
@@ -75,7 +81,11 @@ export interface DirtyKeys {
   clear(incarnation: number): void;
 }
 
-export function openDirtyKeys(db: DatabaseSync): DirtyKeys {
+/** @param now milliseconds, monotonic */
+export function openDirtyKeys(
+  db: DatabaseSync,
+  now: () => number = () => performance.now(),
+): DirtyKeys {
   const upsert = db.prepare(
     `INSERT INTO dirty_key
        (incarnation, comparable, document_key, operation, recreate, sequence, ordinal, lane,
@@ -126,6 +136,8 @@ export function openDirtyKeys(db: DatabaseSync): DirtyKeys {
   );
   const behindSince = db.prepare('SELECT min(behind_since) AS t FROM dirty_key');
   const clear = db.prepare('DELETE FROM dirty_key WHERE incarnation = ?');
+  let counted = 0;
+  let countAgainAt = 0;
   let sequence = Number(db.prepare('SELECT max(sequence) AS n FROM dirty_key').get()?.['n'] ?? 0);
 
   return {
@@ -169,7 +181,14 @@ export function openDirtyKeys(db: DatabaseSync): DirtyKeys {
     },
     evictUpTo: (incarnation, upTo) => void evictUpTo.run(incarnation, upTo),
     lastSequence: () => sequence,
-    count: () => Number(count.get()?.['n']),
+    count() {
+      const begun = now();
+      if (begun < countAgainAt) return behindSince.get()?.['t'] === null ? 0 : counted;
+      counted = Number(count.get()?.['n']);
+      const took = now() - begun;
+      countAgainAt = took > LONG_COUNT_MS ? begun + took * COUNT_REST : 0;
+      return counted;
+    },
     countOf: (incarnation) => Number(countOf.get(incarnation)?.['n']),
     behindSince() {
       const time = behindSince.get()?.['t'];

@@ -27,6 +27,8 @@ export interface MigrationState {
   readonly position: TrackedPosition;
   readonly trackingSince: ClusterTime;
   readonly listedAt: ClusterTime | null;
+  /** The source is to be listed again; what is known of it counts all the same. */
+  readonly isToList: boolean;
   readonly stage: IndexStage;
   readonly documentsFlushed: number;
   readonly finishedCutover: number;
@@ -60,6 +62,7 @@ export interface Journal extends Disposable {
   saveToken(resumeToken: Buffer, position: TrackedPosition): void;
   /** null: what is known of the source may be incomplete until it is listed. */
   saveListedAt(time: ClusterTime | null): void;
+  saveToList(isToList: boolean): void;
   saveStage(stage: IndexStage): void;
   addFlushed(documents: number): void;
   saveFinishedCutover(attempt: number): void;
@@ -120,6 +123,7 @@ function makeJournal(db: DatabaseSync, path: string, migrationId: string): Journ
     'UPDATE migration SET resume_token = ?, tracked_to = ?, tracked_through = ?',
   );
   const listedAt = update('listed_at');
+  const toList = update('to_list');
   const stage = update('stage');
   const finished = update('finished_cutover');
   const flushed = db.prepare('UPDATE migration SET documents_flushed = documents_flushed + ?');
@@ -150,6 +154,7 @@ function makeJournal(db: DatabaseSync, path: string, migrationId: string): Journ
         },
         trackingSince: decodeTime(String(row['tracking_since'])),
         listedAt: row['listed_at'] === null ? null : decodeTime(String(row['listed_at'])),
+        isToList: row['to_list'] === 1,
         stage: row['stage'] as IndexStage,
         documentsFlushed: Number(row['documents_flushed']),
         finishedCutover: Number(row['finished_cutover']),
@@ -172,6 +177,7 @@ function makeJournal(db: DatabaseSync, path: string, migrationId: string): Journ
       token.run(resumeToken, encodeTime(position.time), position.through ? 1 : 0);
     },
     saveListedAt: (time) => void listedAt.run(time === null ? null : encodeTime(time)),
+    saveToList: (value) => void toList.run(value ? 1 : 0),
     saveStage: (value) => void stage.run(value),
     addFlushed: (documents) => void flushed.run(documents),
     saveFinishedCutover: (attempt) => void finished.run(attempt),

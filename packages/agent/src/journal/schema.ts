@@ -17,6 +17,7 @@ CREATE TABLE migration (
   tracked_through INTEGER NOT NULL,    -- … and, if 1, everything at it
   tracking_since TEXT NOT NULL,
   listed_at TEXT,                      -- end of the last full listing; NULL before the first
+  to_list INTEGER NOT NULL DEFAULT 0,  -- an event that says too little came since: list it again
   stage TEXT NOT NULL,                 -- which indexes the destination has now: see indexes.ts
   documents_flushed INTEGER NOT NULL DEFAULT 0,
   finished_cutover INTEGER NOT NULL DEFAULT 0,

@@ -4,7 +4,6 @@ import {
   namespaceKey,
 } from '@linkspan/contract/push/namespaces.ts';
 import type { ReconcileRequest } from '@linkspan/contract/push/structure.ts';
-import { BSON } from 'mongodb';
 import type { Incarnation } from '../journal/incarnations.ts';
 import type { IndexStage } from '../journal/journal.ts';
 import { PushRefusedError } from '../push/errors.ts';
@@ -16,6 +15,7 @@ import { whyNotThere } from './destinationName.ts';
 import { expiresDocuments, wantedIndexes, wantedOptions } from './indexes.ts';
 import { addFound, describe, endUnseen, isSame } from './listSourceInto.ts';
 import { requestRecopy } from './recopy.ts';
+import { cutIntoMessages } from './structureMessages.ts';
 import { UniqueConflicts } from './uniqueConflict.ts';
 
 const REFUSED_PAUSE_MS = 5000;
@@ -25,9 +25,6 @@ const LOOK_AGAIN_MS = 5000;
 const AT_ONCE = 500;
 /** However many there are, no more listings than so many serve all of them. */
 const MOST_LISTINGS = 10;
-
-/** Requests pushed together hold so many bytes at most. */
-const TOGETHER_BYTES = 4 * 1024 * 1024;
 
 /** Indexes of a collection of so many bytes take their time, and no other collection waits for them. */
 const ALONE_BYTES = 16 * 1024 * 1024;
@@ -198,7 +195,7 @@ export class Reconciler {
     const isLarge = ({ id }: Found): boolean =>
       (journal.incarnations.get(id)?.bytesTotal ?? 0) > ALONE_BYTES;
     const alone = all.filter(isLarge).map((one) => [one]);
-    const together = cutByBytes(all.filter((one) => !isLarge(one)));
+    const together = cutIntoMessages(all.filter((one) => !isLarge(one)));
     for (const group of [...together, ...alone]) {
       const ids = group.map(({ id }) => id);
       await locks.sharedAll(ids, () => this.#pushGroup(group, round));
@@ -334,20 +331,4 @@ export class Reconciler {
     });
     lives.nameChanged(id);
   }
-}
-
-/** Runs of so many bytes; a larger one stands alone. */
-function cutByBytes(all: readonly Found[]): Found[][] {
-  const runs: Found[][] = [];
-  let bytes = Infinity;
-  for (const one of all) {
-    const own = BSON.serialize({ options: one.found.options, indexes: one.found.indexes }).length;
-    if (bytes + own > TOGETHER_BYTES) {
-      runs.push([]);
-      bytes = 0;
-    }
-    runs.at(-1)?.push(one);
-    bytes += own;
-  }
-  return runs;
 }

@@ -162,7 +162,10 @@ function startSteps(
     work: new Notifier(),
     meter: new Meter(),
   };
-  const tracker = new Tracker(context, () => structure.relist());
+  const tracker = new Tracker(context, () => {
+    journal.saveToList(true);
+    structure.relist();
+  });
   const spreader = new Spreader(context);
   const structure = new Structure(context, (id) => spreader.takenBack(id));
   const flusher = new Flusher(context);
@@ -188,7 +191,7 @@ function startSteps(
 
   // A cutover that a crash interrupted is not under way any more: back to what tailing needs.
   if (journal.state()?.stage !== 'tail') structure.enterStage('tail');
-  if (journal.state()?.listedAt === null) structure.relist();
+  if (journal.state()?.listedAt === null || journal.state()?.isToList === true) structure.relist();
 
   const measure = (): Progress => ({
     ...measureProgress(context, {

@@ -130,6 +130,7 @@ export class Structure {
       const wanted = this.#listingsWanted;
       await listSourceInto(this.#context, (change) => this.#reconciler.note(change));
       this.#listingsMade = wanted;
+      if (wanted === this.#listingsWanted) journal.saveToList(false);
       return true;
     }
     if (journal.state()?.isTakingOver === true) {

@@ -183,8 +183,11 @@ export class Verifier {
     const { taken } = journal.verifications.run();
     if (verify <= taken.verify && repair <= taken.repair) return;
     const isRepair = repair > taken.repair;
+    // A repair that is not over stays one, for the reason that it has.
+    const underWay =
+      journal.pending.countToRepair() > 0 ? journal.verifications.run().repair : null;
     journal.transaction(() => {
-      journal.verifications.again(isRepair ? 'REQUESTED' : null);
+      journal.verifications.again(isRepair ? 'REQUESTED' : underWay);
       if (isRepair) journal.incarnations.reconcileAll({ repair: true });
       journal.verifications.saveTaken({ verify, repair });
     });

@@ -21,6 +21,21 @@ import {
 withSteps();
 
 describe('structure', () => {
+  it('D4: that the source is to be listed again is in the journal until it was', async () => {
+    const structure = new Structure(step.context, async () => undefined);
+    const isToList = () => step.journal.state()?.isToList;
+    const during: unknown[] = [];
+    step.context.hooks.afterSourceListing = async () => void during.push(isToList());
+    seeAll();
+    step.journal.saveListedAt(1n);
+    step.journal.saveToList(true);
+    structure.relist();
+    running(structure);
+    await eventually(() => expect(structure.isSettled).toBe(true));
+    expect(during).toEqual([true]);
+    expect(isToList()).toBe(false);
+  });
+
   it('I6: nothing is kept in memory of collections that have gone', async () => {
     const structure = new Structure(step.context, async () => undefined);
     seeAll();

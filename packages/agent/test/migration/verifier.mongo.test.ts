@@ -68,6 +68,16 @@ describe('verification', () => {
     ).rejects.toThrow('app.w was written');
   });
 
+  it('D1: one that is asked for while changes that were missed are repaired stays that repair', async () => {
+    known('a', 'COPIED');
+    const { id } = known('b', 'COPIED');
+    step.journal.verifications.again('HISTORY_LOST');
+    step.journal.incarnations.update(id, { toRepair: true });
+    running(new Verifier(step.context, () => ({ verify: 1, repair: 0 })));
+    await eventually(() => expect(step.journal.verifications.run().taken.verify).toBe(1));
+    expect(step.journal.verifications.run().repair).toBe('HISTORY_LOST');
+  });
+
   it('goes on when the collection is dropped meanwhile, and marks nothing of it', async () => {
     await collection('a').insertOne({ _id: 1 });
     const { id } = known('a', 'COPIED');
