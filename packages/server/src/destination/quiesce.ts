@@ -18,7 +18,7 @@ const ABORT_MS = 60_000;
 
 export interface QuiesceOptions {
   readonly uri: string;
-  /** `appName` of the connections that must be gone. */
+  /** What the `appName` of the connections begins with that must be gone. */
   readonly connectionName: string;
   readonly mayConnect: AddressCheck;
   /** Where the migration may have an index build under way: builds outlive their connection. */
@@ -30,7 +30,7 @@ export interface QuiesceOptions {
 }
 
 /**
- * Comes back once nothing that was sent over connections of that name can change the destination any
+ * Comes back once nothing that was sent over connections of such a name can change the destination any
  * more (rules C2, C3; the second way of D14).
  *
  * What it rests on: a server lists a connection until the command that it last read from it has
@@ -43,7 +43,7 @@ export interface QuiesceOptions {
  * connection string or discovery named is asked, and the shards through the first.
  *
  * A build of an index goes on without a connection, also after the primary that began it stepped down: it is
- * aborted, over connections of that same name, so that an abort whose answer was lost is waited for, too.
+ * aborted, over connections that are named so, so that an abort whose answer was lost is waited for, too.
  *
  * @throws the signal's reason, when it aborts before that is proven
  */
@@ -101,7 +101,7 @@ async function askServer(
   }
   const sharded = (await client.db('admin').command({ hello: 1 }))['msg'] === 'isdbgrid';
   const all = sharded ? [...listed, ...(await listOnShards(client))] : listed;
-  const standing = all.filter((operation) => nameOf(operation) === options.connectionName);
+  const standing = all.filter((operation) => isNamed(operation, options.connectionName));
   const builds = all.flatMap((operation) => buildOf(operation, options.namespaces) ?? []);
   if (builds.length > 0) {
     await using named = open(options.connectionName);
@@ -160,6 +160,11 @@ function currentOp(client: MongoClient, stage: Document): Promise<Document[]> {
 /** What runs on the shards, for a mongos that died and left its operations behind. */
 async function listOnShards(client: MongoClient): Promise<readonly Document[]> {
   return currentOp(client, { allUsers: true }).catch(() => currentOp(client, { allUsers: false }));
+}
+
+function isNamed(operation: Document, beginning: string): boolean {
+  const name = nameOf(operation);
+  return typeof name === 'string' && name.startsWith(beginning);
 }
 
 function nameOf(operation: Document): unknown {

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { formatNamespace } from '@linkspan/contract/push/namespaces.ts';
 
 import { applyStructure } from '../destination/structure.ts';
+import { newConnectionName } from '../domain/connectionNames.ts';
 import { newId } from '../domain/ids.ts';
 import { timestamp } from '../domain/time.ts';
 import * as clusters from '../store/clusters.ts';
@@ -80,7 +81,7 @@ function makeSession(
       hostId: migration.host_id,
       clusterId: cluster.id,
       clusterName: cluster.name,
-      connectionName: `linkspan-${randomBytes(12).toString('hex')}`,
+      connectionName: newConnectionName(migration.id),
       purpose: 'drop',
     },
     store,

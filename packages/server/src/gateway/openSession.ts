@@ -7,6 +7,7 @@ import type { Destination } from '../destination/destination.ts';
 import { isSharded } from '../destination/fence.ts';
 import { dropUserData } from '../destination/prepare.ts';
 import { describe } from '../destination/probe.ts';
+import { newConnectionName } from '../domain/connectionNames.ts';
 import { newId } from '../domain/ids.ts';
 import { timestamp } from '../domain/time.ts';
 import * as clusters from '../store/clusters.ts';
@@ -59,7 +60,7 @@ export async function openSession(
   if (migration === undefined) throw ENDED;
   const cluster = await clusters.find(store.db, migration.cluster_id);
   if (cluster === undefined) throw ENDED;
-  const connectionName = `linkspan-${randomBytes(12).toString('hex')}`;
+  const connectionName = newConnectionName(migrationId);
   const session = new PushSession({
     identity: {
       id: newId(),

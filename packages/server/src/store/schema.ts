@@ -315,7 +315,10 @@ export interface PushSessionRow {
   epoch: number;
   secret_hash: Uint8Array;
   state: 'OPEN' | 'SETTLED';
-  /** `appName` of the connections it writes through: how its operations are found in currentOp. */
+  /**
+   * What the `appName` of the connections begins with that it writes through: how its operations are found in
+   * currentOp.
+   */
   connection_name: string;
   opened_at: string;
 }

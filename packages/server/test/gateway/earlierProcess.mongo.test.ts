@@ -5,10 +5,13 @@ import { fileURLToPath } from 'node:url';
 import { failCommands, healCommands, UNAUTHORIZED } from '@linkspan/testkit/failPoints.ts';
 import { expect, test } from 'vitest';
 
+import { newConnectionName } from '../../src/domain/connectionNames.ts';
 import { newId } from '../../src/domain/ids.ts';
 import { timestamp } from '../../src/domain/time.ts';
 import * as migrationNamespaces from '../../src/store/migrationNamespaces.ts';
+import * as liveMigrations from '../../src/store/liveMigrations.ts';
 import * as pushSessions from '../../src/store/pushSessions.ts';
+import * as restoredMigrations from '../../src/store/restoredMigrations.ts';
 import { host, push, withHost } from './push.ts';
 
 const DOCUMENTS = 60_000;
@@ -42,6 +45,23 @@ async function leftSession(
   return id;
 }
 
+const landed = (): Promise<number> => push.mongo.client().db('q').collection('c').countDocuments();
+
+/** A writer that is killed in the midst of a large insert, which goes on without it. */
+async function leaveUnderWay(connectionName: string): Promise<void> {
+  await push.mongo.client().db('q').collection('c').deleteMany({});
+  const writer = fileURLToPath(new URL('../destination/largeInsert.ts', import.meta.url));
+  const child = spawn(
+    process.execPath,
+    [writer, push.mongo.uri, connectionName, String(DOCUMENTS)],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  await once(child.stdout, 'data');
+  while ((await landed()) === 0);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+}
+
 test('I1: a proof ends once another node has found it, without another look at the cluster', async (context) => {
   if (!push.mongo.capabilities.failCommand) context.skip('needs failCommand');
   const clusterId = await targetCluster();
@@ -70,18 +90,7 @@ test('a session opens only when what a killed server left under way has landed (
   const id = await leftSession(migrationId, await targetCluster(), connectionName);
   await migrationNamespaces.add(push.store.db, { migration_id: migrationId, db: 'q', coll: 'c' });
 
-  const writer = fileURLToPath(new URL('../destination/largeInsert.ts', import.meta.url));
-  const child = spawn(
-    process.execPath,
-    [writer, push.mongo.uri, connectionName, String(DOCUMENTS)],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  );
-  await once(child.stdout, 'data');
-  const landed = (): Promise<number> =>
-    push.mongo.client().db('q').collection('c').countDocuments();
-  while ((await landed()) === 0);
-  child.kill('SIGKILL');
-  await once(child, 'exit');
+  await leaveUnderWay(connectionName);
 
   const session = await host.session(migrationId);
   const then = await landed();
@@ -89,4 +98,17 @@ test('a session opens only when what a killed server left under way has landed (
   expect(reply.json).toMatchObject({ written: 1 });
   expect(await landed()).toBe(then + 1);
   expect((await pushSessions.find(push.store.db, id))?.state).toBe('SETTLED');
+});
+
+test('C2, C8: after a restore nothing is proven while a session lands that nobody knows', async () => {
+  const migrationId = await push.makeMigration(host, { epoch: 1_000_000, status: 'WORKING' });
+  await leaveUnderWay(newConnectionName(migrationId));
+  await push.store.transaction(async (tx) => {
+    const row = await liveMigrations.find(tx, migrationId);
+    if (row !== undefined) await restoredMigrations.recordUnknownSessions(tx, [row]);
+  });
+  expect(await push.gateway.settleMigration(migrationId, AbortSignal.timeout(60_000))).toBeNull();
+  const then = await landed();
+  expect(then).toBe(DOCUMENTS);
+  expect(await pushSessions.listOpen(push.store.db, { migration_id: migrationId })).toEqual([]);
 });

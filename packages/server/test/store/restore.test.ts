@@ -25,6 +25,7 @@ import { backUp, BackupError } from '../../src/store/maintenance/backup.ts';
 import { restoreStore, storeRestored } from '../../src/store/maintenance/restore.ts';
 import { MasterKeyError } from '../../src/store/masterKeySource.ts';
 import { openStore, type StoreOptions } from '../../src/store/open.ts';
+import * as pushSessions from '../../src/store/pushSessions.ts';
 import type { LiveMigrationRow } from '../../src/store/schema.ts';
 import type { Store } from '../../src/store/store.ts';
 import { type Api, apiClient, type Credentials, textOf } from '../support/api.ts';
@@ -55,7 +56,7 @@ interface Running extends AsyncDisposable {
 async function start(): Promise<Running> {
   const seen: { store?: Store } = {};
   const server = await startServer({
-    config: loadConfig({ dataDir: options.dataDirectory, port: '0' }, {}),
+    config: loadConfig({ dataDir: options.dataDirectory, port: '0', removalWaitSeconds: '1' }, {}),
     log: makeLogger('silent'),
     createGateway: (dependencies) => {
       seen.store = dependencies.store;
@@ -164,6 +165,50 @@ test('C8: a backup is not started on, and is restored only where nothing is in i
   await (await openStore(options)).close();
 });
 
+test('C2, C8: after a restore each migration may have sessions that nobody knows', async () => {
+  const tokens = `/api/atlas/v1.0/orgs/${orgId}/liveMigrations/linkTokens`;
+  {
+    await using running = await start();
+    const { api, store } = running;
+    const host = new TestHost(() => running.server.url);
+    await host.register(textOf(await api.call('POST', tokens, { body: {} }), 'linkToken'));
+    await startMigration(running);
+    const row = await store.db.selectFrom('live_migrations').selectAll().executeTakeFirstOrThrow();
+    const others = [{ status: 'COMPLETE' }, { status: 'FAILED', copied_data: 'DROPPING' }] as const;
+    for (const other of others) {
+      await liveMigrations.insert(store.db, { ...row, id: newId(), ...other });
+    }
+    await backUpStore(options, backup);
+  }
+  loseStore();
+  await restoreStore(backup, options);
+  await using running = await start();
+  const { api, store } = running;
+  const rows = await store.db.selectFrom('live_migrations').selectAll().execute();
+  const expected = rows
+    .filter(({ status }) => status !== 'COMPLETE')
+    .map(({ id, link_id, host_id, cluster_id, epoch }) => ({
+      migration_id: id,
+      link_id,
+      host_id,
+      cluster_id,
+      epoch,
+      connection_name: `linkspan-${id}-`,
+      structure_under_way: 1,
+      lease_until: '',
+    }));
+  expect(expected).toHaveLength(2);
+  const sessions = await pushSessions.listOpen(store.db);
+  expect(sessions.map(({ migration_id }) => migration_id).toSorted()).toEqual(
+    expected.map(({ migration_id }) => migration_id).toSorted(),
+  );
+  for (const one of expected) expect(sessions).toContainEqual(expect.objectContaining(one));
+  // The destination does not answer.
+  const removed = await api.call('DELETE', tokens);
+  expect(removed.status).toBe(503);
+  expect(JSON.stringify(removed.json)).toContain('target');
+});
+
 test('C8: after a restore every epoch has risen, and hosts wait until an owner confirms the link', async () => {
   const link = `/api/linkspan/v1/orgs/${orgId}/liveMigrations/link`;
   const tokens = `/api/atlas/v1.0/orgs/${orgId}/liveMigrations/linkTokens`;
@@ -208,6 +253,10 @@ test('C8: after a restore every epoch has risen, and hosts wait until an owner c
     'LIVE_MIGRATION_LINK_SUSPENDED',
     'LIVE_MIGRATION_LINK_CONFIRMED',
   ]);
+  // As if it were proven that no session is left that was opened since the backup.
+  for (const { id } of await pushSessions.listOpen(running.store.db)) {
+    await pushSessions.settle(running.store.db, id);
+  }
   expect((await running.api.call('DELETE', tokens)).status).toBe(204);
   expect((await running.api.call('POST', `${link}/confirm`)).status).toBe(404);
 });

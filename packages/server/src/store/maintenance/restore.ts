@@ -101,6 +101,12 @@ async function markRestored({ db, dialect }: Connected): Promise<Restored> {
     await restoredMigrations.raiseEpochs(tx, LEAP);
     await failCutovers(tx);
     await restoredMigrations.raiseAttempts(tx, LEAP, CUTOVER_FAILED);
+    // Also of what is to be dropped, which goes through a session, too.
+    const migrations = [
+      ...(await liveMigrations.listActive(tx, {})),
+      ...(await liveMigrations.listDropping(tx)),
+    ];
+    await restoredMigrations.recordUnknownSessions(tx, migrations);
     await keepCopiedData(tx);
     const suspended = await links.suspendAll(tx, timestamp());
     for (const link of suspended) {
