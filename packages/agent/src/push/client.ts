@@ -127,7 +127,13 @@ export class HostClient {
     signal: AbortSignal,
   ): Promise<OpenSessionReply> {
     const path = `/migrations/${migrationId}/sessions`;
-    return await this.#post(path, message, OpenSessionReply, signal, OPEN_TIMEOUT_MS);
+    try {
+      return await this.#post(path, message, OpenSessionReply, signal, OPEN_TIMEOUT_MS);
+    } catch (error) {
+      // The server has ended the session before it was open: that refuses nothing.
+      if (!(error instanceof PushRefusedError) || error.code !== 'SESSION_UNKNOWN') throw error;
+      throw new TransientPushError(error.message, 0, error);
+    }
   }
 
   #post<S extends TSchema | null>(

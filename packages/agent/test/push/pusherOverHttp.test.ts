@@ -193,6 +193,15 @@ test('a lost session is opened again once for all callers, and lanes count anew'
   ]);
 });
 
+test('a session that the server ended while it was being opened is opened again', async () => {
+  const unknown = refusal('SESSION_UNKNOWN');
+  misbehave.set('documents', [unknown]);
+  misbehave.set('sessions', [unknown, (response) => answer('sessions', response), unknown]);
+  expect(await pusher.pushDocuments(batch(0, 1), signal)).toEqual(WRITTEN);
+  expect(sessions).toBe(2);
+  expect(seen.filter(({ path }) => path.endsWith('/sessions'))).toHaveLength(4);
+});
+
 test.each([
   ['LINK_REFUSED', LinkRefusedError],
   ['SESSION_FENCED', MigrationEndedError],

@@ -46,6 +46,7 @@ export async function dropCopied(
     const entered = await enter(context, session);
     if (entered === 'OTHERS') return { unprovenCluster: cluster.name };
     if (entered === 'NOTHING') return null;
+    session.isEntered = true;
     await session.loadOwned();
     for (const namespace of session.ownedNamespaces) {
       signal.throwIfAborted();

@@ -69,7 +69,7 @@ export class Leases {
     this.#options = options;
     this.#periodic = new Periodic(LOOK_EVERY_MS, async () => {
       // A store that does not answer must not keep anything from ending.
-      for (const session of this.#entered()) if (session.isRefusing) this.#retire(session);
+      for (const session of this.#numbered()) if (session.isRefusing) this.#retire(session);
       void this.look();
     });
   }
@@ -133,7 +133,7 @@ export class Leases {
     const { store, termMs } = this.#options;
     if (performance.now() - this.#reportedAt > REPORT_EVERY_MS) await this.#report();
     // One that refuses goes on to be settled; another node may prove the rest once its lease is over.
-    const held = this.#entered().filter((session) => !session.isRefusing);
+    const held = this.#numbered().filter((one) => one.isEntered && !one.isRefusing);
     if (held.length === 0) return;
     await this.#endSubLeases(held);
     const askedAt = performance.now();
@@ -215,8 +215,8 @@ export class Leases {
       .finally(() => this.#retiring.delete(session));
   }
 
-  /** Those that are in the store. */
-  #entered(): PushSession[] {
+  /** Those that are in the store, or may be. */
+  #numbered(): PushSession[] {
     return this.#options.sessions.list().filter(({ epoch }) => epoch > 0);
   }
 

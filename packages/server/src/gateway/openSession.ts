@@ -41,12 +41,14 @@ const ENDED = new PushError(
 );
 const STOPPING = new PushError('NODE_UNAVAILABLE', 'This server node is stopping.');
 const LINK_GONE = new PushError('LINK_REFUSED', 'The link was removed.');
+const NOT_OPENED = new PushError('SESSION_UNKNOWN', 'The session could not be opened.');
 const HOST_UNLINKED = new PushError('LINK_REFUSED', UNLINKED);
 
 /**
  * Opens a push session. When it comes back, no write of an older session of the migration can reach
  * the destination any more (invariant I5).
- * @throws {PushError} {DestinationUnavailableError} {DestinationRefusedError}
+ * @throws {PushError} never SESSION_UNKNOWN
+ * @throws {DestinationUnavailableError} {DestinationRefusedError}
  */
 export async function openSession(
   context: GatewayContext,
@@ -83,6 +85,7 @@ export async function openSession(
   sessions.add(session);
   try {
     await store.transaction((tx) => enter(context, tx, principal, session, sessionSecret, message));
+    session.isEntered = true;
     // Another node may hold the session before this one.
     context.announce(principal.link.id);
     const late = AbortSignal.timeout(PATIENCE_MS);
@@ -101,12 +104,21 @@ export async function openSession(
       hostChanges: session.hostChanges,
     };
   } catch (error) {
-    const reason = error instanceof PushError ? error : lost('The session could not be opened.');
+    const reason = error instanceof PushError ? error : NOT_OPENED;
     void sessions.retire(session, reason, stopping).catch((late: unknown) => {
       if (!stopping.aborted) log.error({ err: late }, 'a session that did not open is not settled');
     });
-    throw error;
+    throw toAnswer(error);
   }
+}
+
+/**
+ * What the host is told. It has no session yet that it could lose: where this one ended for the node's sake
+ * (it stops, its lease is over), the same request again opens another.
+ */
+function toAnswer(error: unknown): unknown {
+  if (!(error instanceof PushError) || error.code !== 'SESSION_UNKNOWN') return error;
+  return new PushError('NODE_UNAVAILABLE', error.message);
 }
 
 /** The one transaction: the link is live, the migration is this host's, its epoch grows. */
@@ -238,8 +250,4 @@ async function prepare(
   if (current.drop_destination_data === 1) await dropUserData(session.destination);
   session.check();
   await liveMigrations.setPrepared(store.db, migration.id);
-}
-
-function lost(message: string): PushError {
-  return new PushError('SESSION_UNKNOWN', message);
 }

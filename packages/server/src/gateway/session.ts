@@ -65,6 +65,8 @@ export class PushSession {
   readonly ranges: SharedRanges;
   /** Grows with each session of the migration; 0 until it is known. */
   epoch = 0;
+  /** Once its row is committed: before that a look into the store does not find it. */
+  isEntered = false;
   /** How often its migration was given to another migration host before. */
   hostChanges = 0;
   /**

@@ -46,7 +46,8 @@ test('C1, I5: a look at the store ends what was removed, ended or replaced by an
   expect((await session.documents({}, [{ _id: 1 }])).code).toBe('SESSION_FENCED');
 });
 
-test('I1: an opening that waits for an older session ends with the session that it opens', async () => {
+/** An opening that waits for an older session of the migration, which another node holds. */
+async function openBehindAnother() {
   const { db, dialect } = push.store;
   const migrationId = await push.makeMigration(host, { epoch: 1, status: 'WORKING' });
   const migration = await liveMigrations.find(db, migrationId);
@@ -70,6 +71,12 @@ test('I1: an opening that waits for an older session ends with the session that 
   await eventually(async () => {
     expect((await liveMigrations.find(db, migrationId))?.epoch).toBe(2);
   });
+  return { migrationId, older, opening };
+}
+
+test('I1: an opening that waits for an older session ends with the session that it opens', async () => {
+  const { db } = push.store;
+  const { migrationId, older, opening } = await openBehindAnother();
   await liveMigrations.setEnded(db, migrationId, 'FAILED', 'test', timestamp());
   expect((await opening).code).toBe('MIGRATION_NOT_ACTIVE');
   expect((await pushSessions.find(db, older))?.state, 'it was waited for').toBe('OPEN');
@@ -107,6 +114,14 @@ test('D14: a session of a cluster that has become sharded writes without numbers
   } finally {
     await clusters.setUri(db, id, { uri_sealed, facts });
   }
+});
+
+test('I3: an opening that the node ends itself, since it stops, is worth trying again', async () => {
+  const { migrationId, older, opening } = await openBehindAnother();
+  await push.restart();
+  expect(await opening).toMatchObject({ status: 503, code: 'NODE_UNAVAILABLE' });
+  await pushSessions.settle(push.store.db, older);
+  expect((await host.open(migrationId)).status).toBe(200);
 });
 
 /** Of a session, with a store that can carry out a statement and lose the answer. */
