@@ -4,6 +4,7 @@ import {
   namespaceKey,
 } from '@linkspan/contract/push/namespaces.ts';
 import type { ReconcileRequest } from '@linkspan/contract/push/structure.ts';
+import type { Document } from 'mongodb';
 import type { Incarnation } from '../journal/incarnations.ts';
 import type { IndexStage } from '../journal/journal.ts';
 import { PushRefusedError } from '../push/errors.ts';
@@ -254,9 +255,14 @@ export class Reconciler {
       const there = viewAtDestination(selection, found.namespace, options);
       return { action: 'view', ...destination, options: there };
     }
-    const indexes = wantedIndexes(found.indexes, incarnation.state, this.#stage);
+    // Its first reconciliation makes it alone: an index that is refused is no reason not to have it.
+    const indexes = incarnation.destination === null ? [] : this.#indexesOf(found, incarnation);
     const buckets = found.buckets && { buckets: true };
     return { action: 'collection', ...destination, options, indexes, ...buckets };
+  }
+
+  #indexesOf({ indexes }: ListedNamespace, { state }: Incarnation): Document[] {
+    return wantedIndexes(indexes, state, this.#stage);
   }
 
   async #send(requests: readonly ReconcileRequest[]): Promise<Answer[]> {
@@ -298,23 +304,25 @@ export class Reconciler {
       });
       if (isNew && (collated || capped !== null)) journal.dirty.shareLane(id);
     });
-    this.#settle(one, round);
+    // What was only made waits for another reconciliation, which gives it its indexes.
+    const isWhole = !isNew || this.#indexesOf(found, incarnation).length === 0;
+    this.#settle(one, round, isWhole);
   }
 
-  /** It is reconciled, unless something happened to it since it was listed. */
-  #settle({ id, names, structures, found }: Found, round: number): void {
+  /** It is reconciled, unless something happened to it since it was listed or not all of it was asked for. */
+  #settle({ id, names, structures, found }: Found, round: number, isWhole = true): void {
     const { journal, lives } = this.#context;
     const isCurrent = lives.structureChanges(id) === structures && this.#round === round;
     journal.incarnations.update(id, {
       unsupported: found.unsupported,
       ...(lives.nameChanges(id) === names && { uuid: found.uuid }),
-      ...(isCurrent && { toReconcile: false }),
+      ...(isCurrent && isWhole && { toReconcile: false }),
     });
   }
 
   /**
-   * A collection that cannot be made at all ends the migration. A later refusal (an index that the
-   * destination cannot build) is shown and tried again; a cutover fails on it.
+   * A collection that cannot be made at all ends the migration. A later refusal, as of an index that the
+   * destination cannot build, is shown and tried again; a cutover fails on it.
    */
   #refused({ id, source, destination, toRepair, capped }: Incarnation, reason: string): void {
     if (destination === null) {
