@@ -1,3 +1,5 @@
+import { eventually } from '@linkspan/testkit/eventually.ts';
+import { failCommands, healCommands, UNAUTHORIZED } from '@linkspan/testkit/failPoints.ts';
 import { MongoServerError, type Document } from 'mongodb';
 import { expect, it } from 'vitest';
 import { once, pair, withPair } from './support/enginePair.ts';
@@ -142,6 +144,33 @@ it('D12, I3: a copy that is made again goes on after a crash, or ends with its c
   await second.crash();
   await log('held').drop();
   await log().insertMany(entries(200, 220));
+  await pair.run(id);
+  await pair.side.cutOver(id);
+  await pair.expectEqual();
+});
+
+it('D12, D16: a rename of one that a crash left dropped, between its drop and its making, is made and copied', async ({
+  skip,
+}) => {
+  if (!pair.destination.capabilities.failCommand) skip('the destination has no failCommand');
+  for (const name of ['log', 'gone']) {
+    await pair.app.createCollection(name, cap(100));
+    await log(name).insertMany(entries(0, 100));
+  }
+  const { id, run } = await pair.tailing();
+  await run.stop();
+  for (const name of ['log', 'gone']) await pair.copy.collection(name).deleteOne({ n: 3 });
+  await pair.loseHistory();
+  await failCommands(pair.destination, { failCommands: ['create'], errorCode: UNAUTHORIZED });
+  const second = await pair.run(id);
+  await eventually(async () => expect(await pair.copy.listCollections().toArray()).toEqual([]));
+  await second.stop();
+  await healCommands(pair.destination);
+  await log().rename('renamed');
+  await log('renamed').insertMany(entries(200, 220));
+  await log().insertMany(entries(300, 310));
+  await log('gone').rename('moved');
+  await log('moved').drop();
   await pair.run(id);
   await pair.side.cutOver(id);
   await pair.expectEqual();

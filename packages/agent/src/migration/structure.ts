@@ -10,6 +10,7 @@ import { PushRefusedError } from '../push/errors.ts';
 import type { MigrationContext } from './context.ts';
 import { listSourceInto } from './listSourceInto.ts';
 import { Reconciler } from './reconciler.ts';
+import { requestCopy } from './recopy.ts';
 import { takeOver } from './takeOver.ts';
 
 const IDLE_MS = 1000;
@@ -155,7 +156,11 @@ export class Structure {
         }
       } catch (error) {
         if (!(error instanceof PushRefusedError)) throw error;
-        this.#reconciler.postpone(change.incarnation, from, error.message);
+        if (!(await this.#isMissing(change, from))) {
+          this.#reconciler.postpone(change.incarnation, from, error.message);
+          return;
+        }
+        this.#makeAndCopy(change, error.message);
         return;
       }
       this.#reconciler.succeeded(change.incarnation);
@@ -182,6 +187,29 @@ export class Structure {
       );
     });
     work.notify();
+  }
+
+  /**
+   * What is to be renamed may not be there: one that was to be made again was dropped, and a crash came
+   * before it was made (rule D12); or somebody has dropped it at the destination.
+   */
+  async #isMissing(change: StructuralChange, from: Namespace | null): Promise<boolean> {
+    if (change.kind !== 'rename' || from === null) return false;
+    const { pusher, signal } = this.#context;
+    const { namespaces } = await pusher.listing(signal);
+    const there = new Set(namespaces.map(namespaceKey));
+    return !there.has(namespaceKey(from)) && !there.has(namespaceKey(change.to));
+  }
+
+  #makeAndCopy({ sequence, incarnation: id }: StructuralChange, reason: string): void {
+    const { journal, lives, log } = this.#context;
+    journal.transaction(() => {
+      journal.structural.remove(sequence);
+      requestCopy(journal, id);
+    });
+    this.#reconciler.succeeded(id);
+    lives.nameChanged(id);
+    log.warn({ reason }, 'it is not at the destination any more: made and copied again');
   }
 
   /** What is kept in memory of a collection goes with it (invariant I6). */
