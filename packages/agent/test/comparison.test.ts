@@ -3,7 +3,8 @@ import { chunkDigest, documentDigest } from '@linkspan/contract/push/digest.ts';
 import { serialize } from 'bson';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Comparison, type DestinationReads } from '../src/migration/comparison.ts';
+import { type Compared, Comparison, type DestinationReads } from '../src/migration/comparison.ts';
+import { DEFAULT_OPTIONS } from '../src/migration/context.ts';
 
 /** What one side holds, as number of the key → text; keys are in the order of their numbers. */
 type Documents = ReadonlyMap<number, string>;
@@ -54,19 +55,36 @@ function differing(a: Documents, b: Documents): string[] {
     .map(rawKey);
 }
 
-/** Compares everything; where `isCutAt`, it stops and another goes on from what is journaled. */
+interface Way {
+  /** Of the source, in one call. */
+  readonly chunk: number;
+  readonly keepAtMost?: number;
+  /** True where it stops, and another goes on from what is journaled. */
+  readonly isCutAt?: (chunks: number, settled: number) => boolean;
+}
+
+/** Compares everything. */
 async function compare(
   here: Documents,
   there: Documents,
-  chunk: number,
-  isCutAt: (chunks: number) => boolean = () => false,
+  { chunk, keepAtMost = DEFAULT_OPTIONS.unmatchedAtMost, isCutAt = () => false }: Way,
 ) {
   const suspects = new Set<string>();
   let position: Buffer | null = null;
   let documents = 0;
   let chunks = 0;
+  let settled = 0;
   let equalChunks = 0;
-  for (;;) {
+  let mostAtOnce = 0;
+  const settle = (part: Compared): void => {
+    position = part.position ?? position;
+    documents += part.documents;
+    settled += 1;
+    mostAtOnce = Math.max(mostAtOnce, part.suspects.length);
+    for (const key of part.suspects) suspects.add(key.toString('latin1'));
+  };
+  /** @returns true at the end, false where it is cut */
+  const goOn = async (): Promise<boolean> => {
     const reads = destination(there);
     const comparison = new Comparison(
       {
@@ -79,26 +97,27 @@ async function compare(
       },
       { db: 'app', coll: 'a' },
       position,
+      keepAtMost,
     );
-    const settle = (): void => {
-      const taken = comparison.take();
-      position = taken.position ?? position;
-      documents += taken.documents;
-      for (const key of taken.suspects) suspects.add(key.toString('latin1'));
-    };
     const source = inOrder(here, position);
-    let isCut = false;
-    while (source.length > 0 && !isCut) {
-      await comparison.add(source.splice(0, chunk));
-      settle();
+    while (source.length > 0) {
+      for await (const part of comparison.add(source.splice(0, chunk))) {
+        settle(part);
+        if (isCutAt(chunks, settled)) return false;
+      }
+      settle(comparison.take());
       chunks += 1;
-      isCut = isCutAt(chunks);
+      if (isCutAt(chunks, settled)) return false;
     }
-    if (isCut) continue;
-    await comparison.finish();
-    settle();
-    return { suspects, documents, equalChunks };
-  }
+    for await (const part of comparison.finish()) {
+      settle(part);
+      if (isCutAt(chunks, settled)) return false;
+    }
+    settle(comparison.take());
+    return true;
+  };
+  while (!(await goOn()));
+  return { suspects, documents, equalChunks, mostAtOnce };
 }
 
 const sides = fc.dictionary(
@@ -117,17 +136,19 @@ describe('a comparison', () => {
         sides,
         fc.integer({ min: 1, max: 20 }),
         fc.integer({ min: 2, max: 9 }),
-        async (a, b, chunk, cutEvery) => {
+        fc.constantFrom(2, 20, 1000),
+        async (a, b, chunk, cutEvery, keepAtMost) => {
           const [here, there] = [asDocuments(a), asDocuments(b)];
           const wanted = differing(here, there);
-          const whole = await compare(here, there, chunk);
+          const whole = await compare(here, there, { chunk, keepAtMost });
           expect([...whole.suspects]).toEqual(expect.arrayContaining(wanted));
           expect(whole.documents).toBe(here.size);
-          const cut = await compare(here, there, chunk, (chunks) => {
-            // Each part gets further, or there would be no end.
-            return chunks % cutEvery === 0 && chunks < 40;
-          });
+          // Each part gets further, or there would be no end.
+          const isCutAt = (_: number, settled: number): boolean =>
+            settled % cutEvery === 0 && settled < 40;
+          const cut = await compare(here, there, { chunk, keepAtMost, isCutAt });
           expect([...cut.suspects]).toEqual(expect.arrayContaining(wanted));
+          expect(cut.documents).toBe(here.size);
         },
       ),
       { numRuns: 100 },
@@ -140,7 +161,7 @@ describe('a comparison', () => {
     there.delete(105);
     there.set(2000, 'extra');
     there.set(507, 'b');
-    const { suspects, equalChunks } = await compare(here, there, 10);
+    const { suspects, equalChunks } = await compare(here, there, { chunk: 10 });
     expect([...suspects].toSorted()).toEqual([105, 507, 2000].map(rawKey).toSorted());
     expect(equalChunks).toBeGreaterThan(90);
   });
@@ -152,12 +173,37 @@ describe('a comparison', () => {
       const all = Array.from({ length: 75_000 }, (_, _id) => [_id, 'a'] as const);
       const full = new Map(all);
       const holed = new Map(all.filter(([_id]) => _id < 2000 || _id >= 62_000));
-      const missing = await compare(full, holed, 1000);
+      const missing = await compare(full, holed, { chunk: 1000 });
       expect(missing.suspects.size).toBeGreaterThanOrEqual(60_000);
       expect(missing.suspects.size).toBeLessThan(64_000);
-      const extra = await compare(holed, full, 1000);
+      const extra = await compare(holed, full, { chunk: 1000 });
       expect(extra.suspects.size).toBeGreaterThanOrEqual(60_000);
       expect(extra.equalChunks).toBeGreaterThan(0);
+    },
+  );
+
+  it.each([
+    { where: 'in front', ahead: 0 },
+    { where: 'in the middle', ahead: 12_000 },
+    { where: 'at the end', ahead: 24_000 },
+  ])(
+    'I6: hands out on the way what the destination alone has, $where',
+    { timeout: 60_000 },
+    async ({ ahead }) => {
+      const isExtra = (_id: number): boolean => _id >= ahead && _id < ahead + 100_000;
+      const there = new Map(
+        Array.from({ length: 124_000 }, (_, _id): [number, string] => [_id, 'a']),
+      );
+      const here = new Map([...there].filter(([_id]) => !isExtra(_id)));
+      const { suspects, documents, mostAtOnce } = await compare(here, there, {
+        chunk: 200,
+        keepAtMost: 10_000,
+      });
+      expect(mostAtOnce).toBeLessThan(22_000);
+      expect(documents).toBe(24_000);
+      const missed = [...there.keys()].filter((_id) => isExtra(_id) && !suspects.has(rawKey(_id)));
+      expect(missed).toEqual([]);
+      expect(suspects.size).toBe(100_000);
     },
   );
 
@@ -173,11 +219,12 @@ describe('a comparison', () => {
       );
       for (const [_id, text] of here) if (_id !== 100_005) there.set(_id, text);
       let hasStopped = false;
-      const { suspects } = await compare(here, there, 1000, (chunks) => {
+      const isCutAt = (chunks: number): boolean => {
         const stops = !hasStopped && chunks === 51;
         hasStopped ||= stops;
         return stops;
-      });
+      };
+      const { suspects } = await compare(here, there, { chunk: 1000, isCutAt });
       expect(suspects).toContain(rawKey(100_005));
     },
   );

@@ -10,14 +10,14 @@ import {
 } from '@linkspan/contract/push/digest.ts';
 import type { Namespace } from '@linkspan/contract/push/namespaces.ts';
 
-/** Unmatched keys of one side that are kept in memory before they are given up (invariant I6). */
-const UNMATCHED_AT_MOST = 50_000;
-
 /** The most that one request reads of the destination. */
 const READ_AT_MOST = 2000;
 
 /** Keys of one side that are looked up at the other, to learn which of the two is ahead. */
 const SAMPLE = 100;
+
+/** Suspects are handed out on the way once they are this part of what is kept of a side. */
+const HANDED_OUT_PART = 1 / 5;
 
 /** How the destination is read. */
 export interface DestinationReads {
@@ -79,6 +79,7 @@ export class Comparison {
   readonly #reads: DestinationReads;
   readonly #namespace: Namespace;
   readonly #after: Buffer | null;
+  readonly #keepAtMost: number;
   readonly #source = new Side();
   readonly #destination = new Side();
   #cursor: string | null = null;
@@ -87,15 +88,30 @@ export class Comparison {
   #position: Buffer | null = null;
   #counted = 0;
 
-  /** @param after raw key behind which it begins; null: at the first document */
-  constructor(reads: DestinationReads, namespace: Namespace, after: Buffer | null) {
+  /**
+   * @param after raw key behind which it begins; null: at the first document
+   * @param keepAtMost unmatched keys of one side that are kept in memory before they are given up as
+   *   suspects (invariant I6)
+   */
+  constructor(
+    reads: DestinationReads,
+    namespace: Namespace,
+    after: Buffer | null,
+    keepAtMost: number,
+  ) {
     this.#reads = reads;
     this.#namespace = namespace;
     this.#after = after;
+    this.#keepAtMost = keepAtMost;
   }
 
-  /** The source's next documents. */
-  async add(documents: readonly Buffer[]): Promise<void> {
+  /**
+   * The source's next documents. Nothing happens unless it is iterated. Before it comes to the next of
+   * the source it may pass any number that the destination alone has: what it has come to meanwhile is
+   * yielded, as {@link take} would give it, and counts by itself. The position may be before those
+   * suspects, so that they are found once more by who goes on from there.
+   */
+  async *add(documents: readonly Buffer[]): AsyncGenerator<Compared, void> {
     const last = documents.at(-1);
     if (last === undefined) return;
     const isAligned = this.#source.unmatched.size === 0 && this.#destination.unmatched.size === 0;
@@ -110,16 +126,18 @@ export class Comparison {
     for (const document of documents) this.#showSource(document);
     if (!isAligned) await this.#align();
     this.#collect(keyOf(last));
-    await this.#limitMemory();
+    yield* this.#limitMemory();
   }
 
-  /** There are no more. */
-  async finish(): Promise<void> {
+  /** There are no more. Yields as {@link add} does; the rest is to be taken. */
+  async *finish(): AsyncGenerator<Compared, void> {
     while (this.#isOpen) {
       await this.#readDestination(READ_AT_MOST, null);
-      if (this.#destination.unmatched.size > UNMATCHED_AT_MOST) this.#giveUp(this.#destination);
+      if (this.#destination.unmatched.size > this.#keepAtMost) this.#giveUp(this.#destination);
+      yield* this.#handOut();
     }
     this.#giveUp(this.#source);
+    yield* this.#handOut();
     this.#giveUp(this.#destination);
     this.#source.reached = this.#source.shown;
   }
@@ -160,8 +178,8 @@ export class Comparison {
    * Very many in a row are on one side alone. If the destination has some of the source's, it comes to
    * them later and what it has shown is too much; else they are missing there.
    */
-  async #limitMemory(): Promise<void> {
-    if (this.#source.unmatched.size <= UNMATCHED_AT_MOST) return;
+  async *#limitMemory(): AsyncGenerator<Compared, void> {
+    if (this.#source.unmatched.size <= this.#keepAtMost) return;
     const keys = this.#source.sample().filter(isExact);
     const { documents } = await this.#reads.keyDigests({ ...this.#namespace, keys });
     if (documents.length === 0) {
@@ -169,11 +187,18 @@ export class Comparison {
       return;
     }
     this.#giveUp(this.#destination);
-    while (this.#isOpen && this.#source.unmatched.size > UNMATCHED_AT_MOST / 2) {
+    yield* this.#handOut();
+    while (this.#isOpen && this.#source.unmatched.size > this.#keepAtMost / 2) {
       await this.#readDestination(READ_AT_MOST, null);
       this.#suspects.push(...this.#destination.takePassed());
-      if (this.#destination.unmatched.size > UNMATCHED_AT_MOST) this.#giveUp(this.#destination);
+      if (this.#destination.unmatched.size > this.#keepAtMost) this.#giveUp(this.#destination);
+      yield* this.#handOut();
     }
+  }
+
+  /** They would be as many as the destination has too much. */
+  *#handOut(): Generator<Compared, void> {
+    if (this.#suspects.length > this.#keepAtMost * HANDED_OUT_PART) yield this.take();
   }
 
   #giveUp(side: Side): void {

@@ -42,6 +42,8 @@ export interface EngineOptions {
   readonly copyBatchBytes: number;
   /** Documents that verification compares by one digest. */
   readonly verifyChunk: number;
+  /** Keys of each side that it keeps in memory until the other side shows them. */
+  readonly unmatchedAtMost: number;
   /** Keys of a collection that are noted to be compared by themselves, before they are counted for more. */
   readonly pushedKeysAtMost: number;
   /** Milliseconds from one count of them to the next. */
@@ -61,6 +63,7 @@ export const DEFAULT_OPTIONS: EngineOptions = {
   slowStartMs: 250,
   copyBatchBytes: 1024 * 1024,
   verifyChunk: 1000,
+  unmatchedAtMost: 50_000,
   pushedKeysAtMost: 200_000,
   countKeysMs: 10_000,
   drainMs: 10 * 60_000,

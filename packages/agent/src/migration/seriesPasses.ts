@@ -99,15 +99,19 @@ async function isUnchanged(context: MigrationContext, one: Incarnation): Promise
     keyDigests: (request) => pusher.keyDigests(request, signal),
   };
   const look = async (): Promise<boolean> => {
-    const comparison = new Comparison(reads, target, null);
+    const comparison = new Comparison(reads, target, null, options.unmatchedAtMost);
     const whole = { lower: null, upper: null };
     const { time: after } = gate.position;
     const chunk = (): number => options.verifyChunk;
     for await (const { documents } of readRange(source, contentOf(one), whole, after, chunk)) {
-      await comparison.add(documents);
+      for await (const { suspects } of comparison.add(documents)) {
+        if (suspects.length > 0) return false;
+      }
       if (comparison.take().suspects.length > 0) return false;
     }
-    await comparison.finish();
+    for await (const { suspects } of comparison.finish()) {
+      if (suspects.length > 0) return false;
+    }
     return comparison.take().suspects.length === 0;
   };
   const what = `comparing ${formatNamespace(one.source)} once more`;

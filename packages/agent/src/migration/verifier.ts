@@ -4,11 +4,12 @@ import type { Incarnation } from '../journal/incarnations.ts';
 import type { Wanted } from '../journal/verifications.ts';
 import { DigestCursorLostError } from '../push/errors.ts';
 import { readRange } from '../source/reader.ts';
-import { Comparison } from './comparison.ts';
+import { type Compared, Comparison } from './comparison.ts';
 import { contentOf, targetOf } from './content.ts';
 import { type MigrationContext, isReady } from './context.ts';
 import { isAt } from './copier.ts';
 import { KeyVerifier } from './keyVerifier.ts';
+import { noteCompared } from './noteCompared.ts';
 import { OrderDoubts, walkInOrder } from './orderedVerifier.ts';
 import { describeKey } from './ranges.ts';
 import { isCalledSo, recover } from './recover.ts';
@@ -286,16 +287,17 @@ export class Verifier {
         pusher.keyDigests(request, signal),
     };
     if (position === null) this.#rewalks.begun(id);
-    const comparison = new Comparison(reads, target, position);
-    const settle = async (readAt: bigint, isWhole: boolean): Promise<boolean> => {
+    const { verifyChunk, unmatchedAtMost } = options;
+    const comparison = new Comparison(reads, target, position, unmatchedAtMost);
+    const settle = async (compared: Compared, isWhole: boolean): Promise<boolean> => {
       // D7: whether the name was still this collection's shows once the stream has passed the read.
       await gate.waitFor(readAt, signal);
-      return lives.nameChanges(id) === names && this.#settle(id, walk, comparison, isWhole);
+      if (lives.nameChanges(id) !== names) return false;
+      return noteCompared(this.#context, { id, walk }, compared, isWhole);
     };
     const after = gate.position.time;
     const range = { lower: position, upper: null };
     let readAt = after;
-    const { verifyChunk } = options;
     let settledAt = performance.now();
     let started = settledAt;
     let chunks = 0;
@@ -304,12 +306,14 @@ export class Verifier {
       const { documents } = batch;
       readAt = batch.time;
       if (isAt(documents[0], position)) documents.shift();
-      await comparison.add(documents);
+      for await (const part of comparison.add(documents)) {
+        if (!(await settle(part, false))) return;
+      }
       await hooks.afterRead?.('verify', formatNamespace(namespace));
       const now = performance.now();
       chunks += 1;
       if (gate.hasPassed(readAt) || now - settledAt >= SETTLE_MS || chunks >= SETTLE_CHUNKS) {
-        if (!(await settle(readAt, false))) return;
+        if (!(await settle(comparison.take(), false))) return;
         settledAt = now;
         chunks = 0;
       }
@@ -317,21 +321,11 @@ export class Verifier {
       if (!this.#pace.mayRun) return;
       started = performance.now();
     }
-    await comparison.finish();
-    if (await settle(readAt, true)) this.#rewalks.ended(id);
-  }
-
-  /** @returns false if that walk does not count any more */
-  #settle(id: number, walk: number, comparison: Comparison, isWhole: boolean): boolean {
-    const { journal, work } = this.#context;
-    const { position, documents, suspects } = comparison.take();
-    const isCurrent = journal.transaction(() => {
-      if (!journal.verifications.advance(id, walk, position, documents)) return false;
-      journal.keysToVerify.suspect(id, suspects);
-      if (isWhole) journal.verifications.finish(id, walk);
-      return true;
-    });
-    if (suspects.length > 0 || isWhole) work.notify();
-    return isCurrent;
+    for await (const part of comparison.finish()) {
+      if (!(await settle(part, false))) return;
+      await this.#pace.rest(performance.now() - started);
+      started = performance.now();
+    }
+    if (await settle(comparison.take(), true)) this.#rewalks.ended(id);
   }
 }

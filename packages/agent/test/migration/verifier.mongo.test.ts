@@ -1,10 +1,17 @@
+import { keyOf } from '@linkspan/contract/bson/raw.ts';
+import {
+  type DigestRequest,
+  type KeyDigestRequest,
+  documentDigest,
+} from '@linkspan/contract/push/digest.ts';
 import { eventually } from '@linkspan/testkit/eventually.ts';
 import { serialize } from 'bson';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { DEFAULT_OPTIONS, type MigrationContext } from '../../src/migration/context.ts';
 import { Flusher } from '../../src/migration/flusher.ts';
 import { seriesUnchanged } from '../../src/migration/seriesPasses.ts';
 import { Verifier } from '../../src/migration/verifier.ts';
-import type { DocumentBatch } from '../../src/push/pusher.ts';
+import type { DocumentBatch, Pusher } from '../../src/push/pusher.ts';
 import {
   app,
   collection,
@@ -89,4 +96,74 @@ describe('verification', () => {
     expect(step.journal.keysToVerify.count() + step.journal.dirty.count()).toBe(0);
     expect(step.pushed).toEqual([]);
   });
+
+  it.each([
+    { where: 'in front of', ahead: 0 },
+    { where: 'behind', ahead: 1200 },
+  ])(
+    'I6: what the destination alone has, $where all else, is journaled on the way, and once',
+    { timeout: 60_000 },
+    async ({ ahead }) => {
+      const extra = 7000;
+      const isExtra = (_id: number): boolean => _id >= ahead && _id < ahead + extra;
+      const ids = Array.from({ length: 1200 + extra }, (_, _id) => _id);
+      await collection('a').insertMany(ids.filter((_id) => !isExtra(_id)).map((_id) => ({ _id })));
+      const { id } = known('a', 'COPIED');
+      seeAll();
+      const of = () => step.journal.verifications.of(id);
+      const verify = (stop: AbortController, stopsAt: number): void => {
+        const context: MigrationContext = {
+          ...step.context,
+          pusher: { ...step.context.pusher, ...holding(ids, stopsAt) } as unknown as Pusher,
+          options: { ...DEFAULT_OPTIONS, verifyChunk: 100, unmatchedAtMost: 300 },
+          signal: stop.signal,
+        };
+        const verifier = new Verifier(context, () => wanted);
+        verifier.hurry();
+        verifier.run().catch(() => undefined);
+      };
+      const crash = new AbortController();
+      verify(crash, 6000);
+      const noted = (): number => step.journal.keysToVerify.count();
+      await eventually(() => expect(noted()).toBeGreaterThanOrEqual(4000));
+      crash.abort(new Error('the agent died'));
+      expect(of()).toMatchObject({ done: false, documents: ahead });
+      verify(step.stop, Infinity);
+      // Nothing deletes them here, so that each stays as one that differed.
+      await eventually(() => expect(of()).toMatchObject({ done: true, found: extra }));
+      expect(of()).toMatchObject({ documents: 1200 });
+      // Those given up of what both sides have are found to be equal.
+      await eventually(() => expect(noted()).toBe(extra));
+      expect(step.journal.dirty.countOf(id)).toBe(extra);
+    },
+  );
 });
+
+/** A destination with these keys, which answers no more once it has shown so many on one walk. */
+function holding(ids: readonly number[], stopsAt: number): Pick<Pusher, 'digest' | 'keyDigests'> {
+  const describeAll = (some: readonly number[]) =>
+    some.map((_id) => {
+      const raw = Buffer.from(serialize({ _id }));
+      return { key: keyOf(raw), hash: documentDigest(raw) };
+    });
+  const numberIn = (key: Uint8Array): number => Buffer.from(key).readInt32LE(9);
+  let from = 0;
+  let shown = 0;
+  return {
+    async digest({ cursor, after, limit }: DigestRequest) {
+      if (cursor === null) {
+        from = after ? numberIn(after) + 1 : 0;
+        shown = 0;
+      }
+      if (shown >= stopsAt) await new Promise(() => undefined);
+      const some = ids.slice(from, from + limit);
+      from += some.length;
+      shown += some.length;
+      const next = from < ids.length ? 'walk' : null;
+      return { cursor: next, count: some.length, equal: false, documents: describeAll(some) };
+    },
+    async keyDigests({ keys }: KeyDigestRequest) {
+      return { documents: describeAll(keys.map(numberIn).filter((_id) => ids.includes(_id))) };
+    },
+  };
+}
