@@ -13,6 +13,7 @@ import { apiError, attributeError } from '@linkspan/contract/serving/apiError.ts
 import * as apiKeys from '../store/apiKeys.ts';
 import * as events from '../store/events.ts';
 import type { Executor } from '../store/executor.ts';
+import * as links from '../store/links.ts';
 import * as projects from '../store/projects.ts';
 import type { ApiKeyRow } from '../store/schema.ts';
 import { actorOf, type OperationContext } from './context.ts';
@@ -194,7 +195,11 @@ export async function removeFromProject(
   });
 }
 
-/** Removes a key. Removing the key of the link is removing the link-token. */
+/**
+ * Removes a key. Removing the key of the link is removing the link-token; while that goes on the key is
+ * gone, and whoever asks again joins the wait (rule C3).
+ * @throws {ApiError} API_KEY_NOT_FOUND
+ */
 export async function remove(
   context: OperationContext,
   removal: LinkRemoval,
@@ -202,11 +207,14 @@ export async function remove(
   orgId: string,
   id: string,
 ): Promise<void> {
-  const row = await load(context.store.db, orgId, id);
-  if (row.link_id !== null) {
-    await removal.remove(orgId, actorOf(principal));
+  const { db } = context.store;
+  const row = await apiKeys.findInOrganization(db, orgId, id);
+  const linkId = row === undefined ? await linkRemovedWith(db, orgId, id) : row.link_id;
+  if (linkId !== null) {
+    await removal.removeOne(linkId, actorOf(principal));
     return;
   }
+  if (row === undefined) throw apiError('API_KEY_NOT_FOUND', id);
   await context.store.transaction(async (tx) => {
     await load(tx, orgId, id);
     await keepAnOwner(tx, orgId, id);
@@ -219,6 +227,12 @@ export async function remove(
       detail: { publicKey: row.public_key },
     });
   });
+}
+
+/** The link of the organization that is being removed, if that was its key; else null. */
+async function linkRemovedWith(ex: Executor, orgId: string, id: string): Promise<string | null> {
+  const link = await links.findByOrganization(ex, orgId);
+  return link?.state === 'REMOVING' && link.api_key_id === id ? link.id : null;
 }
 
 /** @throws {ApiError} API_KEY_NOT_FOUND unless the organization has the key (rule C9) */

@@ -57,8 +57,33 @@ export class LinkRemoval {
    * @throws {ApiError} the recorded 404 without a link; 503 if that cannot be proven in time
    */
   async remove(orgId: string, actor: events.Actor): Promise<void> {
+    const { store } = this.#context;
+    const link = await store.lockingTransaction(async (tx) => {
+      const found = await links.findByOrganizationForUpdate(tx, orgId);
+      if (found !== undefined) await this.#begin(tx, found, actor);
+      return found;
+    });
+    if (link === undefined) throw linkNotFound();
+    await this.#wait(link);
+  }
+
+  /**
+   * The same of one link, and of no other that the organization has got since; nothing is left to do where
+   * it is gone, which it is only with that proof.
+   * @throws {ApiError} 503 if that cannot be proven in time
+   */
+  async removeOne(linkId: string, actor: events.Actor): Promise<void> {
+    const { store } = this.#context;
+    const link = await store.lockingTransaction(async (tx) => {
+      const found = await links.findForUpdate(tx, linkId);
+      if (found !== undefined) await this.#begin(tx, found, actor);
+      return found;
+    });
+    if (link !== undefined) await this.#wait(link);
+  }
+
+  async #wait(link: LinkRow): Promise<void> {
     const { store, work, removalWaitMs } = this.#context;
-    const link = await store.lockingTransaction((tx) => this.#begin(tx, orgId, actor));
     work.changed(link.id);
     const flight = this.#join(link);
     if (await this.#flights.wait(flight, removalWaitMs)) return;
@@ -71,13 +96,12 @@ export class LinkRemoval {
   }
 
   /**
-   * The first transaction (rule C1). A link that is REMOVING already is only found. Its migrations may
+   * The first transaction (rule C1). A link that is REMOVING already is left as it is. Its migrations may
    * report all the time: they are waited for, and whatever is added to the link has locked it before.
    */
-  async #begin(tx: Executor, orgId: string, actor: events.Actor): Promise<LinkRow> {
-    const link = await links.findByOrganizationForUpdate(tx, orgId);
-    if (link === undefined) throw linkNotFound();
-    if (!(await links.setRemoving(tx, link.id))) return link;
+  async #begin(tx: Executor, link: LinkRow, actor: events.Actor): Promise<void> {
+    if (!(await links.setRemoving(tx, link.id))) return;
+    const orgId = link.org_id;
     const now = timestamp();
     if (link.api_key_id !== null) {
       await events.record(tx, { type: 'API_KEY_DELETED', orgId, actor, targetId: link.api_key_id });
@@ -123,7 +147,6 @@ export class LinkRemoval {
         detail: { reason: REASON },
       });
     }
-    return link;
   }
 
   #join(link: LinkRow): Flight {

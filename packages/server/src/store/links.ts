@@ -146,13 +146,14 @@ export async function confirm(ex: Executor, id: string): Promise<boolean> {
 }
 
 /**
- * Begins the removal: the link has no key from here on (rule C1).
+ * Begins the removal: the link's key is to be removed with it (rule C1). Its id stays, so that whoever asks
+ * for the key's removal again joins the wait (rule C3).
  * @returns false if it is being removed already
  */
 export async function setRemoving(ex: Executor, id: string): Promise<boolean> {
   const result = await ex
     .updateTable('links')
-    .set({ state: 'REMOVING', api_key_id: null })
+    .set({ state: 'REMOVING' })
     .where('id', '=', id)
     .where('state', '!=', 'REMOVING')
     .executeTakeFirst();

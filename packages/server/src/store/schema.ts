@@ -163,7 +163,7 @@ export type LinkState = 'PENDING' | 'LINKED' | 'REMOVING';
 export interface LinkRow {
   id: string;
   org_id: string;
-  /** null once the key was deleted, which is when the state became REMOVING. */
+  /** That key is deleted when the state becomes REMOVING; null in rows of servers that did not keep the id. */
   api_key_id: string | null;
   state: LinkState;
   token_hash: Uint8Array;

@@ -7,7 +7,10 @@ import * as pushSessions from '../../src/store/pushSessions.ts';
 import * as validations from '../../src/store/validations.ts';
 import { newId } from '../../src/domain/ids.ts';
 import { timestamp } from '../../src/domain/time.ts';
+
+import { LinkRemoval } from '../../src/operations/linkRemoval.ts';
 import { textOf } from '../support/api.ts';
+import { operationContext } from '../support/endpoints.ts';
 import { linkHost, makeDestination, migrationBody } from '../support/link.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
@@ -55,7 +58,7 @@ test('C1: removal ends key, migrations and validations in one step, and erases p
   await proof.asked;
   const { db } = server.store;
   const link = await links.find(db, linkId);
-  expect(link).toMatchObject({ state: 'REMOVING', api_key_id: null });
+  expect(link).toMatchObject({ state: 'REMOVING' });
   const keys = await server.api.call('GET', `/api/atlas/v1.0/orgs/${server.orgId}/apiKeys`);
   expect(keys.json).toMatchObject({ totalCount: 1 });
   expect(await liveMigrations.find(db, migrationId)).toMatchObject({
@@ -234,4 +237,40 @@ test('deleting the key of the link is removing the link-token', async () => {
   expect(entry.status).toBe(409);
   expect((await server.api.call('DELETE', key)).status).toBe(204);
   expect(await links.find(server.store.db, linkId)).toBeUndefined();
+});
+
+test('C3: a key of a link that is being removed is answered like its removal, and no key that is not', async () => {
+  await using server = await startTestServer({ removalWaitSeconds: '1' });
+  const { linkId } = await linkHost(server);
+  const link = await links.find(server.store.db, linkId);
+  const keys = `/api/atlas/v1.0/orgs/${server.orgId}/apiKeys`;
+  const key = `${keys}/${link?.api_key_id ?? ''}`;
+  server.hooks.settle = async () => ({ unprovenCluster: 'target' });
+  const late = await server.api.call('DELETE', key);
+  expect(late).toMatchObject({ status: 503 });
+  expect(late.text).toContain('cluster target');
+  const other = await server.api.call('DELETE', `${keys}/${newId()}`);
+  expect(other.json).toMatchObject({ error: 400, errorCode: 'API_KEY_NOT_FOUND' });
+  const proof = heldProof(server);
+  const joined = server.api.call('DELETE', key);
+  await proof.asked;
+  proof.give(null);
+  expect((await joined).status).toBe(204);
+  const types = (await events.listByOrganization(server.store.db, server.orgId)).map(
+    ({ event_type: type }) => type,
+  );
+  expect(types.filter((type) => type === 'API_KEY_DELETED')).toHaveLength(1);
+  const gone = await server.api.call('DELETE', key);
+  expect(gone.json).toMatchObject({ error: 400, errorCode: 'API_KEY_NOT_FOUND' });
+});
+
+test('C3: a removal that was meant for one link leaves the next one alone', async () => {
+  await using server = await startTestServer();
+  const first = await linkHost(server);
+  const removal = new LinkRemoval(operationContext(server));
+  await removal.removeOne(first.linkId, null);
+  const next = await linkHost(server);
+  await removal.removeOne(first.linkId, null);
+  expect(await links.find(server.store.db, next.linkId)).toMatchObject({ state: 'LINKED' });
+  await removal.close();
 });
