@@ -42,7 +42,7 @@ export class SessionCalls {
   readonly #host: HostClient;
   readonly #authorization: string;
   readonly #migrationId: string;
-  readonly #mode: OpenSession;
+  #mode: OpenSession;
   readonly #closing = new AbortController();
   readonly #waiting = new Map<symbol, TransientPushError>();
   #session: Session | null = null;
@@ -53,7 +53,7 @@ export class SessionCalls {
   /** Of the first session: what is pushed rests on a journal that knows nothing of other hosts' work. */
   #hostChanges: number | null = null;
 
-  /** @param mode how sessions are opened: see {@link OpenSession} */
+  /** @param mode how the first session is opened: see {@link OpenSession} */
   constructor(
     transport: PushTransport,
     credentials: HostCredentials,
@@ -132,7 +132,8 @@ export class SessionCalls {
     const either = AbortSignal.any([signal, this.#closing.signal]);
     await this.#persist(either, async (attempt) => {
       if (this.#ended !== null) throw this.#ended;
-      const session = this.#session;
+      // Told without a session, it would make this runner the one that the server takes for in use.
+      const session = this.#mode.unlessInUse ? await this.sessionFor(either) : this.#session;
       try {
         if (session !== null) {
           const headers = { ...this.#headers(session), 'content-type': 'application/json' };
@@ -186,6 +187,8 @@ export class SessionCalls {
       const { hostChanges = 0 } = reply;
       this.#hostChanges ??= hostChanges;
       if (this.#hostChanges !== hostChanges) throw new GivenBackError();
+      // From here on what has reported last is this runner itself.
+      this.#mode = {};
       this.#session = { ...reply, lanes: new Map(), structureLanes: new Map(), rangesSeq: 0 };
       return this.#session;
     } catch (error) {

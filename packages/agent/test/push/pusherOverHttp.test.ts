@@ -11,6 +11,7 @@ import { zstdDecompressSync } from 'node:zlib';
 
 import { splitSequence } from '@linkspan/contract/bson/raw.ts';
 import { PUSH_ERRORS, type PushErrorCode } from '@linkspan/contract/push/errors.ts';
+import type { Progress } from '@linkspan/contract/push/progress.ts';
 import { MOST_OF_A_REASON } from '@linkspan/contract/push/session.ts';
 import { PUSH_BASE, PUSH_VERSION, SESSION_HEADER } from '@linkspan/contract/push/version.ts';
 import { Binary, deserialize, Double, Int32, serialize } from 'bson';
@@ -38,6 +39,20 @@ vi.setConfig({ testTimeout: 30_000 });
 
 const HOST = { hostId: 'a'.repeat(24), hostSecret: 'b'.repeat(64) };
 const MIGRATION = 'c'.repeat(24);
+const PROGRESS: Progress = {
+  phase: 'TAILING',
+  lagSeconds: 0,
+  readyForCutover: false,
+  documentsCopied: 1,
+  documentsTotal: 1,
+  bytesCopied: 1,
+  bytesTotal: 1,
+  keysPending: 0,
+  documentsFlushed: 0,
+  waitingFor: null,
+  warnings: [],
+  collections: [],
+};
 const WRITTEN = { written: 1, duplicates: 0, failures: [] };
 
 let seen: Seen[];
@@ -200,6 +215,30 @@ test('a session that the server ended while it was being opened is opened again'
   expect(await pusher.pushDocuments(batch(0, 1), signal)).toEqual(WRITTEN);
   expect(sessions).toBe(2);
   expect(seen.filter(({ path }) => path.endsWith('/sessions'))).toHaveLength(4);
+});
+
+test('I5: one that was fenced asks whether somebody pushes until it has a session, not after that', async () => {
+  const careful = new PusherOverHttp(transport, HOST, MIGRATION, { unlessInUse: true });
+  await using _closed = { [Symbol.asyncDispose]: () => careful.close() };
+  misbehave.set('documents', [refusal('SESSION_UNKNOWN')]);
+  misbehave.set('sessions', [refusal('DESTINATION_UNAVAILABLE')]);
+  await careful.pushDocuments(batch(0, 1), signal);
+  const openings = seen.filter(({ path }) => path.endsWith('/sessions'));
+  expect(openings.map(({ body }) => JSON.parse(body.toString()) as unknown)).toEqual([
+    { unlessInUse: true },
+    { unlessInUse: true },
+    // What reported last is itself.
+    {},
+  ]);
+});
+
+test('I5: one that was fenced does not report before it has a session: it would be taken for the one in use', async () => {
+  const careful = new PusherOverHttp(transport, HOST, MIGRATION, { unlessInUse: true });
+  await using _closed = { [Symbol.asyncDispose]: () => careful.close() };
+  misbehave.set('sessions', [refusal('DESTINATION_UNAVAILABLE')]);
+  await careful.report(PROGRESS, signal);
+  const paths = seen.map(({ path }) => path.split('/').at(-1));
+  expect(paths).toEqual(['sessions', 'sessions', 'report']);
 });
 
 test.each([
