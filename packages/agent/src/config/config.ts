@@ -15,10 +15,12 @@ import {
   resolvePaths,
   type YamlFile,
 } from '@linkspan/contract/options/yamlFile.ts';
+import { HOW_TO_ESCAPE } from '@linkspan/contract/options/mongodbUri.ts';
 import type { TlsFiles } from '@linkspan/contract/tls/files.ts';
 import { tlsFilesOf } from '@linkspan/contract/tls/options.ts';
 import Type, { type Static } from 'typebox';
 
+import { hostsIn } from '../source/hosts.ts';
 import { readAdmin, type AdminConfig } from './admin.ts';
 import { AGENT_ENVIRONMENT_PREFIX, AGENT_OPTIONS } from './options.ts';
 
@@ -203,6 +205,11 @@ function readUri(deployment: Static<typeof DeploymentSchema>, directory: string)
   text = text.trim();
   if (!/^mongodb(\+srv)?:\/\/./.test(text)) {
     throw new Error(`the connection string of "${name}" does not start with mongodb://`);
+  }
+  if (hostsIn(text) === null) {
+    throw new Error(
+      `the connection string of "${name}" cannot be read: ${HOW_TO_ESCAPE}; after mongodb+srv:// stands one host without a port`,
+    );
   }
   return text;
 }

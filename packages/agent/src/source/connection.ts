@@ -1,6 +1,7 @@
 import { type ClientSession, type Document, MongoClient, type Timestamp } from 'mongodb';
 import { asBuffer } from '@linkspan/contract/bson/raw.ts';
 import { type ClusterTime, NO_TIME, secondsOf } from '../journal/clusterTime.ts';
+import { hostsIn } from './hosts.ts';
 
 /** A command's reply: the fields at its top decoded, documents in it raw. */
 export interface RawReply {
@@ -115,8 +116,7 @@ export function timeOf(timestamp: Timestamp | undefined): ClusterTime {
 
 /** `a:27017,b:27017` of a connection string, without credentials, path or options. */
 export function hostsOf(uri: string): string {
-  const match = /^mongodb(?:\+srv)?:\/\/(?:[^@/]*@)?([^/?]+)/.exec(uri);
-  return match?.[1] ?? 'the given connection string';
+  return hostsIn(uri)?.join(',') ?? 'the given connection string';
 }
 
 /** What went wrong at which host, in one sentence, without credentials. */

@@ -87,6 +87,25 @@ test('duplicates and deployments without a usable connection string are named wi
 test('no problem quotes a connection string', () => {
   const [problem] = problemsOf(GOOD.replace('mongodb://user:secret', 'mongo://user:secret'));
   expect(problem).toBe('F:9: the connection string of "rs0" does not start with mongodb://');
+  for (const broken of [
+    'user:hun@ter2@db1:27017',
+    'user:hun/ter2@db1:27017',
+    'user:hun@ter2/@db1:27017',
+    'user:hun@db1:27017/?ter2@db1:27017',
+    'user:hun:ter2@db1:27017',
+    'user%ter2:hun@db1:27017',
+    'user:hunter2',
+  ]) {
+    const problems = problemsOf(GOOD.replace('user:secret@db1:27017', broken));
+    expect(problems).toEqual([
+      expect.stringContaining(
+        'F:9: the connection string of "rs0" cannot be read: in its user name',
+      ),
+    ]);
+    expect(problems.join()).not.toContain('ter2');
+  }
+  const escaped = 'user%40example:p%40s%2Fs@db1:27017,[::1]:27018,db3';
+  expect(problemsOf(GOOD.replace('user:secret@db1:27017', escaped))).toEqual([]);
 });
 
 const ADMIN = {

@@ -6,8 +6,8 @@ import { type DestinationStream, type Logger, pino } from 'pino';
  */
 export function redact(text: string): string {
   return text
-    .replaceAll(/(mongodb(?:\+srv)?:\/\/)[^@/\s"']*@/g, '$1***@')
-    .replaceAll(/(postgres(?:ql)?:\/\/)[^@/\s"']*@/g, '$1***@')
+    .replaceAll(/(mongodb(?:\+srv)?:\/\/)[^\s"']*@/g, '$1***@')
+    .replaceAll(/(postgres(?:ql)?:\/\/)[^\s"']*@/g, '$1***@')
     .replaceAll(/([?&](?:ssl)?password=)[^&\s"']*/g, '$1***')
     .replaceAll(/lslt_[\w-]+/g, 'lslt_***')
     .replaceAll(/mdb_sa_sk_[\w-]+/g, 'mdb_sa_sk_***')

@@ -169,7 +169,7 @@ export function serverCode(error: unknown): number | null {
 export function reasonOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   return text
-    .replaceAll(/\/\/[^@/\s]*@/g, '//')
+    .replaceAll(/\/\/\S*@/g, '//')
     .replaceAll(/\s+/g, ' ')
     .slice(0, 500);
 }

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { HOW_TO_ESCAPE, mayShowPassword } from '@linkspan/contract/options/mongodbUri.ts';
 import { ConnectionString } from 'mongodb-connection-string-url';
 import { type AddressList, mayConnectTo } from './addresses.ts';
 
@@ -44,14 +45,7 @@ export class DestinationUriError extends Error {
  * @throws {DestinationUriError}
  */
 export function checkDestinationUri(uri: string, allowedNetworks: AddressList): void {
-  let parsed: ConnectionString;
-  try {
-    parsed = new ConnectionString(uri);
-  } catch {
-    throw new DestinationUriError(
-      'must be a connection string such as mongodb://user:password@host:27017/?replicaSet=name',
-    );
-  }
+  const parsed = parse(uri);
   for (const option of parsed.searchParams.keys()) {
     if (!ALLOWED_OPTIONS.has(option.toLowerCase())) {
       throw new DestinationUriError(`has the option ${option}, which is not allowed here`);
@@ -75,6 +69,19 @@ export function checkDestinationUri(uri: string, allowedNetworks: AddressList): 
       );
     }
   }
+}
+
+/** @throws {DestinationUriError} also where what is read of it may be a part of the password */
+function parse(uri: string): ConnectionString {
+  try {
+    const parsed = new ConnectionString(uri);
+    if (!mayShowPassword(uri, parsed.hosts)) return parsed;
+  } catch {
+    // What the parser says quotes it.
+  }
+  throw new DestinationUriError(
+    `must be a connection string such as mongodb://user:password@host:27017/?replicaSet=name, where ${HOW_TO_ESCAPE}`,
+  );
 }
 
 /** The hosts that a connection string names, with their ports, without credentials. */

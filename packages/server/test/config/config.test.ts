@@ -90,4 +90,7 @@ test('no credentials and no link-token are logged', () => {
   expect(redact('postgresql://u:p@h/d and postgres://h/d?password=secret&sslmode=require')).toBe(
     'postgresql://***@h/d and postgres://h/d?password=***&sslmode=require',
   );
+  expect(redact('"mongodb://u:p@ss/word@h/","postgres://u:p@ss@h/d"')).toBe(
+    '"mongodb://***@h/","postgres://***@h/d"',
+  );
 });

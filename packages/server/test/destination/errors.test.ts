@@ -7,7 +7,7 @@ import {
 } from 'mongodb';
 import { expect, test } from 'vitest';
 
-import { mayGoOn, mayGoOnAfter, type Sent } from '../../src/destination/errors.ts';
+import { mayGoOn, mayGoOnAfter, reasonOf, type Sent } from '../../src/destination/errors.ts';
 
 const structure: Sent = { kind: 'structure', isRouted: false };
 const documents: Sent = { kind: 'documents', isRouted: false };
@@ -57,4 +57,9 @@ test('C2: other answers end a command, and so does one that only waited for the 
     const unsent = new MongoServerSelectionError('none', {} as never);
     expect(mayGoOn(unsent, sent)).toBe(false);
   }
+});
+
+test('a reason shows no part of a password, escaped or not', () => {
+  const reason = reasonOf(new Error('cannot use mongodb://user:p@ss/word@db.example.com/ now'));
+  expect(reason).toBe('cannot use mongodb://db.example.com/ now');
 });

@@ -92,6 +92,11 @@ describe('clusters', () => {
     'mongodb://u:hunter2@db.example.com/?tlsCAFile=/etc/passwd',
     'mongodb://u:hunter2@db.example.com/?authMechanism=MONGODB-AWS',
     'mongodb://u:hunter2@db.example.com/?proxyHost=127.0.0.1',
+    'mongodb://u:hun@ter2@db.example.com/',
+    'mongodb://u:hun/ter2@db.example.com/',
+    'mongodb://u:hun@ter2/@db.example.com/',
+    'mongodb://u:hun@db.example.com/?ter2@db.example.com/',
+    'mongodb://u:hunter2',
     'mongodb://%2Ftmp%2Fmongodb.sock/',
   ])('C13: %s is refused', async (connectionString) => {
     const answer = await server.api.call('POST', clusters(), {
@@ -102,7 +107,7 @@ describe('clusters', () => {
       errorCode: 'INVALID_ATTRIBUTE',
       parameters: ['connectionString'],
     });
-    expect(answer.text).not.toContain('hunter2');
+    expect(answer.text).not.toMatch(/ter2/);
   });
 
   test('C13: networks that the operator allows may be named', async () => {
