@@ -4,7 +4,7 @@ import { constants, zstdDecompress } from 'node:zlib';
 import { MAX_BODY_BYTES } from '@linkspan/contract/push/version.ts';
 import type { FastifyRequest } from 'fastify';
 
-import type { ByteBudget, ByteLease } from './byteBudget.ts';
+import type { Asker, Budget } from './byteBudget.ts';
 import { PushError } from './errors.ts';
 
 const decompress = promisify(zstdDecompress);
@@ -46,13 +46,19 @@ export interface Body extends Disposable {
  * will be, so the largest is set aside until that is known: bodies are decompressed one at a time
  * when the budget is short, and wait for those that are being written (invariant I6).
  * @throws {PushError} MESSAGE_INVALID
+ * @throws the asker's reason to wait no longer
  */
-export async function openBody(request: FastifyRequest, budget: ByteBudget): Promise<Body> {
+export async function openBody(
+  request: FastifyRequest,
+  budget: Budget,
+  asker: Asker = {},
+): Promise<Body> {
   const received = request.body;
   if (!Buffer.isBuffer(received)) throw new PushError('MESSAGE_INVALID', 'The body is missing.');
   const encoding = request.headers['content-encoding'];
   const lease = await budget.acquire(
     encoding === undefined ? Math.min(received.length, MAX_BODY_BYTES) : MAX_BODY_BYTES,
+    asker,
   );
   try {
     const bytes = encoding === undefined ? received : await inflate(received, encoding);
@@ -86,29 +92,5 @@ async function inflate(received: Buffer, encoding: string): Promise<Buffer> {
         ? `The body has more than ${MAX_BODY_BYTES} bytes after decompression.`
         : 'The body is not valid zstd.',
     );
-  }
-}
-
-/** Bytes on their way in, set aside before they are read. */
-export class Inbound {
-  readonly #budget: ByteBudget;
-  readonly #leases = new WeakMap<FastifyRequest, ByteLease>();
-
-  constructor(budget: ByteBudget) {
-    this.#budget = budget;
-  }
-
-  /** @throws {PushError} MESSAGE_INVALID for a body that is larger than any may be */
-  async admit(request: FastifyRequest): Promise<void> {
-    const length = Number(request.headers['content-length'] ?? MAX_BODY_BYTES);
-    if (!(length >= 0 && length <= MAX_BODY_BYTES)) {
-      throw new PushError('MESSAGE_INVALID', `A body has at most ${MAX_BODY_BYTES} bytes.`);
-    }
-    this.#leases.set(request, await this.#budget.acquire(length));
-  }
-
-  /** Once the body is decompressed or refused, or its sender is gone. */
-  release(request: FastifyRequest): void {
-    this.#leases.get(request)?.[Symbol.dispose]();
   }
 }

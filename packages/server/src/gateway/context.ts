@@ -3,9 +3,9 @@ import type { Logger } from 'pino';
 import type { AddressCheck } from '../destination/connect.ts';
 import type { SignInAudit } from '../operations/signInAudit.ts';
 import type { Store } from '../store/store.ts';
-import type { ByteBudget } from './byteBudget.ts';
-import type { Inbound } from './body.ts';
+import type { Budget } from './byteBudget.ts';
 import type { Forwarding } from './forward.ts';
+import type { Inbound } from './inbound.ts';
 import type { Leases } from './leases.ts';
 import type { Looks } from './looks.ts';
 import type { Polls } from './polls.ts';
@@ -34,7 +34,7 @@ export interface GatewayContext {
   /** Tells all nodes that something of a link has changed. A hint only. */
   readonly announce: (linkId: string) => void;
   /** For bodies after decompression, until they are written. */
-  readonly budget: ByteBudget;
+  readonly budget: Budget;
   /** For bodies before decompression. */
   readonly inbound: Inbound;
   /** Aborts when the server stops. */

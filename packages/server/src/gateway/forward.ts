@@ -9,8 +9,11 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 
 import * as pushSessions from '../store/pushSessions.ts';
 import type { Store } from '../store/store.ts';
+import { watchArrival } from './body.ts';
+import { ByteBudget, type Asker } from './byteBudget.ts';
 import type { Caller } from './caller.ts';
 import { PushError } from './errors.ts';
+import { declaredLength } from './inbound.ts';
 
 /**
  * Says for whom another node has taken a request: who called, with a certificate or without, and the
@@ -26,6 +29,11 @@ const CONNECT_MS = 5_000;
 const LOOK_EVERY_MS = 1000;
 /** Requests that one node has under way at another one. */
 const CONNECTIONS = 256;
+/** The most of a body that this node has at a time while it hands it on, in bytes. */
+const ON_THE_WAY_BYTES = 256 * 1024;
+/** What all have together that are handed on, and those of one link, in bytes. */
+const PASSING_BYTES = 32 * 1024 * 1024;
+const PASSING_SHARE = PASSING_BYTES / 2;
 
 const REQUEST_HEADERS = [
   'authorization',
@@ -57,6 +65,11 @@ const LEFT = new PushError(
  */
 export class Forwarding implements AsyncDisposable {
   readonly #store: Store;
+  /**
+   * Apart from what is set aside for bodies that this node keeps: a request holds some of it while it waits
+   * for room at another node, and two nodes would wait for each other.
+   */
+  readonly #passing = new ByteBudget(PASSING_BYTES, PASSING_SHARE);
   readonly #keys: readonly [Buffer, ...Buffer[]];
   readonly #http = new HttpAgent({ keepAlive: true, maxSockets: CONNECTIONS });
   readonly #https: HttpsAgent;
@@ -100,13 +113,15 @@ export class Forwarding implements AsyncDisposable {
 
   /**
    * Hands a request on if another node holds its push session: then it is answered when this comes back.
-   * @throws {PushError} NODE_UNAVAILABLE, SESSION_UNKNOWN
+   * @param asker whose request it is, and until when anybody waits for its answer
+   * @throws {PushError} NODE_UNAVAILABLE, SESSION_UNKNOWN; MESSAGE_INVALID for a body that is too large
    */
   async toHolder(
     request: FastifyRequest,
     reply: FastifyReply,
     sessionId: string,
     caller: Caller,
+    asker: Required<Asker>,
   ): Promise<void> {
     const { db, dialect, nodeId } = this.#store;
     const holder = await pushSessions.findHolder(db, dialect, sessionId);
@@ -116,7 +131,9 @@ export class Forwarding implements AsyncDisposable {
     const isHeld = async (): Promise<boolean> =>
       (await pushSessions.findHolder(db, dialect, sessionId))?.nodeId === holder.nodeId;
     const target = { nodeId: holder.nodeId, url: holder.url };
-    const answer = await this.#send(request, reply, target, caller, isHeld);
+    const bytes = Math.min(declaredLength(request), ON_THE_WAY_BYTES);
+    using _room = await this.#passing.acquire(bytes, asker);
+    const answer = await this.#send(request, target, caller, isHeld, asker.signal);
     reply.hijack();
     reply.raw.writeHead(answer.statusCode ?? 502, pick(answer.headers, ANSWER_HEADERS));
     // Either side may go away: then nobody is left to be told.
@@ -131,11 +148,13 @@ export class Forwarding implements AsyncDisposable {
   /** Comes back with the beginning of the answer. */
   async #send(
     request: FastifyRequest,
-    reply: FastifyReply,
     target: { readonly nodeId: string; readonly url: string },
     caller: Caller,
     isHeld: () => Promise<boolean>,
+    over: AbortSignal,
   ): Promise<IncomingMessage> {
+    // Nothing comes of a connection that is closed, not even an end.
+    over.throwIfAborted();
     const url = new URL(request.url, target.url);
     const isTls = url.protocol === 'https:';
     const at = String(Date.now());
@@ -158,7 +177,7 @@ export class Forwarding implements AsyncDisposable {
       socket.once('connect', () => clearTimeout(late));
       socket.once('close', () => clearTimeout(late));
     });
-    reply.raw.once('close', gone);
+    over.addEventListener('abort', gone, { once: true });
     const watch = setInterval(() => {
       isHeld().then(
         (held) => {
@@ -168,6 +187,7 @@ export class Forwarding implements AsyncDisposable {
         () => undefined,
       );
     }, LOOK_EVERY_MS);
+    request.raw.once('end', watchArrival(request));
     request.raw.pipe(upstream);
     try {
       return await answered.promise;

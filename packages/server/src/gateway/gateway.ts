@@ -8,13 +8,13 @@ import { mayConnectTo, type AddressList } from '../domain/addresses.ts';
 import type { DestinationProbe, LinkFence, MigrationFence, WorkSignal } from '../domain/ports.ts';
 import type { SignInAudit } from '../operations/signInAudit.ts';
 import type { Store } from '../store/store.ts';
-import { Inbound } from './body.ts';
-import { ByteBudget } from './byteBudget.ts';
+import { ByteBudget, SizedBudget } from './byteBudget.ts';
 import type { GatewayContext } from './context.ts';
 import { dropCopied } from './dropCopied.ts';
 import { PushError } from './errors.ts';
 import { holdSessions, settleSessions } from './fence.ts';
 import { Forwarding } from './forward.ts';
+import { Inbound } from './inbound.ts';
 import { HOST_REMOVED, LINK_REMOVED, Leases, MIGRATION_ENDED } from './leases.ts';
 import { Looks } from './looks.ts';
 import { createPlugin } from './plugin.ts';
@@ -53,8 +53,6 @@ export interface Gateway extends LinkFence, MigrationFence, DestinationProbe, Wo
   close(): Promise<void>;
 }
 
-/** Received bodies, in bytes: backpressure begins here when the destination is slower. */
-const INBOUND_BYTES = MAX_BODY_BYTES + 16 * 1024 * 1024;
 /** Decompressed bodies that wait or are being written, in bytes. */
 const BODIES_BYTES = MAX_BODY_BYTES + 32 * 1024 * 1024;
 /** How long a stop waits for the answers of destinations, in milliseconds. */
@@ -99,8 +97,8 @@ export function createGateway({
     polls: new Polls(),
     looks: new Looks(store),
     announce,
-    budget: new ByteBudget(BODIES_BYTES),
-    inbound: new Inbound(new ByteBudget(INBOUND_BYTES)),
+    budget: new SizedBudget(new ByteBudget(BODIES_BYTES)),
+    inbound: new Inbound(),
     stopping: stopped.signal,
   };
   return {

@@ -17,6 +17,7 @@ import {
 } from '@linkspan/contract/push/version.ts';
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 
+import type { LinkRow } from '../store/schema.ts';
 import {
   authenticateHost,
   authenticateToken,
@@ -24,6 +25,7 @@ import {
   type TokenPrincipal,
 } from './authenticate.ts';
 import { openBody, watchArrival } from './body.ts';
+import type { Asker } from './byteBudget.ts';
 import { callerOf, type Caller } from './caller.ts';
 import {
   claimSession,
@@ -37,6 +39,7 @@ import type { GatewayContext } from './context.ts';
 import { readDigest, readKeyDigests } from './digest.ts';
 import { pushDocuments } from './documents.ts';
 import { PushError, answerPushError } from './errors.ts';
+import { overSignal } from './inbound.ts';
 import { reportInventory } from './inventory.ts';
 import { readJson } from './messages.ts';
 import { openSession } from './openSession.ts';
@@ -69,8 +72,10 @@ export function createPlugin(context: GatewayContext, stop: () => void): Fastify
   const hosts = new WeakMap<FastifyRequest, HostPrincipal>();
   const tokens = new WeakMap<FastifyRequest, TokenPrincipal>();
   const arrivals = new WeakMap<FastifyRequest, () => void>();
+  /** Whose requests they are, and until when anybody waits for their answers. */
+  const askers = new WeakMap<FastifyRequest, Required<Asker>>();
 
-  const admit = async (request: FastifyRequest): Promise<void> => {
+  const greet = (request: FastifyRequest, reply: FastifyReply, { id }: LinkRow): void => {
     const version = Number(request.headers[VERSION_HEADER]);
     if (!SPOKEN_PUSH_VERSIONS.includes(version)) {
       throw new PushError(
@@ -78,7 +83,12 @@ export function createPlugin(context: GatewayContext, stop: () => void): Fastify
         `This server speaks the versions ${SPOKEN_PUSH_VERSIONS.join(', ')} of the push protocol, not ${String(request.headers[VERSION_HEADER] ?? 'an unnamed one')}. Upgrade the server first, then the agents.`,
       );
     }
-    await inbound.admit(request);
+    askers.set(request, { name: id, signal: overSignal(reply) });
+  };
+  const asker = (request: FastifyRequest): Required<Asker> =>
+    askers.get(request) as Required<Asker>;
+  const admit = async (request: FastifyRequest): Promise<void> => {
+    await inbound.admit(request, asker(request));
     arrivals.set(request, watchArrival(request));
   };
   const callers = new WeakMap<FastifyRequest, Caller>();
@@ -87,27 +97,36 @@ export function createPlugin(context: GatewayContext, stop: () => void): Fastify
     callers.set(request, caller);
     return { authorization: request.headers.authorization, remoteAddress: caller.address };
   };
+  const greetHost = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    const known = await authenticateHost(context, credentials(request));
+    hosts.set(request, known);
+    greet(request, reply, known.link);
+  };
   const asHost = {
-    onRequest: async (request: FastifyRequest): Promise<void> => {
-      hosts.set(request, await authenticateHost(context, credentials(request)));
+    onRequest: async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+      await greetHost(request, reply);
       await admit(request);
     },
   };
   /** For what only the node can answer that holds the session: another one hands it on. */
   const asHolder = {
     onRequest: async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
-      await asHost.onRequest(request);
+      await greetHost(request, reply);
       const id = idOf(request);
-      if (sessions.get(id) !== undefined) return;
-      request.raw.once('end', () => arrivals.get(request)?.());
-      const { remoteAddress: address } = principal(request);
-      const isCertified = callers.get(request)?.isCertified === true;
-      await forwarding.toHolder(request, reply, id, { address, isCertified });
+      if (sessions.get(id) === undefined) {
+        const { remoteAddress: address } = principal(request);
+        const isCertified = callers.get(request)?.isCertified === true;
+        const caller = { address, isCertified };
+        await forwarding.toHolder(request, reply, id, caller, asker(request));
+      }
+      if (!reply.sent) await admit(request);
     },
   };
   const asToken = {
-    onRequest: async (request: FastifyRequest): Promise<void> => {
-      tokens.set(request, await authenticateToken(context, credentials(request)));
+    onRequest: async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+      const known = await authenticateToken(context, credentials(request));
+      tokens.set(request, known);
+      greet(request, reply, known.link);
       await admit(request);
     },
   };
@@ -125,7 +144,7 @@ export function createPlugin(context: GatewayContext, stop: () => void): Fastify
     request: FastifyRequest,
     work: (body: Buffer) => Promise<T>,
   ): Promise<T> => {
-    using body = await openBody(request, budget);
+    using body = await openBody(request, budget, asker(request));
     inbound.release(request);
     return await work(body.bytes);
   };
@@ -158,8 +177,6 @@ export function createPlugin(context: GatewayContext, stop: () => void): Fastify
     );
     app.setErrorHandler((error, _request, reply) => answerPushError(error, reply, log));
     app.addHook('preValidation', async (request) => arrivals.get(request)?.());
-    app.addHook('onResponse', async (request) => inbound.release(request));
-    app.addHook('onRequestAbort', async (request) => inbound.release(request));
     // Requests that wait would keep the server from closing.
     app.addHook('preClose', async () => stop());
 
@@ -176,10 +193,10 @@ export function createPlugin(context: GatewayContext, stop: () => void): Fastify
       await unlinkHost(context, principal(request));
       return reply.code(204).send();
     });
-    app.post('/work', asHost, async (request, reply) => {
+    app.post('/work', asHost, async (request) => {
       const message = readJson(WorkRequest, request.body);
       const version = Number(request.headers[VERSION_HEADER]);
-      return pollWork(context, principal(request), message, version, goneSignal(reply));
+      return pollWork(context, principal(request), message, version, asker(request).signal);
     });
     app.post('/validations/:id/report', asHost, async (request, reply) => {
       const report = readJson(ValidationReport, request.body);
@@ -269,11 +286,4 @@ export function createPlugin(context: GatewayContext, stop: () => void): Fastify
       return reply.code(204).send();
     });
   };
-}
-
-/** Aborts when the client has gone away. */
-function goneSignal(reply: FastifyReply): AbortSignal {
-  const gone = new AbortController();
-  reply.raw.once('close', () => gone.abort());
-  return gone.signal;
 }
