@@ -5,9 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { Double, type Document, serialize } from 'bson';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { JournalError } from '../src/journal/errors.ts';
-import { openDirtyKeys } from '../src/journal/dirtyKeys.ts';
 import { type Journal, openJournal } from '../src/journal/journal.ts';
-import { JOURNAL_SCHEMA } from '../src/journal/schema.ts';
 
 const ID = '0123456789abcdef01234567';
 const key = (id: unknown): Buffer => Buffer.from(serialize({ _id: id } as Document));
@@ -120,36 +118,6 @@ describe('journal', () => {
 });
 
 describe('dirty keys', () => {
-  it('a count that took long is not made again for a while, and none are none at once', () => {
-    using db = new DatabaseSync(':memory:');
-    db.exec(JOURNAL_SCHEMA);
-    db.exec(
-      "INSERT INTO incarnation (id, db, coll, type, known_since, state, to_reconcile) VALUES (1, 'app', 'a', 'collection', '', 'COPIED', 0)",
-    );
-    let milliseconds = 0;
-    let counting = 500;
-    const keys = openDirtyKeys(db, () => (milliseconds += counting));
-    const markOne = (n: number): void =>
-      keys.mark({
-        incarnation: 1,
-        collated: false,
-        documentKey: key(n),
-        operation: 'write',
-        time: at(20),
-      });
-    markOne(1);
-    expect(keys.count()).toBe(1);
-    markOne(2);
-    expect(keys.count(), 'as it was').toBe(1);
-    keys.evictUpTo(1, keys.lastSequence());
-    expect(keys.count()).toBe(0);
-    markOne(3);
-    markOne(4);
-    milliseconds += 100_000;
-    counting = 1;
-    expect([keys.count(), markOne(5), keys.count()], 'as they are').toEqual([2, undefined, 3]);
-  });
-
   it('D12: those of a capped collection share a lane, in the order of their last insertion', () => {
     const id = begin();
     journal.incarnations.update(id, { capped: '4096/0' });

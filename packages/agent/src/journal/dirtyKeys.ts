@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { comparableKey, hasString, laneOf } from '@linkspan/contract/bson/comparableKey.ts';
 import { type ClusterTime, decodeTime, encodeTime } from './clusterTime.ts';
+import { slowCount } from './slowCount.ts';
 
 /** Keys are spread over this many lanes; a key is always in the same one (rule D13). */
 export const FLUSH_LANES = 4;
@@ -10,11 +11,6 @@ export const FLUSH_LANES = 4;
  * an order, so all of them share a lane.
  */
 const SHARED_LANE = 0;
-
-/** A count that took longer than this, in milliseconds, is not made again at once … */
-const LONG_COUNT_MS = 10;
-/** … but after so many times as long. */
-const COUNT_REST = 100;
 
 /** A key that changed at the source and is not known to be equal at the destination. */
 export interface DirtyKey {
@@ -73,7 +69,7 @@ export interface DirtyKeys {
   evictUpTo(incarnation: number, sequence: number): void;
   /** Of the newest mark. */
   lastSequence(): number;
-  /** Of many millions as they were some seconds ago: counting reads a whole index. 0 is always up to date. */
+  /** See {@link slowCount}. */
   count(): number;
   countOf(incarnation: number): number;
   /** The cluster time before which all of these keys are at the destination, or null if there are none. */
@@ -81,11 +77,7 @@ export interface DirtyKeys {
   clear(incarnation: number): void;
 }
 
-/** @param now milliseconds, monotonic */
-export function openDirtyKeys(
-  db: DatabaseSync,
-  now: () => number = () => performance.now(),
-): DirtyKeys {
+export function openDirtyKeys(db: DatabaseSync): DirtyKeys {
   const upsert = db.prepare(
     `INSERT INTO dirty_key
        (incarnation, comparable, document_key, operation, recreate, sequence, ordinal, lane,
@@ -128,7 +120,6 @@ export function openDirtyKeys(
   const evict = db.prepare(
     'DELETE FROM dirty_key WHERE incarnation = ? AND comparable = ? AND sequence = ?',
   );
-  const count = db.prepare('SELECT count(*) AS n FROM dirty_key');
   const countOf = db.prepare('SELECT count(*) AS n FROM dirty_key WHERE incarnation = ?');
   const caughtUp = db.prepare(
     `UPDATE dirty_key SET behind_since = max(behind_since, ?)
@@ -136,8 +127,6 @@ export function openDirtyKeys(
   );
   const behindSince = db.prepare('SELECT min(behind_since) AS t FROM dirty_key');
   const clear = db.prepare('DELETE FROM dirty_key WHERE incarnation = ?');
-  let counted = 0;
-  let countAgainAt = 0;
   let sequence = Number(db.prepare('SELECT max(sequence) AS n FROM dirty_key').get()?.['n'] ?? 0);
 
   return {
@@ -181,14 +170,7 @@ export function openDirtyKeys(
     },
     evictUpTo: (incarnation, upTo) => void evictUpTo.run(incarnation, upTo),
     lastSequence: () => sequence,
-    count() {
-      const begun = now();
-      if (begun < countAgainAt) return behindSince.get()?.['t'] === null ? 0 : counted;
-      counted = Number(count.get()?.['n']);
-      const took = now() - begun;
-      countAgainAt = took > LONG_COUNT_MS ? begun + took * COUNT_REST : 0;
-      return counted;
-    },
+    count: slowCount(db, 'dirty_key', () => performance.now()),
     countOf: (incarnation) => Number(countOf.get(incarnation)?.['n']),
     behindSince() {
       const time = behindSince.get()?.['t'];

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { comparableKey } from '@linkspan/contract/bson/comparableKey.ts';
+import { slowCount } from './slowCount.ts';
 
 /** What is found to differ so often in a row, and was pushed each time but the last, is left alone. */
 export const DIFFERED_AT_MOST = 3;
@@ -41,6 +42,7 @@ export interface KeysToVerify {
   newest(incarnation: number): number;
   /** Collections that have any. */
   incarnations(): number[];
+  /** See {@link slowCount}. */
   count(): number;
   /** Collections with more keys that only were pushed than that, and how many they have. */
   incarnationsWithMore(pushed: number): { id: number; keys: number }[];
@@ -93,7 +95,6 @@ export function openKeysToVerify(db: DatabaseSync): KeysToVerify {
        FROM found WHERE id IS NOT NULL)
      SELECT id FROM found WHERE id IS NOT NULL`,
   );
-  const count = db.prepare('SELECT count(*) AS n FROM key_to_verify');
   const stuckCount = db.prepare(
     `SELECT count(*) AS n FROM key_to_verify WHERE differed >= ${DIFFERED_AT_MOST}`,
   );
@@ -157,7 +158,7 @@ export function openKeysToVerify(db: DatabaseSync): KeysToVerify {
     },
     newest: (incarnation) => Number(newest.get(incarnation)?.['n'] ?? 0),
     incarnations: () => incarnations.all().map((row) => Number(row['id'])),
-    count: () => number(count.get()),
+    count: slowCount(db, 'key_to_verify', () => performance.now()),
     incarnationsWithMore: (limit) =>
       withMore.all(limit).map((row) => ({ id: Number(row['id']), keys: number(row) })),
     hasUndecided: (incarnation) => undecided.get(incarnation) !== undefined,

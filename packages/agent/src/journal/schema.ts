@@ -1,3 +1,5 @@
+import { DIFFERED_AT_MOST } from './keysToVerify.ts';
+
 /**
  * The journal of one migration: one SQLite file, the only state that the engine keeps.
  *
@@ -126,6 +128,7 @@ CREATE TABLE key_to_verify (
   PRIMARY KEY (incarnation, comparable)
 ) WITHOUT ROWID;
 CREATE INDEX key_to_verify_order ON key_to_verify (incarnation, sequence);
+CREATE INDEX key_to_verify_stuck ON key_to_verify (differed) WHERE differed >= ${DIFFERED_AT_MOST};
 
 -- Drops and renames, to be repeated at the destination in their order (rules D2, D16).
 CREATE TABLE structural_change (
