@@ -6,8 +6,7 @@ import type {
   UpdateGroupApiKey,
   UpdateOrgApiKey,
 } from '@linkspan/contract/api/apiKeys.ts';
-import { isGroupRole, isOrgRole } from '@linkspan/contract/api/roles.ts';
-import { isAllowed, type Principal } from '../domain/access.ts';
+import type { Principal } from '../domain/access.ts';
 import type { EventType } from '../domain/eventTypes.ts';
 import { apiError, attributeError } from '@linkspan/contract/serving/apiError.ts';
 import * as apiKeys from '../store/apiKeys.ts';
@@ -19,6 +18,7 @@ import type { ApiKeyRow } from '../store/schema.ts';
 import { actorOf, type OperationContext } from './context.ts';
 import { insertKey, toApiKey } from './keys.ts';
 import type { LinkRemoval } from './linkRemoval.ts';
+import { checkGroupRoles, checkOrgRoles, requireOwnership } from './givenRoles.ts';
 import { keepAnOwner } from './owners.ts';
 
 export async function listOfOrganization(
@@ -247,38 +247,6 @@ export async function loadChangeable(ex: Executor, orgId: string, id: string): P
   const row = await load(ex, orgId, id);
   if (row.link_id !== null) throw apiError('CANNOT_MODIFY_LINK_API_KEY', id);
   return row;
-}
-
-/** @throws {ApiError} INVALID_ROLE_FOR_ORG for a role that is not granted here */
-export function checkOrgRoles(roles: readonly string[], orgId: string): void {
-  const wrong = roles.find((role) => !isOrgRole(role));
-  if (wrong !== undefined) {
-    throw attributeError('INVALID_ROLE_FOR_ORG', 'roles', 'has a role not granted here', [
-      wrong,
-      orgId,
-    ]);
-  }
-}
-
-function checkGroupRoles(roles: readonly string[], groupId: string): void {
-  const wrong = roles.find((role) => !isGroupRole(role));
-  if (wrong !== undefined) {
-    throw attributeError('INVALID_ROLE_FOR_GROUP', 'roles', 'has a role not granted here', [
-      wrong,
-      groupId,
-    ]);
-  }
-}
-
-/**
- * Whoever manages access to a project must not make itself its owner, nor take a project from one.
- * @param roles that are given or taken
- * @throws {ApiError} USER_UNAUTHORIZED if ownership is among them and the caller has none
- */
-function requireOwnership(principal: Principal, groupId: string, roles: readonly string[]): void {
-  if (roles.includes('GROUP_OWNER') && !isAllowed(principal, 'GROUP_OWNER', groupId)) {
-    throw apiError('USER_UNAUTHORIZED');
-  }
 }
 
 async function rolesInProject(tx: Executor, groupId: string, id: string): Promise<string[]> {

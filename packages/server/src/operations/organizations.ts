@@ -19,7 +19,7 @@ import * as organizations from '../store/organizations.ts';
 import * as projects from '../store/projects.ts';
 import type { OrganizationRow } from '../store/schema.ts';
 import * as serviceAccounts from '../store/serviceAccounts.ts';
-import { checkOrgRoles } from './apiKeys.ts';
+import { checkOrgRoles } from './givenRoles.ts';
 import { actorOf, type OperationContext } from './context.ts';
 import { insertKey, toApiKey } from './keys.ts';
 import { insertAccount } from './serviceAccounts.ts';
