@@ -6,6 +6,7 @@ import { type CopyRanges, openCopyRanges } from './copyRanges.ts';
 import { JournalError } from './errors.ts';
 import { type KeysToVerify, openKeysToVerify } from './keysToVerify.ts';
 import { type Pending, openPending } from './pending.ts';
+import { type SentStructure, openSentStructure } from './sentStructure.ts';
 import { JOURNAL_SCHEMA, JOURNAL_VERSION } from './schema.ts';
 import { type StructuralChanges, openStructuralChanges } from './structuralChanges.ts';
 import { type Totals, openTotals } from './totals.ts';
@@ -53,6 +54,7 @@ export interface Journal extends Disposable {
   readonly ranges: CopyRanges;
   readonly dirty: DirtyKeys;
   readonly structural: StructuralChanges;
+  readonly sent: SentStructure;
   totals(): Totals;
   readonly verifications: Verifications;
   readonly keysToVerify: KeysToVerify;
@@ -71,7 +73,7 @@ export interface Journal extends Disposable {
   addHistoryLoss(): void;
   saveWork(hostChanges: number, isTakingOver: boolean): void;
   endTakingOver(): void;
-  /** Forgets everything, as if the file had just been made. */
+  /** Forgets everything but {@link sent}, as if the file had just been made. */
   startAnew(): void;
   /** Runs `work` in one transaction; what it throws is thrown, and nothing of it is kept. */
   transaction<T>(work: () => T): T;
@@ -140,6 +142,7 @@ function makeJournal(db: DatabaseSync, path: string, migrationId: string): Journ
     ranges: openCopyRanges(db),
     dirty: openDirtyKeys(db),
     structural: openStructuralChanges(db),
+    sent: openSentStructure(db),
     verifications: openVerifications(db),
     keysToVerify: openKeysToVerify(db),
     state() {

@@ -4,8 +4,10 @@ import { DIFFERED_AT_MOST } from './keysToVerify.ts';
  * The journal of one migration: one SQLite file, the only state that the engine keeps.
  *
  * `synchronous=NORMAL` with a write-ahead log: kill -9 loses nothing; a power cut may lose the last
- * transactions, all of them after some point in time. An older journal is a valid one: its resume
- * token is older too, so what was lost is tracked, read and pushed again.
+ * transactions, all of them after some point in time. As far as documents go, an older journal is a valid
+ * one: its resume token is older too, so what was lost is tracked, read and pushed again. Drops and renames
+ * that it repeats would meet what was made since. So all is synced before each structural request is sent,
+ * and a journal that was put back from earlier than the last one is begun anew: see `sentStructure.ts`.
  */
 export const JOURNAL_VERSION = 2;
 
@@ -129,6 +131,13 @@ CREATE TABLE key_to_verify (
 ) WITHOUT ROWID;
 CREATE INDEX key_to_verify_order ON key_to_verify (incarnation, sequence);
 CREATE INDEX key_to_verify_stuck ON key_to_verify (differed) WHERE differed >= ${DIFFERED_AT_MOST};
+
+-- One row. The structural request that was sent last, or was to be (rule D11).
+CREATE TABLE sent_structure (
+  epoch INTEGER NOT NULL,              -- of the newest push session
+  number INTEGER NOT NULL,             -- counts the requests of that session
+  syncs INTEGER NOT NULL               -- grows where nothing else is to be written
+);
 
 -- Drops and renames, to be repeated at the destination in their order (rules D2, D16).
 CREATE TABLE structural_change (

@@ -224,6 +224,8 @@ export class Reconciler {
         this.#refused(incarnation, answer.refused);
       }
     }
+    // Before anything is pushed into a new one: after a power cut nobody would drop it.
+    if (ready.some(({ incarnation }) => incarnation.destination === null)) journal.sent.sync();
   }
 
   /**

@@ -21,6 +21,7 @@ import { Copier } from './copier.ts';
 import { Cutover } from './cutover.ts';
 import { Flusher } from './flusher.ts';
 import { TrackedGate } from './gate.ts';
+import { JournalOfSessions } from './journalOfSessions.ts';
 import { waitForJournal } from './journalRoom.ts';
 import { Lifting } from './lifting.ts';
 import { Lives } from './lives.ts';
@@ -33,7 +34,7 @@ import { SeriesPasses } from './seriesPasses.ts';
 import { Sizes } from './sizes.ts';
 import { Spreader } from './spreader.ts';
 import { Structure } from './structure.ts';
-import { beginWork, forgetOlderWork } from './takeOver.ts';
+import { beginWork } from './takeOver.ts';
 import { shareOf, Throttle } from './throttle.ts';
 import { untilFirst } from './together.ts';
 import { Tracker } from './tracker.ts';
@@ -105,6 +106,7 @@ export async function runMigration(deps: RunnerDependencies, signal: AbortSignal
 async function runFromJournal(deps: RunnerDependencies, signal: AbortSignal): Promise<void> {
   using journal = openJournal(deps.journalPath, deps.work.id);
   const { pusher, log } = deps;
+  using sessions = new JournalOfSessions(journal, log);
   const scope = { journal, log, waiting: new Waiting() };
   await using resources = new AsyncDisposableStack();
   const idle = { ...scope, ...unansweredSource(journal) };
@@ -116,16 +118,13 @@ async function runFromJournal(deps: RunnerDependencies, signal: AbortSignal): Pr
     return measureIdle(idle);
   };
   const opened = await untilFirst<OpenedSession>(signal, (both) => [
-    pusher.open(both),
+    pusher.open(both, sessions),
     sleep(REPORT_MS, undefined, { signal: both }).then(() =>
       reportTo(pusher, measureOpening, both),
     ),
   ]);
   scope.waiting.clear(OPENING);
   log.info({}, 'push session opened');
-  if (forgetOlderWork(journal, opened)) {
-    log.warn({}, 'another migration host went on with this work: its journal here is begun anew');
-  }
   const source = await untilFirst<SourceConnection>(signal, (both) => [
     begin({ ...scope, signal: both }, journal, deps.sourceUri).then((connected) =>
       resources.use(connected),

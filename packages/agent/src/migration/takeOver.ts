@@ -17,19 +17,6 @@ type AtDestination = DestinationListing['namespaces'][number];
 const FAR_FROM_COMPLETE = 1 / 4;
 const ASKED_AT_ONCE = 8;
 
-/**
- * Before the first listing of the source counts for anything: a journal that was begun on another
- * migration host's work, or on work of this one before it was given away, knows nothing of what the
- * destination holds. Such a journal is emptied; tracking begins anew (rules D1, D11).
- * @returns true if it was emptied
- */
-export function forgetOlderWork(journal: Journal, { hostChanges }: OpenedSession): boolean {
-  const begunAt = journal.state()?.hostChanges ?? null;
-  if (begunAt === null || begunAt === hostChanges) return false;
-  journal.startAnew();
-  return true;
-}
-
 /** Ties a journal that had no session yet to the work that it goes on with. */
 export function beginWork(journal: Journal, { epoch, hostChanges }: OpenedSession): void {
   if (journal.state()?.hostChanges !== null) return;
@@ -38,7 +25,7 @@ export function beginWork(journal: Journal, { epoch, hostChanges }: OpenedSessio
 }
 
 /**
- * Takes over what an earlier migration host has made at the destination: a collection of which the source
+ * Takes over what an earlier migration host, or one with a newer journal, has made at the destination: a collection of which the source
  * still has one is repaired, which pushes what differs and nothing else (rule D11); all else that it made
  * is dropped. One that is far from complete is copied before that, as inserts that leave alone what is there:
  * it is the migration's own, whatever it holds is compared by the repair that follows, and what is deleted

@@ -43,13 +43,16 @@ export class PushRefusedError extends Error {
 }
 
 /**
- * Another migration host had the migration in the meantime, and it was given back: what this run knows of
- * the destination is worth nothing. A run that begins anew finds that out from its journal.
+ * Another migration host had the migration in the meantime, and it was given back, or another copy of this
+ * one's journal was pushed from: what this run knows of the destination is worth nothing. A run that begins
+ * anew finds that out from its journal.
  */
 export class GivenBackError extends Error {
   override readonly name = 'GivenBackError';
 
   constructor() {
-    super('another migration host has pushed this live migration meanwhile: it is begun anew here');
+    super(
+      'another migration host, or a copy of the state directory of this one, has pushed this live migration meanwhile: it is begun anew here',
+    );
   }
 }

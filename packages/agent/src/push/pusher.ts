@@ -42,6 +42,19 @@ export interface OpenedSession {
   readonly epoch: number;
   /** How often the migration was given to another migration host. */
   readonly hostChanges: number;
+  /** The structural request that was carried out last, in whatever session; absent: the server does not say. */
+  readonly lastStructure?: { readonly epoch: number; readonly number: number };
+}
+
+/** Keeps what is said to the server where an older copy of it can be told from it (rule D11). */
+export interface SessionRecord {
+  /**
+   * Called with each session, the first one and those that take the place of a lost one, before anything is
+   * pushed in it. What it throws ends the opening.
+   */
+  opened(session: OpenedSession): void;
+  /** The number of a structural request that is about to be sent: it counts those of the session, for good. */
+  nextStructure(): number;
 }
 
 /**
@@ -54,8 +67,8 @@ export interface OpenedSession {
  * write of the older one can land any more. So a call may take effect more than once, never late.
  */
 export interface Pusher {
-  /** Opens the first session. */
-  open(signal: AbortSignal): Promise<OpenedSession>;
+  /** Opens the first session. @param record absent: structural requests have no number */
+  open(signal: AbortSignal, record?: SessionRecord): Promise<OpenedSession>;
   pushDocuments(batch: DocumentBatch, signal: AbortSignal): Promise<DocumentsReply>;
   structure(request: StructureRequest, signal: AbortSignal): Promise<StructureReply>;
   /** Up to `MAX_STRUCTURES` of different namespaces; each is refused by itself. */

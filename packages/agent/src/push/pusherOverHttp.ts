@@ -26,9 +26,9 @@ import { serialize, type Document } from 'bson';
 import { compressed } from './batchBody.ts';
 import { readBson, readDigestReply, readKeyDigestReply } from './bsonReplies.ts';
 import { readReply, type HostCredentials } from './client.ts';
-import type { DocumentBatch, OpenedSession, Pusher, RangesToSay } from './pusher.ts';
+import type { DocumentBatch, OpenedSession, Pusher, RangesToSay, SessionRecord } from './pusher.ts';
 import { readRangesReply } from './rangeReplies.ts';
-import { SessionCalls, type Session } from './sessionCalls.ts';
+import { openedOf, SessionCalls, type Session } from './sessionCalls.ts';
 import type { PushTransport } from './transport.ts';
 
 const BSON = 'application/bson';
@@ -68,9 +68,9 @@ export class PusherOverHttp implements Pusher {
     return this.#calls.bytesSent;
   }
 
-  async open(signal: AbortSignal): Promise<OpenedSession> {
-    const { epoch, hostChanges = 0 } = await this.#calls.sessionFor(signal);
-    return { epoch, hostChanges };
+  async open(signal: AbortSignal, record?: SessionRecord): Promise<OpenedSession> {
+    if (record !== undefined) this.#calls.record = record;
+    return openedOf(await this.#calls.sessionFor(signal));
   }
 
   async pushDocuments(batch: DocumentBatch, signal: AbortSignal): Promise<DocumentsReply> {
@@ -173,9 +173,12 @@ export class PusherOverHttp implements Pusher {
     while (structural.has(lane)) lane += 1;
     structural.add(lane);
     const numbered = async ({ structureLanes }: Session): Promise<{ bytes: Uint8Array }> => {
+      const { record } = this.#calls;
+      const number = record === null ? {} : { number: record.nextStructure() };
       const seq = (structureLanes.get(lane) ?? 0) + 1;
       structureLanes.set(lane, seq);
-      return { bytes: serialize({ ...message, lane, seq }, { ignoreUndefined: false }) };
+      const numbers = { lane, seq, ...number };
+      return { bytes: serialize({ ...message, ...numbers }, { ignoreUndefined: false }) };
     };
     const how = { contentType: BSON, timeoutMs: STRUCTURE_TIMEOUT_MS, body: numbered, read };
     try {

@@ -10,6 +10,7 @@ import {
   MigrationEndedError,
   MigrationPausedError,
 } from './errors.ts';
+import type { OpenedSession, SessionRecord } from './pusher.ts';
 import { PushAnswerError, TransientPushError, type PushTransport } from './transport.ts';
 
 const REPORT_TIMEOUT_MS = 30_000;
@@ -52,6 +53,8 @@ export class SessionCalls {
   #bytesSent = 0;
   /** Of the first session: what is pushed rests on a journal that knows nothing of other hosts' work. */
   #hostChanges: number | null = null;
+  /** Is told of each session before anything is sent in it; see `Pusher`. */
+  record: SessionRecord | null = null;
 
   /** @param mode how the first session is opened: see {@link OpenSession} */
   constructor(
@@ -184,9 +187,10 @@ export class SessionCalls {
       const reply = await this.#persist(signal, (attempt) =>
         attempt(() => this.#host.openSession(this.#migrationId, this.#mode, signal)),
       );
-      const { hostChanges = 0 } = reply;
-      this.#hostChanges ??= hostChanges;
-      if (this.#hostChanges !== hostChanges) throw new GivenBackError();
+      const opened = openedOf(reply);
+      this.#hostChanges ??= opened.hostChanges;
+      if (this.#hostChanges !== opened.hostChanges) throw new GivenBackError();
+      this.record?.opened(opened);
       // From here on what has reported last is this runner itself.
       this.#mode = {};
       this.#session = { ...reply, lanes: new Map(), structureLanes: new Map(), rangesSeq: 0 };
@@ -236,4 +240,13 @@ export class SessionCalls {
     if (isEnd) this.#ended ??= error;
     return error;
   }
+}
+
+/** What a reply to an opening says of the work that the session goes on with. */
+export function openedOf({
+  epoch,
+  hostChanges = 0,
+  lastStructure,
+}: OpenSessionReply): OpenedSession {
+  return { epoch, hostChanges, ...(lastStructure && { lastStructure }) };
 }

@@ -59,8 +59,12 @@ export class EnginePair implements AsyncDisposable {
   }
 
   async run(id: string, how: RunOptions = {}): Promise<Run> {
+    return this.host.run(id, how);
+  }
+
+  get host(): InProcessHost {
     if (this.#host === null) throw new Error('reset() comes first');
-    return this.#host.run(id, how);
+    return this.#host;
   }
 
   /** Starts a migration and waits until it follows the source. */

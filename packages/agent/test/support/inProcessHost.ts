@@ -102,6 +102,11 @@ export class InProcessHost implements AsyncDisposable {
     return host;
   }
 
+  /** The file of a migration's journal. */
+  journalOf(id: string): string {
+    return join(this.#journals, `${id}.sqlite`);
+  }
+
   /** Runs a migration as the server wants it; a second run goes on from the first one's journal. */
   async run(
     id: string,
@@ -126,7 +131,7 @@ export class InProcessHost implements AsyncDisposable {
       {
         work: wanted,
         sourceUri,
-        journalPath: join(this.#journals, `${journal}.sqlite`),
+        journalPath: this.journalOf(journal),
         pusher,
         log,
         cutoverAttempt: () => wanted.cutoverAttempt,
@@ -173,7 +178,7 @@ export class InProcessHost implements AsyncDisposable {
         migrationId: id,
         namespaces: (await this.#workFor(id, stop.signal)).namespaces ?? null,
         sourceUri: this.#side.source.uri,
-        journalPath: join(this.#journals, `${id}.sqlite`),
+        journalPath: this.journalOf(id),
         log: LOG,
         report: (progress, signal) => this.#client.reportPaused(id, progress, signal),
       },

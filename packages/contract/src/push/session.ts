@@ -35,6 +35,21 @@ export const OpenSessionReply = Type.Object(
      * number tells nothing of what the destination holds (rule D11). Absent before version 3: 0.
      */
     hostChanges: Type.Optional(Count),
+    /**
+     * The structural request that was carried out last, in whatever session: an agent whose journal has not
+     * counted that far has an older copy of it (rule D11). Absent before version 3.
+     */
+    lastStructure: Type.Optional(
+      Type.Object(
+        {
+          /** Of its session; 0: there was none. */
+          epoch: Count,
+          /** Its `number`, 0 where it had none. */
+          number: Count,
+        },
+        closed,
+      ),
+    ),
   },
   closed,
 );

@@ -23,6 +23,11 @@ export interface StructureNumber {
    * first time; a smaller one is refused: it comes late, when the name may be another collection's.
    */
   readonly seq: number;
+  /**
+   * Counts all of the session from 1, and is in the agent's journal, for good, before the request is sent.
+   * The largest one that was carried out is told to whoever opens a session. Absent where there is no journal.
+   */
+  readonly number?: number;
 }
 
 /**

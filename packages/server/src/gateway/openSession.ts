@@ -96,12 +96,16 @@ export async function openSession(
     if (await hasFence(context, cluster, session.destination)) await session.useFence();
     await session.loadOwned();
     await prepare(context, session, migration);
+    // No older session changes it any more.
+    const current = await liveMigrations.find(store.db, migrationId);
+    if (current === undefined) throw ENDED;
     session.check();
     return {
       sessionId: session.identity.id,
       sessionSecret,
       epoch: session.epoch,
       hostChanges: session.hostChanges,
+      lastStructure: { epoch: current.structure_epoch, number: current.structure_number },
     };
   } catch (error) {
     const reason = error instanceof PushError ? error : NOT_OPENED;

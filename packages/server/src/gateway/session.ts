@@ -8,6 +8,7 @@ import { DestinationRefusedError } from '../destination/errors.ts';
 import { isFencedOff } from '../destination/fence.ts';
 import { proveGone } from '../destination/proof.ts';
 import type { OwnedNamespaces } from '../destination/structure.ts';
+import * as liveMigrations from '../store/liveMigrations.ts';
 import * as migrationNamespaces from '../store/migrationNamespaces.ts';
 import * as pushSessions from '../store/pushSessions.ts';
 import type { Store } from '../store/store.ts';
@@ -80,6 +81,8 @@ export class PushSession {
   readonly #refused = new AbortController();
   readonly #structureRecord: StructureRecord;
   #isFenced = false;
+  /** The largest number that the store has of this session; -1: none. */
+  #lastStructure = -1;
   #inFlight = 0;
   #idle = Promise.withResolvers<void>();
 
@@ -172,6 +175,18 @@ export class PushSession {
       },
       signal,
     );
+  }
+
+  /**
+   * Before a structural request is carried out: by its number an older copy of the agent's journal is known
+   * when it opens a session (rule D11).
+   * @param number 0: it has none
+   */
+  async noteStructure(number: number): Promise<void> {
+    if (number <= this.#lastStructure) return;
+    const last = { epoch: this.epoch, number };
+    await liveMigrations.setLastStructure(this.#parts.store.db, this.identity.migrationId, last);
+    this.#lastStructure = Math.max(this.#lastStructure, number);
   }
 
   /** Reads what the migration created so far; before the first use of {@link owned}. */

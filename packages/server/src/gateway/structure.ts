@@ -53,7 +53,14 @@ async function inItsLane<T>(
   keys: readonly string[],
   carryOut: () => Promise<T>,
 ): Promise<T> {
-  const run = (): Promise<T> => session.structure.run(keys, carryOut);
+  const number = message['number'];
+  const last =
+    number === undefined ? 0 : readInteger(message, 'number', 1, Number.MAX_SAFE_INTEGER);
+  const run = (): Promise<T> =>
+    session.structure.run(keys, async () => {
+      await session.noteStructure(last);
+      return carryOut();
+    });
   if (message['lane'] === undefined && message['seq'] === undefined) return run();
   const lane = readInteger(message, 'lane', 0, MAX_LANE);
   const seq = readInteger(message, 'seq', 1, Number.MAX_SAFE_INTEGER);

@@ -15,6 +15,8 @@ export const NEW_LIVE_MIGRATION = {
   cutover_failure: null,
   failure_reason: null,
   epoch: 0,
+  structure_epoch: 0,
+  structure_number: 0,
   progress: null,
   progress_at: null,
   verified: null,
@@ -179,6 +181,25 @@ export async function nextEpoch(ex: Executor, id: string, hostId?: string): Prom
   if (hostId !== undefined) query = query.where('host_id', '=', hostId);
   const row = await query.returning('epoch').executeTakeFirst();
   return row?.epoch ?? null;
+}
+
+/** Before a structural request is carried out in a session; what is newer stays (rule D11). */
+export async function setLastStructure(
+  ex: Executor,
+  id: string,
+  { epoch, number }: { readonly epoch: number; readonly number: number },
+): Promise<void> {
+  await ex
+    .updateTable('live_migrations')
+    .set({ structure_epoch: epoch, structure_number: number })
+    .where('id', '=', id)
+    .where((eb) =>
+      eb.or([
+        eb('structure_epoch', '<', epoch),
+        eb('structure_epoch', '=', epoch).and('structure_number', '<', number),
+      ]),
+    )
+    .execute();
 }
 
 /**

@@ -13,6 +13,7 @@ import * as hostRemovals from './migrations/0012-host-removals.ts';
 import * as nodeKeys from './migrations/0013-node-keys.ts';
 import * as indexes from './migrations/0014-indexes.ts';
 import * as writeBlockHost from './migrations/0015-write-block-host.ts';
+import * as lastStructure from './migrations/0016-last-structure.ts';
 import type { StoreDialect } from './dialects/dialect.ts';
 import * as control from './migrations/0004-control.ts';
 import * as writeBlock from './migrations/0005-write-block.ts';
@@ -44,6 +45,7 @@ const MIGRATIONS: readonly Migration[] = [
   { name: '0013-node-keys', up: nodeKeys.up },
   { name: '0014-indexes', up: indexes.up },
   { name: '0015-write-block-host', up: writeBlockHost.up },
+  { name: '0016-last-structure', up: lastStructure.up },
 ];
 
 /** The store was written by a newer server than this one (rule C15). */

@@ -257,6 +257,9 @@ export interface LiveMigrationRow {
   failure_reason: string | null;
   /** The newest push session's epoch; grows by one with each (invariant I5). */
   epoch: number;
+  /** Of the session that carried out the last structural request, and its number there; 0 before the first. */
+  structure_epoch: number;
+  structure_number: number;
   /** JSON of the wire's `Progress` as last reported, or null. */
   progress: string | null;
   progress_at: string | null;

@@ -6,11 +6,13 @@ import { host, push, withHost, type Answer, type TestSession } from './push.ts';
 
 withHost();
 
+let migrationId: string;
 let session: TestSession;
 
 beforeEach(async () => {
   await push.mongo.client().db('app').dropDatabase();
-  session = await host.session(await push.makeMigration(host));
+  migrationId = await push.makeMigration(host);
+  session = await host.session(migrationId);
 });
 
 /** A proxy delivers what was sent with one number as often as it likes. */
@@ -59,6 +61,31 @@ test('D13: what failed is carried out when it comes again under its number', asy
   expect((await send(0, 1, made)).code).toBe('STRUCTURE_REFUSED');
   await push.mongo.client().db('app').dropCollection('x');
   expect((await send(0, 1, made)).status).toBe(200);
+});
+
+test('D11: an opening tells which structural request was carried out last, of which session', async () => {
+  expect(session.opened.lastStructure).toEqual({ epoch: 0, number: 0 });
+  const counted = (lane: number, number: number, request: StructureRequest): Promise<Answer> =>
+    session.post('structure', BSON.serialize({ ...request, lane, seq: number, number }));
+  const open = async (): Promise<typeof session.opened.lastStructure> => {
+    session = await host.session(migrationId);
+    return session.opened.lastStructure;
+  };
+  const { epoch } = session.opened;
+  await counted(0, 1, made);
+  await counted(1, 3, { ...made, coll: 'z' });
+  await counted(0, 2, dropped);
+  expect(await open()).toEqual({ epoch, number: 3 });
+  expect(await open(), 'nothing was changed in between').toEqual({ epoch, number: 3 });
+  const later = session.opened.epoch;
+  await session.post(
+    'structures',
+    BSON.serialize({ requests: [made], lane: 0, seq: 1, number: 1 }),
+  );
+  expect(await open()).toEqual({ epoch: later, number: 1 });
+  const last = session.opened.epoch;
+  await session.structure(made);
+  expect(await open(), 'of an agent that does not count').toEqual({ epoch: last, number: 0 });
 });
 
 test('agents of version 2 number nothing: what they send is carried out; half a number is refused', async () => {
