@@ -1,7 +1,7 @@
 import { startAnsweringProxy } from '@linkspan/testkit/answeringProxy.ts';
 import { portOf, throughProxy } from '@linkspan/testkit/linkedPair.ts';
 import type { Document } from 'mongodb';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { EnginePair } from './support/enginePair.ts';
 
 /** As MongoDB 5.0, which does not know what 6.0 can be asked for. Source: the server's IDL parser. */
@@ -22,8 +22,8 @@ let pair: EnginePair;
 
 beforeAll(async () => {
   pair = await EnginePair.start();
-  await pair.reset();
 });
+beforeEach(() => pair.reset());
 
 afterAll(() => pair[Symbol.asyncDispose]());
 
@@ -42,6 +42,25 @@ it('D4, D5: a source before 6.0 is followed, and what it does not tell of is fou
   await app.collection('known').createIndex({ a: 1 });
   await app.collection('known').rename('moved');
   await app.collection('moved').updateOne({ a: 2 }, { $set: { a: 3 } });
+  await pair.side.cutOver(id);
+  expect(await run.ended).toBeNull();
+  await pair.expectEqual();
+});
+
+it('D16: what an index refuses that has gone unseen at the source is written once it is reconciled', async ({
+  skip,
+}) => {
+  if (!pair.source.capabilities.control) skip('needs a source that this test started');
+  await using proxy = await startAnsweringProxy(portOf(pair.source.uri), MONGODB_5);
+  const { app, copy } = pair;
+  await app.collection('a').insertOne({ at: [1, 1] });
+  await app.collection('a').createIndex({ at: '2dsphere' });
+  const { id, run } = await pair.tailing({ sourceUri: throughProxy(pair.source.uri, proxy) });
+  await expect.poll(() => copy.collection('a').indexExists('at_2dsphere')).toBe(true);
+  await app.collection('a').dropIndex('at_2dsphere');
+  await app.collection('a').insertOne({ at: 'nowhere' });
+  await expect.poll(() => copy.collection('a').countDocuments(), { timeout: 30_000 }).toBe(2);
+  expect(await copy.collection('a').indexExists('at_2dsphere')).toBe(false);
   await pair.side.cutOver(id);
   expect(await run.ended).toBeNull();
   await pair.expectEqual();

@@ -52,6 +52,8 @@ export interface EngineOptions {
   readonly drainMs: number;
   /** Milliseconds until a write block is tried again to be lifted where the source has refused that. */
   readonly liftAgainMs: number;
+  /** Milliseconds that a document may go on being refused by what was reconciled, before the migration ends. */
+  readonly refusedMs: number;
 }
 
 export const DEFAULT_OPTIONS: EngineOptions = {
@@ -68,6 +70,9 @@ export const DEFAULT_OPTIONS: EngineOptions = {
   countKeysMs: 10_000,
   drainMs: 10 * 60_000,
   liftAgainMs: 30_000,
+  // For somebody to see the warning and help, and for most builds of an index at the source to end: until
+  // then it takes what the destination, which is done, refuses.
+  refusedMs: 60 * 60_000,
 };
 
 /** Points at which tests hold the engine or look at it; none does anything by itself. */

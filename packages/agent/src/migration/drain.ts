@@ -36,7 +36,7 @@ export class Drain {
   /** Forgets an earlier cutover. */
   begin(): void {
     this.#drainedAt = null;
-    this.#steps.flusher.stuck = null;
+    this.#steps.flusher.refusals.stuck = null;
   }
 
   /**
@@ -218,7 +218,7 @@ export class Drain {
         'the source was written after the cutover began: stop all writes to it and cut over again',
       );
     }
-    if (flusher.stuck !== null) throw new CutoverFailedError(flusher.stuck);
+    if (flusher.refusals.stuck !== null) throw new CutoverFailedError(flusher.refusals.stuck);
   }
 
   #refuseUnsupported(): void {

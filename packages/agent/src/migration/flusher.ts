@@ -9,6 +9,7 @@ import { readBack } from '../source/reader.ts';
 import { type MigrationContext, isReady } from './context.ts';
 import { contentOf } from './content.ts';
 import { type KeyPush, KeyPusher } from './keyPusher.ts';
+import type { KeyRefusals } from './keyRefusals.ts';
 import { flushInOrder } from './orderedFlush.ts';
 import { recover } from './recover.ts';
 
@@ -44,13 +45,9 @@ export class Flusher {
     this.#pusher = new KeyPusher(context);
   }
 
-  /** See {@link KeyPusher.stuck}. */
-  get stuck(): string | null {
-    return this.#pusher.stuck;
-  }
-
-  set stuck(what: string | null) {
-    this.#pusher.stuck = what;
+  /** What the destination refuses of it. */
+  get refusals(): KeyRefusals {
+    return this.#pusher.refusals;
   }
 
   /** True while a lane reads or pushes. */

@@ -7,21 +7,12 @@ import type { DirtyKey } from '../journal/dirtyKeys.ts';
 import type { Incarnation } from '../journal/incarnations.ts';
 import { acceptedOf } from '../push/pusher.ts';
 import { sizeOf } from '../source/cutBySize.ts';
-import { type MigrationContext, MigrationFailedError } from './context.ts';
+import type { MigrationContext } from './context.ts';
 import { targetOf } from './content.ts';
-import { describeKey } from './ranges.ts';
+import { KeyRefusals } from './keyRefusals.ts';
 import { DUPLICATE_KEY, makeWay } from './uniqueConflict.ts';
 
-/** A key that was refused this often in a row, unchanged, ends the migration or its cutover. */
-const REFUSALS_AT_MOST = 20;
 const REFUSED_PAUSE_MS = 250;
-
-interface Refusals {
-  /** When the key had last changed at the source: after another change it is counted anew. */
-  readonly markedAt: ClusterTime;
-  readonly isPassing: boolean;
-  readonly times: number;
-}
 
 /** What is pushed for a key: its document, or the key itself for a delete. */
 export interface KeyPush {
@@ -29,27 +20,21 @@ export interface KeyPush {
   readonly document: Buffer;
 }
 
-/** The flush's way to the destination: pushes, takes keys out of the journal, and counts refusals. */
+/** The flush's way to the destination: pushes, takes keys out of the journal, and notes refusals. */
 export class KeyPusher {
   readonly #context: MigrationContext;
-  /** How often in a row a key was refused, by incarnation and key. */
-  readonly #refusals = new Map<string, Refusals>();
+  readonly refusals: KeyRefusals;
 
   constructor(context: MigrationContext) {
     this.#context = context;
+    this.refusals = new KeyRefusals(context);
   }
-
-  /**
-   * A document that the destination goes on to refuse although that may pass with the structure that
-   * it has now; for a cutover to fail on, which clears it.
-   */
-  stuck: string | null = null;
 
   /**
    * Pushes in the order given, as long as the collection has the name that it has now: a drop or rename
    * waits for what is under way, and not for all that a throttle holds back (rule D16).
    * @param readAt what is pushed is the state of this time
-   * @throws {MigrationFailedError} if a document is refused again and again
+   * @throws {MigrationFailedError} if a document goes on being refused
    */
   async push(
     lane: number,
@@ -82,7 +67,7 @@ export class KeyPusher {
           journal.keysToVerify.pushed(id, accepted);
           journal.addFlushed(accepted.length);
         });
-        for (const key of accepted) this.#refusals.delete(refusalKey(id, key));
+        this.refusals.accepted(id, accepted);
         if (incarnation.capped === null) await this.#noteRefusals(incarnation, keys, reply);
         else this.#leaveToRecopy(incarnation, op, keys, reply, readAt);
       } finally {
@@ -132,36 +117,8 @@ export class KeyPusher {
       if (key === undefined) continue;
       const isConflict = failure.code === DUPLICATE_KEY;
       const holder = isConflict ? makeWay(this.#context, incarnation, key, failure) : null;
-      this.#noteRefusal(incarnation, key, failure.message, holder);
+      this.refusals.note(incarnation, key, failure.message, holder);
     }
     await sleep(REFUSED_PAUSE_MS, undefined, { signal: this.#context.signal });
   }
-
-  #noteRefusal(
-    { id, destination }: Incarnation,
-    key: DirtyKey,
-    message: string,
-    holder: Buffer | null,
-  ): void {
-    if (destination === null) return;
-    const { journal, log } = this.#context;
-    // Unique indexes of a cutover refuse what they would take in another order: they go with it.
-    const isPassing =
-      journal.state()?.stage !== 'tail' || journal.incarnations.get(id)?.toReconcile === true;
-    // Not its sequence, which it has anew when it was refused.
-    const { markedAt } = key;
-    const last = this.#refusals.get(refusalKey(id, key));
-    const isSame = last?.markedAt === markedAt && last.isPassing === isPassing;
-    const times = (isSame ? last.times : 0) + 1;
-    this.#refusals.set(refusalKey(id, key), { markedAt, isPassing, times });
-    const what = `${formatNamespace(destination)} refuses the document with _id ${describeKey(key.documentKey)}: ${message}${holder === null ? '' : `: the one with _id ${describeKey(holder)}`}`;
-    log.warn({ times }, what);
-    if (times < REFUSALS_AT_MOST) return;
-    if (!isPassing) throw new MigrationFailedError(what);
-    this.stuck = what;
-  }
-}
-
-function refusalKey(id: number, key: DirtyKey): string {
-  return `${id}:${key.comparable.toString('latin1')}`;
 }

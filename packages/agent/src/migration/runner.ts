@@ -199,6 +199,7 @@ function startSteps(
       isStructureSettled: structure.isSettled,
       refusals: [
         ...structure.refusals.values(),
+        ...flusher.refusals.warnings(),
         ...(verifier.stuck === null ? [] : [`${verifier.stuck}.`]),
         ...series.warnings(),
         ...(deps.writeBlock?.warnings(cutover.phase !== null) ?? []),

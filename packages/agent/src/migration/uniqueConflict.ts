@@ -13,7 +13,7 @@ const PAIRS_AT_MOST = 100;
  * Rule D17, of a document that was refused for another one's key. The source cannot hold both, so the
  * other one has changed there or gone: it is pushed as it is now. The refused one is deleted before it is
  * inserted again, and so makes way itself: documents that swap their keys, in pairs or in a ring, would
- * refuse each other for ever. The indexes of the source are read again: they may not want that one.
+ * refuse each other for ever.
  * @param holder the other one's key, raw BSON in base64, where it was found
  * @returns the same as bytes, or null
  */
@@ -23,16 +23,14 @@ export function makeWay(
   key: DirtyKey,
   { holder: encoded }: { readonly holder?: string },
 ): Buffer | null {
-  const { journal, lives } = context;
+  const { journal } = context;
   const { id } = incarnation;
   const holder = encoded === undefined ? null : Buffer.from(encoded, 'base64');
   journal.transaction(() => {
     if (holder !== null) markHolders(context, incarnation, [holder]);
     // Behind, so that a lane full of those that are refused gets to those that hold their keys.
     if (key.operation === 'write') journal.dirty.recreateBehind(id, key);
-    if (!key.recreate) journal.incarnations.update(id, { toReconcile: true });
   });
-  if (!key.recreate) lives.structureChanged(id);
   return holder;
 }
 

@@ -3,6 +3,7 @@ import { failCommands, healCommands } from '@linkspan/testkit/failPoints.ts';
 import { deserialize, serialize } from 'bson';
 import { describe, expect, it } from 'vitest';
 import type { Incarnation } from '../../src/journal/incarnations.ts';
+import type { EngineOptions } from '../../src/migration/context.ts';
 import { Flusher } from '../../src/migration/flusher.ts';
 import { Throttle } from '../../src/migration/throttle.ts';
 import {
@@ -52,6 +53,45 @@ describe('the flush', () => {
     running(new Flusher(step.context));
     await eventually(() => expect(step.journal.dirty.count()).toBe(0));
     expect(step.pushed).toEqual([{ op: 'replace', ids: [1] }]);
+  });
+
+  /** The destination refuses every write of the key 1; reconciliations of its collection change nothing. */
+  async function refusing(options: Partial<EngineOptions>): Promise<() => number> {
+    await collection('a').insertOne({ _id: 1 });
+    const incarnation = known('a', 'COPIED');
+    mark(incarnation, 1, 'write');
+    step.context = { ...step.context, options: { ...step.context.options, ...options } };
+    let reconciled = 0;
+    const failures = [{ index: 0, code: 16_766, message: 'hashed indexes take no arrays' }];
+    step.onPush = async () => {
+      if (step.journal.incarnations.get(incarnation.id)?.toReconcile) reconciled += 1;
+      step.journal.incarnations.update(incarnation.id, { toReconcile: false });
+      return { written: 0, duplicates: 0, failures };
+    };
+    seeAll();
+    return () => reconciled;
+  }
+
+  it('D16: a document that is refused is reconciled, told of, and no reason to end in seconds', async () => {
+    const reconciled = await refusing({});
+    const flusher = new Flusher(step.context);
+    running(flusher);
+    await eventually(() => expect(reconciled()).toBe(1));
+    await eventually(() =>
+      expect(flusher.refusals.warnings().join()).toContain('app.a refuses the document with _id 1'),
+    );
+    const times = step.pushed.length;
+    await eventually(() => expect(step.pushed.length).toBeGreaterThan(times + 4));
+    step.onPush = async () => undefined;
+    await eventually(() => expect(step.journal.dirty.count()).toBe(0));
+    expect(flusher.refusals.warnings()).toEqual([]);
+    expect(step.pushed.map(({ op }) => op)).not.toContainEqual(expect.stringContaining('died'));
+  });
+
+  it('D16: a document that goes on being refused by what was reconciled ends the migration in the end', async () => {
+    await refusing({ refusedMs: 0 });
+    running(new Flusher(step.context));
+    await eventually(() => expect(step.pushed.at(-1)?.op).toContain('app.a refuses the document'));
   });
 
   it('I8: a read that breaks off behind the last key leaves nothing that is waited for', async (context) => {
@@ -183,7 +223,7 @@ describe('the flush', () => {
     const flusher = new Flusher(step.context);
     running(flusher);
     await eventually(() => expect(step.journal.dirty.count()).toBe(0));
-    expect(flusher.stuck).toBeNull();
+    expect(flusher.refusals.stuck).toBeNull();
   });
 
   it('D17: what a unique index of a cutover refuses ends the cutover, not the migration', async () => {
@@ -195,7 +235,7 @@ describe('the flush', () => {
     seeAll();
     const flusher = new Flusher(step.context);
     running(flusher);
-    await eventually(() => expect(flusher.stuck).toContain('app.a refuses'));
+    await eventually(() => expect(flusher.refusals.stuck).toContain('app.a refuses'));
     // Without the index it is taken.
     step.journal.saveStage('tail');
     step.onPush = async () => undefined;
