@@ -96,11 +96,14 @@ describe('journal', () => {
     expect(() => openJournal(path, 'f'.repeat(24))).toThrow(JournalError);
   });
 
-  it('refuses a file that a newer version wrote', () => {
+  it.each([
+    [99, /version 99.*newer agent/],
+    [1, /version 1,.*older agent.*or remove the file/],
+  ])('refuses a file that version %d wrote', (version, message) => {
     const db = new DatabaseSync(path);
-    db.exec('PRAGMA user_version = 99');
+    db.exec(`PRAGMA user_version = ${version}`);
     db.close();
-    expect(() => openJournal(path, ID)).toThrow(/version 99.*newer agent/);
+    expect(() => openJournal(path, ID)).toThrow(message);
   });
 
   it('D1: keeps nothing of a transaction that fails', () => {

@@ -81,7 +81,7 @@ export interface Journal extends Disposable {
 
 /**
  * Opens or makes the journal of a migration.
- * @throws {JournalError} if the file belongs to another migration or a newer Linkspan wrote it
+ * @throws {JournalError} if the file belongs to another migration or another version of Linkspan wrote it
  * @throws SQLite's errors, which {@link journalFault} makes readable
  */
 export function openJournal(path: string, migrationId: string): Journal {
@@ -100,8 +100,12 @@ function prepareSchema(db: DatabaseSync, path: string): void {
   const version = Number(db.prepare('PRAGMA user_version').get()?.['user_version']);
   if (version === JOURNAL_VERSION) return;
   if (version !== 0) {
+    const what =
+      version > JOURNAL_VERSION
+        ? 'run the newer agent that wrote it'
+        : 'run the older agent that wrote it until the migration has ended, or remove the file (with its -wal and -shm): then all of it is copied and compared again';
     throw new JournalError(
-      `the journal ${path} has version ${version}, this agent knows ${JOURNAL_VERSION}: run the newer agent that wrote it`,
+      `the journal ${path} has version ${version}, this agent knows ${JOURNAL_VERSION}: ${what}`,
     );
   }
   db.exec(`BEGIN IMMEDIATE; ${JOURNAL_SCHEMA} PRAGMA user_version = ${JOURNAL_VERSION}; COMMIT;`);

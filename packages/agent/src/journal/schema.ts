@@ -9,7 +9,7 @@ import { DIFFERED_AT_MOST } from './keysToVerify.ts';
  * that it repeats would meet what was made since. So all is synced before each structural request is sent,
  * and a journal that was put back from earlier than the last one is begun anew: see `sentStructure.ts`.
  */
-export const JOURNAL_VERSION = 2;
+export const JOURNAL_VERSION = 3;
 
 export const JOURNAL_SCHEMA = `
 -- One row. Times of the source ("cluster times") are 16 hex digits: seconds, then increment.
