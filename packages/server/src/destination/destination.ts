@@ -193,15 +193,20 @@ export class Destination {
     command: Document,
     keep: (document: Document) => boolean = () => true,
   ): Promise<Document[]> {
+    const documents: Document[] = [];
+    for await (const raw of this.readRaw(db, doing, command)) {
+      const document = orderedDocument(raw);
+      if (keep(document)) documents.push(document);
+    }
+    return documents;
+  }
+
+  /** The same one after the other, as they are in BSON. */
+  async *readRaw(db: string, doing: string, command: Document): AsyncGenerator<Buffer, void> {
     try {
       const cursor = this.client.db(db).runCursorCommand(command, { raw: true });
-      const documents: Document[] = [];
       // With `raw` the driver gives bytes where its types say documents.
-      for await (const raw of cursor as unknown as AsyncIterable<Uint8Array>) {
-        const document = orderedDocument(asBuffer(raw));
-        if (keep(document)) documents.push(document);
-      }
-      return documents;
+      for await (const raw of cursor as unknown as AsyncIterable<Uint8Array>) yield asBuffer(raw);
     } catch (error) {
       throw destinationError(this.cluster, doing, error);
     }

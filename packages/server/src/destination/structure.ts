@@ -29,11 +29,21 @@ const AT_ONCE = 8;
 const NAMESPACE_NOT_FOUND = 26;
 const NAMESPACE_EXISTS = 48;
 
+/** One that the migration created, or that was at the destination before and that it took over. */
+export interface OwnedNamespace extends Namespace {
+  readonly wasThere: boolean;
+}
+
 /** What the migration created, kept so that it outlives the process (rules C2, D11). */
 export interface OwnedNamespaces {
   has(namespace: Namespace): Promise<boolean>;
-  /** Durable when it returns: called before the command that creates it is sent. */
-  add(namespace: Namespace): Promise<void>;
+  /** True for one that it took over. */
+  wasThere(namespace: Namespace): Promise<boolean>;
+  /**
+   * Durable when it returns: called before the command that creates it is sent. Of one that is the
+   * migration's, whether it was there before is set anew.
+   */
+  add(namespace: OwnedNamespace): Promise<void>;
   /** Called after the drop was acknowledged. */
   remove(namespace: Namespace): Promise<void>;
 }
@@ -169,7 +179,7 @@ class Structure {
     const same = entry !== null && sameView(entry, wanted);
     if (entry !== null && !(await this.#owned.has(request))) {
       if (!same) throw notOurs(request, entry);
-      await this.#owned.add(request);
+      await this.#takeOver(request);
     }
     if (same) return;
     // A view holds nothing, and not every server alters one.
@@ -207,7 +217,9 @@ class Structure {
     }
     if (!(await this.#owned.has(request))) throw notOurs(request, entry);
     if (target !== null && !ownsTarget) await this.#claim(to, target);
-    await this.#owned.add(to);
+    // What was there before stays so, under its new name or as what has its name now.
+    const wasThere = (await this.#owned.wasThere(request)) || (await this.#owned.wasThere(to));
+    await this.#owned.add({ ...to, wasThere });
     const command = {
       renameCollection: formatNamespace(request),
       to: formatNamespace(to),
@@ -226,7 +238,11 @@ class Structure {
     if (entry.type === 'view' || !(await isEmpty(this.#destination, namespace))) {
       throw notOurs(namespace, entry);
     }
-    await this.#owned.add(namespace);
+    await this.#takeOver(namespace);
+  }
+
+  async #takeOver({ db, coll }: Namespace): Promise<void> {
+    await this.#owned.add({ db, coll, wasThere: true });
   }
 
   /**
@@ -235,7 +251,8 @@ class Structure {
    */
   async #create(namespace: Namespace, options: Document): Promise<CatalogEntry | null> {
     const wasOurs = await this.#owned.has(namespace);
-    await this.#owned.add(namespace);
+    const { db, coll } = namespace;
+    await this.#owned.add({ db, coll, wasThere: false });
     try {
       await this.#commands.run(namespace, 'create it', { create: namespace.coll, ...options });
       return null;

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 
-import { formatNamespace } from '@linkspan/contract/push/namespaces.ts';
+import { formatNamespace, type Namespace } from '@linkspan/contract/push/namespaces.ts';
 
+import { emptyCollection } from '../destination/empty.ts';
 import { applyStructure } from '../destination/structure.ts';
 import { newConnectionName } from '../domain/connectionNames.ts';
 import { newId } from '../domain/ids.ts';
@@ -19,8 +20,19 @@ import { PushSession } from './session.ts';
 
 const DONE = new PushError('MIGRATION_NOT_ACTIVE', 'What the live migration had made is dropped.');
 
+/** What came of it: how many were dropped, which ones are left, and which of those hold documents still. */
+interface Outcome {
+  dropped: number;
+  readonly left: string[];
+  readonly notEmptied: string[];
+}
+
+/** Of names that an event holds at most. */
+const MOST_NAMES = 20;
+
 /**
- * Drops what a canceled migration made, one by one, never a database (rule D11). It writes through a
+ * Drops what a canceled migration made, one by one, never a database (rule D11). What was there before and it
+ * took over is left: a view as it is, a collection empty. It writes through a
  * session of the server's own, so that a removal of the link refuses it and waits for it like any other
  * (invariant I1), and a later start finds what an earlier process had under way. Repeating it goes on
  * where it ended.
@@ -40,7 +52,7 @@ export async function dropCopied(
   const session = makeSession(context, migration, migration.link_id, cluster);
   // A link that is removed from here on finds the session and refuses it.
   sessions.add(session);
-  let dropped = 0;
+  const outcome: Outcome = { dropped: 0, left: [], notEmptied: [] };
   let failure: Error | null = null;
   try {
     const entered = await enter(context, session);
@@ -48,11 +60,16 @@ export async function dropCopied(
     if (entered === 'NOTHING') return null;
     session.isEntered = true;
     await session.loadOwned();
-    for (const namespace of session.ownedNamespaces) {
+    for (const { db, coll, wasThere } of session.ownedNamespaces) {
       signal.throwIfAborted();
-      await applyStructure(session.destination, session.owned, { action: 'drop', ...namespace });
-      log.info({ migrationId, namespace: formatNamespace(namespace) }, 'copied data dropped');
-      dropped += 1;
+      if (wasThere) {
+        await leave(context, session, { db, coll }, outcome, signal);
+        continue;
+      }
+      await applyStructure(session.destination, session.owned, { action: 'drop', db, coll });
+      const namespace = formatNamespace({ db, coll });
+      log.info({ migrationId, namespace }, 'copied data dropped');
+      outcome.dropped += 1;
     }
   } catch (error) {
     failure = error as Error;
@@ -64,8 +81,34 @@ export async function dropCopied(
     log.warn({ migrationId, cluster: cluster.name, reason }, 'copied data is not all dropped yet');
     return { unprovenCluster: cluster.name };
   }
-  await end(context, migration, dropped);
+  await end(context, migration, outcome);
   return null;
+}
+
+async function leave(
+  { log }: GatewayContext,
+  session: PushSession,
+  namespace: Namespace,
+  { left, notEmptied }: Outcome,
+  signal: AbortSignal,
+): Promise<void> {
+  const { migrationId } = session.identity;
+  const name = formatNamespace(namespace);
+  const reason = await emptyCollection(session.destination, namespace, signal);
+  await session.owned.remove(namespace);
+  left.push(name);
+  if (reason === null) {
+    log.info(
+      { migrationId, namespace: name },
+      'what was there before is left, without copied data',
+    );
+    return;
+  }
+  notEmptied.push(name);
+  log.warn(
+    { migrationId, namespace: name, reason },
+    'copied data is left in what was there before',
+  );
 }
 
 function makeSession(
@@ -135,11 +178,15 @@ async function enter(
 async function end(
   { store }: GatewayContext,
   migration: LiveMigrationRow,
-  dropped: number,
+  { dropped, left, notEmptied }: Outcome,
 ): Promise<void> {
   await store.transaction(async (tx) => {
     if (!(await liveMigrations.endDropping(tx, migration.id, 'DROPPED'))) return;
-    const detail = { namespaces: dropped };
+    const detail = {
+      namespaces: dropped,
+      ...(left.length > 0 && { left: left.slice(0, MOST_NAMES) }),
+      ...(notEmptied.length > 0 && { notEmptied: notEmptied.slice(0, MOST_NAMES) }),
+    };
     const type = 'LIVE_MIGRATION_COPIED_DATA_DROPPED';
     await migrationEvents.record(tx, migration, type, null, detail);
   });

@@ -7,7 +7,7 @@ import { DigestWalks } from '../destination/digest.ts';
 import { DestinationRefusedError } from '../destination/errors.ts';
 import { isFencedOff } from '../destination/fence.ts';
 import { proveGone } from '../destination/proof.ts';
-import type { OwnedNamespaces } from '../destination/structure.ts';
+import type { OwnedNamespace, OwnedNamespaces } from '../destination/structure.ts';
 import * as liveMigrations from '../store/liveMigrations.ts';
 import * as migrationNamespaces from '../store/migrationNamespaces.ts';
 import * as pushSessions from '../store/pushSessions.ts';
@@ -75,7 +75,7 @@ export class PushSession {
    */
   leasedUntil = 0;
   readonly #parts: SessionParts;
-  readonly #owned = new Map<string, Namespace>();
+  readonly #owned = new Map<string, OwnedNamespace>();
   readonly #series = new Set<string>();
   #refusal: PushError | null = null;
   readonly #refused = new AbortController();
@@ -192,11 +192,9 @@ export class PushSession {
   /** Reads what the migration created so far; before the first use of {@link owned}. */
   async loadOwned(): Promise<void> {
     const { store } = this.#parts;
-    for (const { db, coll } of await migrationNamespaces.list(
-      store.db,
-      this.identity.migrationId,
-    )) {
-      this.#owned.set(namespaceKey({ db, coll }), { db, coll });
+    const rows = await migrationNamespaces.list(store.db, this.identity.migrationId);
+    for (const { db, coll, was_there: wasThere } of rows) {
+      this.#owned.set(namespaceKey({ db, coll }), { db, coll, wasThere: wasThere === 1 });
     }
   }
 
@@ -216,7 +214,7 @@ export class PushSession {
     return true;
   }
 
-  get ownedNamespaces(): readonly Namespace[] {
+  get ownedNamespaces(): readonly OwnedNamespace[] {
     return [...this.#owned.values()];
   }
 
@@ -230,11 +228,12 @@ export class PushSession {
     });
     return {
       has: async (namespace) => this.owns(namespace),
-      add: async (namespace) => {
+      wasThere: async (namespace) => this.#owned.get(namespaceKey(namespace))?.wasThere === true,
+      add: async ({ db, coll, wasThere }) => {
         this.check();
-        await migrationNamespaces.add(store.db, row(namespace));
-        const { db, coll } = namespace;
-        this.#owned.set(namespaceKey(namespace), { db, coll });
+        const recorded = { ...row({ db, coll }), was_there: wasThere ? 1 : 0 };
+        await migrationNamespaces.add(store.db, recorded);
+        this.#owned.set(namespaceKey({ db, coll }), { db, coll, wasThere });
       },
       remove: async (namespace) => {
         await migrationNamespaces.remove(store.db, row(namespace));

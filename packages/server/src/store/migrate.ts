@@ -14,6 +14,7 @@ import * as nodeKeys from './migrations/0013-node-keys.ts';
 import * as indexes from './migrations/0014-indexes.ts';
 import * as writeBlockHost from './migrations/0015-write-block-host.ts';
 import * as lastStructure from './migrations/0016-last-structure.ts';
+import * as wasThere from './migrations/0017-was-there.ts';
 import type { StoreDialect } from './dialects/dialect.ts';
 import * as control from './migrations/0004-control.ts';
 import * as writeBlock from './migrations/0005-write-block.ts';
@@ -46,6 +47,7 @@ const MIGRATIONS: readonly Migration[] = [
   { name: '0014-indexes', up: indexes.up },
   { name: '0015-write-block-host', up: writeBlockHost.up },
   { name: '0016-last-structure', up: lastStructure.up },
+  { name: '0017-was-there', up: wasThere.up },
 ];
 
 /** The store was written by a newer server than this one (rule C15). */

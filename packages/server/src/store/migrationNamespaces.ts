@@ -1,16 +1,24 @@
 import type { Executor } from './executor.ts';
 import type { MigrationNamespaceRow } from './schema.ts';
 
-/** Records that the migration creates the namespace, before the command is sent (D11, C2). */
+/** Of which migration, and the name. */
+type Key = Omit<MigrationNamespaceRow, 'was_there'>;
+
+/**
+ * Records that the migration creates the namespace, before the command is sent (D11, C2), or takes it over.
+ * Of one that is recorded, whether it was there before is set anew.
+ */
 export async function add(ex: Executor, row: MigrationNamespaceRow): Promise<void> {
   await ex
     .insertInto('migration_namespaces')
     .values(row)
-    .onConflict((conflict) => conflict.doNothing())
+    .onConflict((conflict) =>
+      conflict.columns(['migration_id', 'db', 'coll']).doUpdateSet({ was_there: row.was_there }),
+    )
     .execute();
 }
 
-export async function has(ex: Executor, row: MigrationNamespaceRow): Promise<boolean> {
+export async function has(ex: Executor, row: Key): Promise<boolean> {
   const found = await ex
     .selectFrom('migration_namespaces')
     .select('migration_id')
@@ -31,7 +39,7 @@ export async function list(ex: Executor, migrationId: string): Promise<Migration
     .execute();
 }
 
-export async function remove(ex: Executor, row: MigrationNamespaceRow): Promise<void> {
+export async function remove(ex: Executor, row: Key): Promise<void> {
   await ex
     .deleteFrom('migration_namespaces')
     .where('migration_id', '=', row.migration_id)

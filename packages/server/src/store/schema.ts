@@ -307,6 +307,8 @@ export interface MigrationNamespaceRow {
   migration_id: string;
   db: string;
   coll: string;
+  /** 1 for what was there before, and was taken over: an empty collection, or the same view. */
+  was_there: number;
 }
 
 /** A session that may have writes under way: OPEN until each write it sent is known to be answered. */

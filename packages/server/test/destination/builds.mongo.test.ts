@@ -60,6 +60,7 @@ function reconcile(destination: Destination, indexes: readonly Document[]): Prom
     destination,
     {
       has: async (one) => owned.has(namespaceKey(one)),
+      wasThere: async () => false,
       add: async () => undefined,
       remove: async () => undefined,
     },

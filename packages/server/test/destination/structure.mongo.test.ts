@@ -1,28 +1,34 @@
 import { BSON, BSONRegExp, Double, Int32, type Document } from 'mongodb';
-import { namespaceKey, type Namespace } from '@linkspan/contract/push/namespaces.ts';
+import { namespaceKey } from '@linkspan/contract/push/namespaces.ts';
 import type { StructureRequest } from '@linkspan/contract/push/structure.ts';
 import { startMongoDB, type MongoDB } from '@linkspan/testkit/mongodb.ts';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 
 import { listNamespaces } from '../../src/destination/catalog.ts';
 import { Destination } from '../../src/destination/destination.ts';
+import { emptyCollection } from '../../src/destination/empty.ts';
 import { StructureRefusedError } from '../../src/destination/errors.ts';
 import { dropUserData } from '../../src/destination/prepare.ts';
-import { applyStructure, type OwnedNamespaces } from '../../src/destination/structure.ts';
+import {
+  applyStructure,
+  type OwnedNamespace,
+  type OwnedNamespaces,
+} from '../../src/destination/structure.ts';
 import { readRequest } from '../../src/gateway/structure.ts';
 
 let mongo: MongoDB;
 let destination: Destination;
-let owned: Map<string, Namespace>;
+let owned: Map<string, OwnedNamespace>;
 let log: string[];
 /** Called before the next command that changes something. */
 let beforeNext: (() => Promise<unknown>) | null = null;
 
 const ownership: OwnedNamespaces = {
   has: async (namespace) => owned.has(namespaceKey(namespace)),
-  add: async ({ db, coll }) => {
-    log.push(`add ${db}.${coll}`);
-    owned.set(namespaceKey({ db, coll }), { db, coll });
+  wasThere: async (namespace) => owned.get(namespaceKey(namespace))?.wasThere === true,
+  add: async (namespace) => {
+    log.push(`add ${namespace.db}.${namespace.coll}`);
+    owned.set(namespaceKey(namespace), namespace);
   },
   remove: async (namespace) => {
     log.push(`remove ${namespace.db}.${namespace.coll}`);
@@ -213,6 +219,47 @@ test('a collection of someone else is left alone, unless it is empty (D11)', asy
   expect(await apply({ action: 'drop', db, coll: 'empty' })).toEqual([]);
 });
 
+test('D11: what was there before is told apart, until the migration makes it anew', async () => {
+  const client = mongo.client().db(db);
+  const wasThere = (coll: string) => owned.get(namespaceKey({ db, coll }))?.wasThere;
+  const view = (pipeline: readonly Document[]): Promise<string[]> =>
+    apply({ action: 'view', db, coll: 'v', options: { viewOn: 'a', pipeline } });
+  await client.createCollection('a');
+  await client.createCollection('taken');
+  await client.createCollection('v', { viewOn: 'a', pipeline: [] });
+  await collection('a');
+  await view([]);
+  await collection('made');
+  expect([wasThere('a'), wasThere('v'), wasThere('made')]).toEqual([true, true, false]);
+  await view([{ $match: { a: 1 } }]);
+  expect(wasThere('v'), 'it was replaced').toBe(false);
+  const rename = { action: 'rename', db, toDb: db } as const;
+  await apply({ ...rename, coll: 'made', toColl: 'taken' });
+  await apply({ ...rename, coll: 'a', toColl: 'moved' });
+  expect([wasThere('taken'), wasThere('moved')]).toEqual([true, true]);
+  await apply({ action: 'drop', db, coll: 'moved' });
+  await collection('moved');
+  expect(wasThere('moved')).toBe(false);
+});
+
+test('D11: a collection is emptied in batches, whatever its keys are, and keeps what it is', async () => {
+  const { signal } = new AbortController();
+  const empty = (coll: string) => emptyCollection(destination, { db, coll }, signal);
+  const client = mongo.client().db(db);
+  await client.createCollection('full', { validator: { n: { $lt: 1e6 } } });
+  await client.collection('full').createIndex({ n: 1 });
+  const numbered = Array.from({ length: 1100 }, (_, n) => ({ _id: n % 2 === 0 ? n : { n }, n }));
+  await client.collection<{ _id: unknown }>('full').insertMany(numbered as Document[] as never);
+  await client.createCollection('v', { viewOn: 'full', pipeline: [] });
+  expect(await empty('v')).toBeNull();
+  expect(await client.collection('full').countDocuments(), 'a view is left').toBe(1100);
+  expect(await empty('full')).toBeNull();
+  expect(await client.collection('full').countDocuments()).toBe(0);
+  expect(await client.collection('full').indexes()).toHaveLength(2);
+  expect(await empty('full')).toBeNull();
+  expect(await empty('gone')).toBeNull();
+});
+
 test('a view is made, altered, and takes the place of a collection of ours', async () => {
   await collection('base');
   await collection('v');
@@ -252,7 +299,8 @@ test('a rename records the new name first, and may be repeated', async () => {
 
 test('Hazard 13: a create that was carried out although its answer was lost is no refusal', async () => {
   const client = mongo.client().db(db);
-  const ours = (coll: string): unknown => owned.set(namespaceKey({ db, coll }), { db, coll });
+  const ours = (coll: string): unknown =>
+    owned.set(namespaceKey({ db, coll }), { db, coll, wasThere: false });
   ours('late');
   beforeNext = () => client.createCollection('late', { validationLevel: 'moderate' });
   expect(await collection('late', { validator: { a: 1 } })).toEqual([

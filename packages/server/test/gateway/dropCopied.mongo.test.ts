@@ -1,3 +1,4 @@
+import { failCommands } from '@linkspan/testkit/failPoints.ts';
 import type { Document } from 'mongodb';
 import { beforeEach, expect, test } from 'vitest';
 
@@ -80,6 +81,57 @@ test('D11: a cancel that drops takes exactly what the migration made, never a da
   ]);
   expect(JSON.parse(told.at(-1)!.detail)).toMatchObject({ namespaces: 3 });
   await cancel();
+});
+
+test('D11: what was there before and was taken over is left: a view, and a collection without what was copied', async () => {
+  const app = push.mongo.client().db('app');
+  await app.createCollection('was there');
+  await app.collection('was there').createIndex({ a: 1 });
+  await app.createCollection('seen', { viewOn: 'was there', pipeline: [] });
+  await app.createCollection('replaced', { viewOn: 'was there', pipeline: [] });
+  await makeSome();
+  const session = await host.session(id);
+  const coll = 'was there';
+  const indexes = [{ v: 2, key: { a: 1 }, name: 'a_1' }];
+  await session.structure({ action: 'collection', db: 'app', coll, options: {}, indexes });
+  await session.documents({ coll }, [{ _id: 1 }, { _id: 2 }]);
+  const view = (name: string, pipeline: Document[] = []) =>
+    session.structure({
+      action: 'view',
+      db: 'app',
+      coll: name,
+      options: { viewOn: coll, pipeline },
+    });
+  await view('seen');
+  await view('replaced');
+  await view('replaced', [{ $match: { a: 1 } }]);
+  await cancel();
+  expect(await names()).toEqual(['app.seen', 'app.was there']);
+  expect(await app.collection(coll).countDocuments()).toBe(0);
+  expect((await app.collection(coll).indexes()).map(({ name }) => name)).toContain('a_1');
+  expect(await migrationNamespaces.list(push.store.db, id)).toEqual([]);
+  const [told] = (await events.listByOrganization(push.store.db, push.orgId)).filter(
+    ({ target_id: target, event_type: type }) =>
+      target === id && type === 'LIVE_MIGRATION_COPIED_DATA_DROPPED',
+  );
+  expect(JSON.parse(told!.detail)).toMatchObject({
+    namespaces: 4,
+    left: ['app.seen', 'app.was there'],
+  });
+});
+
+test('D11: a collection that the destination does not empty is left with what was copied, and told of', async (context) => {
+  if (!push.mongo.capabilities.failCommand) context.skip('needs failCommand');
+  await push.mongo.client().db('app').createCollection('c');
+  await makeSome();
+  await failCommands(push.mongo, { failCommands: ['delete'], errorCode: 20 }, 1);
+  await cancel();
+  expect(await names()).toEqual(['app.c']);
+  expect(await push.mongo.client().db('app').collection('c').countDocuments()).toBe(1);
+  const told = (await events.listByOrganization(push.store.db, push.orgId)).findLast(
+    ({ target_id: target }) => target === id,
+  );
+  expect(JSON.parse(told!.detail)).toMatchObject({ left: ['app.c'], notEmptied: ['app.c'] });
 });
 
 test('it drops only once what was under way has landed', async (context) => {

@@ -325,10 +325,12 @@ export function registerStoreTests(kind: string, open: () => Promise<Store>): vo
     test('namespaces are recorded once, sessions settle once', async () => {
       const id = await insertMigration();
       const { db } = store;
-      const row = { migration_id: id, db: 'a', coll: 'b' };
+      const row = { migration_id: id, db: 'a', coll: 'b', was_there: 1 };
       await migrationNamespaces.add(db, row);
       await migrationNamespaces.add(db, row);
       expect(await migrationNamespaces.list(db, id)).toEqual([row]);
+      await migrationNamespaces.add(db, { ...row, was_there: 0 });
+      expect(await migrationNamespaces.list(db, id)).toEqual([{ ...row, was_there: 0 }]);
       await migrationNamespaces.remove(db, row);
       expect(await migrationNamespaces.has(db, row)).toBe(false);
       const sessionId = newId();

@@ -28,6 +28,7 @@ const UNAUTHORIZED = 13;
 /** Nobody else uses the names: each is new. */
 const OURS: OwnedNamespaces = {
   has: () => Promise.resolve(true),
+  wasThere: () => Promise.resolve(false),
   add: () => Promise.resolve(),
   remove: () => Promise.resolve(),
 };
