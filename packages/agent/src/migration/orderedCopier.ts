@@ -9,6 +9,7 @@ import { BatchSize } from './batchSize.ts';
 import type { NumberPool } from './budget.ts';
 import type { MigrationContext } from './context.ts';
 import { markRefused } from './copyBatch.ts';
+import { wantedOptions } from './indexes.ts';
 import { recover } from './recover.ts';
 
 /**
@@ -60,7 +61,11 @@ async function copy(
   const names = lives.nameChanges(id);
   // Keys that were marked before are read as they are by now.
   const covered = journal.dirty.lastSequence();
-  if (toRecopy && !(await makeAgain(context, incarnation))) return;
+  if (toRecopy) {
+    if (!(await makeAgain(context, incarnation))) return;
+    // Where no order is kept it is copied like any other: in ranges, which go on where they broke off.
+    if (journal.incarnations.get(id)?.capped === null) return;
+  }
   // Its name may have become another's while it was made.
   if (lives.nameChanges(id) !== names) return;
   if (!(await readAndPush(context, lane, incarnation)) || lives.nameChanges(id) !== names) return;
@@ -84,8 +89,15 @@ async function makeAgain(
     const isOther = lives.nameChanges(id) !== names || journal.structural.concerns(id);
     const [found] = namespaces;
     if (found === undefined || isOther) return false;
-    await pusher.structure({ action: 'drop', ...destination }, signal);
-    const make = { action: 'collection', ...destination, options: found.options } as const;
+    await pusher.structure({ action: 'drop', ...destination, made: true }, signal);
+    const buckets = found.buckets && { buckets: true };
+    const make = {
+      action: 'collection',
+      ...destination,
+      // What expires documents is inert until the end (rule D22).
+      options: wantedOptions(found.options, 'tail'),
+      ...buckets,
+    } as const;
     await pusher.structure({ ...make, indexes: [] }, signal);
     journal.incarnations.update(id, { toRecopy: false, capped: capOf(found.options) });
     return true;

@@ -46,7 +46,7 @@ interface Found extends Begun {
 /** What the destination said of one: what it changed, or why it refused. */
 type Answer =
   | { readonly changes: readonly string[] }
-  | { readonly refused: string; readonly holders?: readonly string[] };
+  | { readonly refused: string; readonly isGone: boolean; readonly holders?: readonly string[] };
 
 /**
  * Makes collections and views at the destination as the source has them, many with one listing. What
@@ -220,6 +220,7 @@ export class Reconciler {
       const answer = answers[index];
       if (answer === undefined) continue;
       if (!('refused' in answer)) this.#pushed(one, incarnation, answer.changes, round);
+      else if (answer.isGone) this.#gone(incarnation, answer.refused);
       else if (!this.#conflicts.resolve(incarnation, answer.refused, answer.holders)) {
         this.#refused(incarnation, answer.refused);
       }
@@ -252,15 +253,16 @@ export class Reconciler {
   #requestFor({ found }: Found, incarnation: Incarnation): ReconcileRequest {
     const destination = this.#destinationOf(incarnation);
     const options = wantedOptions(found.options, this.#stage);
+    const made = incarnation.destination !== null && { made: true };
     if (found.type === 'view') {
       const { selection } = this.#context;
       const there = viewAtDestination(selection, found.namespace, options);
-      return { action: 'view', ...destination, options: there };
+      return { action: 'view', ...destination, options: there, ...made };
     }
     // Its first reconciliation makes it alone: an index that is refused is no reason not to have it.
     const indexes = incarnation.destination === null ? [] : this.#indexesOf(found, incarnation);
     const buckets = found.buckets && { buckets: true };
-    return { action: 'collection', ...destination, options, indexes, ...buckets };
+    return { action: 'collection', ...destination, options, indexes, ...buckets, ...made };
   }
 
   #indexesOf({ indexes }: ListedNamespace, { state }: Incarnation): Document[] {
@@ -274,12 +276,12 @@ export class Reconciler {
       const { results } = await pusher.structures(requests, signal);
       return results.map(({ changes, refused }) => {
         if (refused === null) return { changes };
-        const { message, holders = [] } = refused;
-        return { refused: message, holders };
+        const { code, message, holders = [] } = refused;
+        return { refused: message, isGone: code === 'NAMESPACE_GONE', holders };
       });
     } catch (error) {
       if (!(error instanceof PushRefusedError)) throw error;
-      if (requests.length === 1) return [{ refused: error.message }];
+      if (requests.length === 1) return [{ refused: error.message, isGone: false }];
       // The message as such was refused: by itself, each shows whether it is the reason.
       const answers: Answer[] = [];
       for (const request of requests) answers.push(...(await this.#send([request])));
@@ -320,6 +322,17 @@ export class Reconciler {
       ...(lives.nameChanges(id) === names && { uuid: found.uuid }),
       ...(isCurrent && isWhole && { toReconcile: false }),
     });
+  }
+
+  /** What it held there went with it: it is made and copied again, and reconciled after that. */
+  #gone({ id, capped }: Incarnation, reason: string): void {
+    const { journal, lives, log } = this.#context;
+    log.warn({ reason }, 'what was copied is gone at the destination: it is copied again');
+    this.note(reason);
+    this.succeeded(id);
+    requestRecopy(journal, id, capped);
+    // What is read for the collection as it was there is worth nothing any more.
+    lives.nameChanged(id);
   }
 
   /**

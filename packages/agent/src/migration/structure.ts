@@ -227,6 +227,6 @@ function leavesNameAsItIs(change: StructuralChange, from: Namespace): boolean {
 }
 
 function requestFor(change: StructuralChange, from: Namespace): StructureRequest {
-  if (change.kind === 'drop') return { action: 'drop', ...from };
-  return { action: 'rename', ...from, toDb: change.to.db, toColl: change.to.coll };
+  if (change.kind === 'drop') return { action: 'drop', ...from, made: true };
+  return { action: 'rename', ...from, made: true, toDb: change.to.db, toColl: change.to.coll };
 }

@@ -25,6 +25,8 @@ export const PUSH_ERRORS = {
   NAMESPACE_REFUSED: { status: 403, retry: false },
   /** The server did not create that collection for this migration (rule D11). */
   NAMESPACE_NOT_CREATED: { status: 409, retry: false },
+  /** A collection that the migration had made is not at the destination any more: copy it again. */
+  NAMESPACE_GONE: { status: 409, retry: false },
   /** The migration has ended or is not this host's. Final for the migration. */
   MIGRATION_NOT_ACTIVE: { status: 409, retry: false },
   /**

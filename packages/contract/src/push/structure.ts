@@ -30,12 +30,23 @@ export interface StructureNumber {
   readonly number?: number;
 }
 
+/** What an agent says of what it has at the destination already. */
+export interface KnownToJournal {
+  /**
+   * The agent's journal says that this migration has made it. A collection that is not there any more is
+   * not made then, but refused with NAMESPACE_GONE: what it held has to be copied again. A server whose store
+   * was restored from a backup, and may have forgotten it, believes that it is the migration's (rule D11).
+   * Absent before version 3, and where the agent does not know.
+   */
+  readonly made?: boolean;
+}
+
 /**
  * Makes a collection equal to what is said here: creates it, alters what `collMod` can alter,
  * builds missing indexes, drops others. `indexes` is the whole list without `_id_`; an index the
  * agent does not want yet is left out of it.
  */
-export interface ReconcileCollection {
+export interface ReconcileCollection extends KnownToJournal {
   readonly action: 'collection';
   readonly db: string;
   readonly coll: string;
@@ -51,7 +62,7 @@ export interface ReconcileCollection {
 }
 
 /** Creates a view, or gives it another pipeline. */
-export interface ReconcileView {
+export interface ReconcileView extends KnownToJournal {
   readonly action: 'view';
   readonly db: string;
   readonly coll: string;
@@ -96,14 +107,14 @@ export interface StructuresRequest {
 }
 
 /** Drops a collection or view that this migration created; one that is not there is no error. */
-export interface DropNamespace {
+export interface DropNamespace extends KnownToJournal {
   readonly action: 'drop';
   readonly db: string;
   readonly coll: string;
 }
 
 /** Renames a collection that this migration created. One already renamed is no error. */
-export interface RenameNamespace {
+export interface RenameNamespace extends KnownToJournal {
   readonly action: 'rename';
   readonly db: string;
   readonly coll: string;

@@ -10,8 +10,8 @@
  * - 3: `throttle`, `blockSourceWrites` and `namespaces` in work, THROTTLE among what holds a migration back,
  *   status of a migration, `fence` and `elsewhere` of it, structures, `namesOnly` of listing, `buckets`, `order` and `after` of digest, key
  *   digests, verification, source, size, samples and probe of a validation, `unlessInUse` of a session, report of a
- *   migration that waits for one, `hostChanges` of a session, `lane`, `seq` and `number` of structure,
- *   `lastStructure` of a session, CLIENT_CERTIFICATE_REFUSED, who holds a key
+ *   migration that waits for one, `hostChanges` of a session, `lane`, `seq`, `number` and `made` of structure,
+ *   `lastStructure` of a session, NAMESPACE_GONE, CLIENT_CERTIFICATE_REFUSED, who holds a key
  *   that a unique index refuses, ranges, sub-leases, `copy` in work, `sourceWriteBlock` in progress and
  *   `writeBlockLeft` in work. Agents of version 2 are told of no
  *   throttle, and are not given what has `namespaces`, what another host has begun, or ranges to copy: they

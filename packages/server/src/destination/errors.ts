@@ -38,6 +38,9 @@ export class StructureRefusedError extends Error {
   }
 }
 
+/** A collection of which the agent knows that it had been made is not there any more: somebody dropped it. */
+export class NamespaceGoneError extends StructureRefusedError {}
+
 /**
  * Codes of states that pass: elections, shutdowns, time limits, conflicts, a full disk, a write
  * block. Source: `src/mongo/base/error_codes.yml` of the server.

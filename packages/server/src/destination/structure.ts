@@ -5,6 +5,7 @@ import {
 } from '@linkspan/contract/push/namespaces.ts';
 import type {
   DropNamespace,
+  KnownToJournal,
   ReconcileCollection,
   ReconcileRequest,
   ReconcileView,
@@ -18,7 +19,7 @@ import { canonical, normaliseCollation } from './canonical.ts';
 import { findEntries, findEntry, hasBuckets, isEmpty, type CatalogEntry } from './catalog.ts';
 import { fixedDifference, normaliseOptions, optionChanges } from './collectionOptions.ts';
 import type { Destination } from './destination.ts';
-import { DestinationRefusedError, StructureRefusedError } from './errors.ts';
+import { DestinationRefusedError, NamespaceGoneError, StructureRefusedError } from './errors.ts';
 import { alterIndexes } from './indexes.ts';
 import { isBuiltIn, normaliseIndex } from './indexSpecs.ts';
 import { StructureCommands } from './structureCommands.ts';
@@ -44,6 +45,8 @@ export interface OwnedNamespaces {
    * migration's, whether it was there before is set anew.
    */
   add(namespace: OwnedNamespace): Promise<void>;
+  /** It may have forgotten some since a backup was restored: then the agent's journal is believed. */
+  readonly mayLack?: boolean;
   /** Called after the drop was acknowledged. */
   remove(namespace: Namespace): Promise<void>;
 }
@@ -52,6 +55,7 @@ export interface OwnedNamespaces {
  * Carries a structural request out at the destination. Repeating it does nothing more.
  * @returns what was done, in words
  * @throws {StructureRefusedError} where it cannot be done, or would touch what is not the migration's
+ * @throws {NamespaceGoneError}
  * @throws {DestinationUnavailableError} {DestinationRefusedError}
  */
 export async function applyStructure(
@@ -136,9 +140,15 @@ class Structure {
       .filter((spec) => !isBuiltIn(spec))
       .map((spec) => normaliseIndex(spec, where));
     let entry = await this.#find(request);
+    if (entry !== null) await this.#remember(request);
     if (entry !== null && (await this.#isToReplace(request, entry, options))) {
       await this.#drop(request);
       entry = null;
+    }
+    if (entry === null && request.made === true) {
+      throw new NamespaceGoneError(
+        `${where} is not at the destination any more: somebody dropped or renamed it there`,
+      );
     }
     entry ??= await this.#create(request, options);
     if (entry !== null) {
@@ -177,6 +187,7 @@ class Structure {
     const wanted = { viewOn, pipeline, ...(collation === undefined ? {} : { collation }) };
     const entry = await this.#find(request);
     const same = entry !== null && sameView(entry, wanted);
+    if (entry !== null) await this.#remember(request);
     if (entry !== null && !(await this.#owned.has(request))) {
       if (!same) throw notOurs(request, entry);
       await this.#takeOver(request);
@@ -193,6 +204,7 @@ class Structure {
   }
 
   async drop(request: DropNamespace): Promise<void> {
+    await this.#remember(request);
     if (await this.#owned.has(request)) {
       await this.#drop(request);
       await this.#owned.remove(request);
@@ -205,6 +217,9 @@ class Structure {
   async rename(request: RenameNamespace): Promise<void> {
     const to = { db: request.toDb, coll: request.toColl };
     const [entry, target] = await Promise.all([this.#find(request), this.#find(to)]);
+    // It has the new name already where it was renamed before the backup was restored.
+    if (entry !== null) await this.#remember(request);
+    else if (target !== null) await this.#remember({ ...request, ...to });
     const ownsTarget = await this.#owned.has(to);
     if (entry === null) {
       if (target === null || !ownsTarget) {
@@ -230,6 +245,15 @@ class Structure {
     const how = { db: 'admin', unhurried };
     await this.#commands.run(request, `rename it to ${formatNamespace(to)}`, command, how);
     await this.#owned.remove(request);
+  }
+
+  /**
+   * What was made since the backup of a store that was restored is the migration's all the same. Nobody knows
+   * whether it was there before.
+   */
+  async #remember(namespace: Namespace & KnownToJournal): Promise<void> {
+    if (namespace.made !== true || this.#owned.mayLack !== true) return;
+    if (!(await this.#owned.has(namespace))) await this.#takeOver(namespace);
   }
 
   /** Makes an existing collection the migration's: it is already, or it is empty (rule D11). */

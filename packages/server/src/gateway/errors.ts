@@ -9,6 +9,7 @@ import { DigestCursorLostError } from '../destination/digest.ts';
 import {
   DestinationRefusedError,
   DestinationUnavailableError,
+  NamespaceGoneError,
   StructureRefusedError,
 } from '../destination/errors.ts';
 import { StoreUnavailableError } from '../store/store.ts';
@@ -63,6 +64,7 @@ function toPushError(error: unknown, log: Logger): { code: PushErrorCode; messag
     return { code: 'DESTINATION_UNAVAILABLE', message };
   }
   if (error instanceof DestinationRefusedError) return { code: 'DESTINATION_REFUSED', message };
+  if (error instanceof NamespaceGoneError) return { code: 'NAMESPACE_GONE', message };
   if (error instanceof StructureRefusedError) return { code: 'STRUCTURE_REFUSED', message };
   if (error instanceof DigestCursorLostError) return { code: 'DIGEST_CURSOR_LOST', message };
   if (error instanceof InvalidBsonError) return { code: 'MESSAGE_INVALID', message };

@@ -174,6 +174,7 @@ async function enter(
   // Within the transaction: the next one to open must see it.
   session.epoch = epoch;
   session.hostChanges = migration.host_changes;
+  session.isRestored = migration.restored_at !== null;
   session.leasedUntil = leases.deadline(askedAt);
 }
 

@@ -70,6 +70,8 @@ export class PushSession {
   isEntered = false;
   /** How often its migration was given to another migration host before. */
   hostChanges = 0;
+  /** The store was restored from a backup since the migration began, and may not know all that it has made. */
+  isRestored = false;
   /**
    * Nothing is sent from then on, by the monotonic clock of this process in milliseconds (rule C14).
    */
@@ -227,6 +229,7 @@ export class PushSession {
       coll,
     });
     return {
+      mayLack: this.isRestored,
       has: async (namespace) => this.owns(namespace),
       wasThere: async (namespace) => this.#owned.get(namespaceKey(namespace))?.wasThere === true,
       add: async ({ db, coll, wasThere }) => {

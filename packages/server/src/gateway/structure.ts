@@ -13,7 +13,11 @@ import {
 import { BSON } from 'mongodb';
 
 import { listNamespaces } from '../destination/catalog.ts';
-import { DestinationRefusedError, type StructureRefusedError } from '../destination/errors.ts';
+import {
+  DestinationRefusedError,
+  NamespaceGoneError,
+  type StructureRefusedError,
+} from '../destination/errors.ts';
 import { applyStructure, reconcileAll } from '../destination/structure.ts';
 import { checkNamespace, MAX_LANE } from './documents.ts';
 import { PushError } from './errors.ts';
@@ -101,6 +105,7 @@ export async function changeStructures(
 function refusalOf(error: DestinationRefusedError | StructureRefusedError): StructureRefusal {
   const { message } = error;
   if (error instanceof DestinationRefusedError) return { code: 'DESTINATION_REFUSED', message };
+  if (error instanceof NamespaceGoneError) return { code: 'NAMESPACE_GONE', message };
   const holders = error.holders.map((key) => key.toString('base64'));
   return { code: 'STRUCTURE_REFUSED', message, ...(holders.length > 0 && { holders }) };
 }
@@ -150,8 +155,9 @@ function readRequests({ requests }: Record<string, unknown>): ReconcileRequest[]
 
 function readMessage(message: Record<string, unknown>): StructureRequest {
   const action = readText(message, 'action');
-  const namespace = { db: readText(message, 'db'), coll: readText(message, 'coll') };
-  checkNamespace(namespace);
+  const name = { db: readText(message, 'db'), coll: readText(message, 'coll') };
+  checkNamespace(name);
+  const namespace = { ...name, made: message['made'] === true };
   switch (action) {
     case 'collection':
       return {

@@ -33,6 +33,7 @@ export const NEW_LIVE_MIGRATION = {
   host_changes: 0,
   write_block_host_id: null,
   moved: null,
+  restored_at: null,
 } as const satisfies Partial<LiveMigrationRow>;
 
 /** The identity that the source password of a migration is sealed with. */

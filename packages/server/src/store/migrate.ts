@@ -15,6 +15,7 @@ import * as indexes from './migrations/0014-indexes.ts';
 import * as writeBlockHost from './migrations/0015-write-block-host.ts';
 import * as lastStructure from './migrations/0016-last-structure.ts';
 import * as wasThere from './migrations/0017-was-there.ts';
+import * as restored from './migrations/0018-restored.ts';
 import type { StoreDialect } from './dialects/dialect.ts';
 import * as control from './migrations/0004-control.ts';
 import * as writeBlock from './migrations/0005-write-block.ts';
@@ -48,6 +49,7 @@ const MIGRATIONS: readonly Migration[] = [
   { name: '0015-write-block-host', up: writeBlockHost.up },
   { name: '0016-last-structure', up: lastStructure.up },
   { name: '0017-was-there', up: wasThere.up },
+  { name: '0018-restored', up: restored.up },
 ];
 
 /** The store was written by a newer server than this one (rule C15). */

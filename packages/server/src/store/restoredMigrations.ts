@@ -46,6 +46,15 @@ export async function raiseAttempts(tx: Executor, by: number, failure: string): 
     .execute();
 }
 
+/** Nobody but their hosts knows all that active migrations have made at their destinations (rule D11). */
+export async function mark(tx: Executor, at: string): Promise<void> {
+  await tx
+    .updateTable('live_migrations')
+    .set({ restored_at: at })
+    .where('status', 'in', ACTIVE)
+    .execute();
+}
+
 /**
  * Records, of each of the migrations, one session that may have writes under way and that nobody holds: it
  * stands for all that were opened since the backup. A session that opens, or a removal of the link, so proves

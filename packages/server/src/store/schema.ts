@@ -300,6 +300,11 @@ export interface LiveMigrationRow {
   write_block_host_id: string | null;
   /** JSON `{from, at, reason}` of the last time, or null. */
   moved: string | null;
+  /**
+   * When the store was restored from a backup while it was active, or null: what it has made at the destination
+   * since that backup is not in `migration_namespaces`.
+   */
+  restored_at: string | null;
 }
 
 /** What the migration created at the destination, written before the command is sent (D11, C2). */

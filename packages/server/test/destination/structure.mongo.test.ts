@@ -7,7 +7,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { listNamespaces } from '../../src/destination/catalog.ts';
 import { Destination } from '../../src/destination/destination.ts';
 import { emptyCollection } from '../../src/destination/empty.ts';
-import { StructureRefusedError } from '../../src/destination/errors.ts';
+import { NamespaceGoneError, StructureRefusedError } from '../../src/destination/errors.ts';
 import { dropUserData } from '../../src/destination/prepare.ts';
 import {
   applyStructure,
@@ -20,10 +20,15 @@ let mongo: MongoDB;
 let destination: Destination;
 let owned: Map<string, OwnedNamespace>;
 let log: string[];
+/** Whether {@link owned} may have been restored from a backup. */
+let mayLack: boolean;
 /** Called before the next command that changes something. */
 let beforeNext: (() => Promise<unknown>) | null = null;
 
 const ownership: OwnedNamespaces = {
+  get mayLack() {
+    return mayLack;
+  },
   has: async (namespace) => owned.has(namespaceKey(namespace)),
   wasThere: async (namespace) => owned.get(namespaceKey(namespace))?.wasThere === true,
   add: async (namespace) => {
@@ -57,6 +62,7 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   owned = new Map();
+  mayLack = false;
   log = [];
   await dropUserData(destination);
   log = [];
@@ -258,6 +264,45 @@ test('D11: a collection is emptied in batches, whatever its keys are, and keeps 
   expect(await client.collection('full').indexes()).toHaveLength(2);
   expect(await empty('full')).toBeNull();
   expect(await empty('gone')).toBeNull();
+});
+
+test('D11: what the agent had is not made when it is gone, and is believed only after a restore', async () => {
+  const documents = mongo.client().db(db);
+  const made = {
+    action: 'collection',
+    db,
+    coll: 'c',
+    options: {},
+    indexes: [],
+    made: true,
+  } as const;
+  await expect(apply(made)).rejects.toThrow(NamespaceGoneError);
+  await expect(apply(made)).rejects.toThrow('s.c is not at the destination any more');
+  expect(log).toEqual([]);
+  await documents.collection('c').insertOne({ x: 1 });
+  await documents.createCollection('v', { viewOn: 'c', pipeline: [] });
+  const drop = { action: 'drop', db, coll: 'c', made: true } as const;
+  const rename = { action: 'rename', db, coll: 'c', made: true, toDb: db, toColl: 'd' } as const;
+  const view = { action: 'view', db, coll: 'v', made: true } as const;
+  const other = { ...view, options: { viewOn: 'c', pipeline: [{ $match: {} }] } };
+  for (const request of [made, drop, rename, other]) {
+    await expect(apply(request)).rejects.toThrow('did not create');
+  }
+  mayLack = true;
+  for (const request of [made, drop, rename, other]) {
+    await expect(apply({ ...request, made: false })).rejects.toThrow('did not create');
+  }
+  expect(await apply(made)).toEqual([]);
+  expect(await apply(other)).toEqual(['s.v: drop it', 's.v: create it']);
+  owned.clear();
+  expect(await apply(rename)).toEqual(['s.c: rename it to s.d']);
+  // The answer to a rename may have been lost with the store.
+  owned.clear();
+  expect(await apply(rename)).toEqual([]);
+  expect([...owned.values()]).toEqual([{ db, coll: 'd', wasThere: true }]);
+  owned.clear();
+  expect(await apply({ ...drop, coll: 'd' })).toEqual(['s.d: drop it']);
+  expect(owned.size).toBe(0);
 });
 
 test('a view is made, altered, and takes the place of a collection of ours', async () => {

@@ -101,6 +101,7 @@ async function markRestored({ db, dialect }: Connected): Promise<Restored> {
     await restoredMigrations.raiseEpochs(tx, LEAP);
     await failCutovers(tx);
     await restoredMigrations.raiseAttempts(tx, LEAP, CUTOVER_FAILED);
+    await restoredMigrations.mark(tx, timestamp());
     // Also of what is to be dropped, which goes through a session, too.
     const migrations = [
       ...(await liveMigrations.listActive(tx, {})),
