@@ -2,21 +2,11 @@ import { copyFileSync, existsSync, rmSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import type { Verification } from '@linkspan/contract/push/verification.ts';
 import { eventually } from '@linkspan/testkit/eventually.ts';
-import type { Document } from 'mongodb';
 import { expect, it, vi } from 'vitest';
 import type { RunOptions } from './support/inProcessHost.ts';
-import { pair, withPair } from './support/enginePair.ts';
-
-interface Numbered extends Document {
-  _id: number;
-}
+import { here, numbers, pair, there, withPair } from './support/enginePair.ts';
 
 withPair();
-
-const here = (name: string) => pair.app.collection<Numbered>(name);
-const there = (name: string) => pair.copy.collection<Numbered>(name);
-const numbers = (from: number, to: number): Numbered[] =>
-  Array.from({ length: to - from }, (_, index) => ({ _id: from + index, text: `t${index}` }));
 
 const PARTS = ['', '-wal', '-shm'];
 

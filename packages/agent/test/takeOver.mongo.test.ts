@@ -1,18 +1,8 @@
 import type { Verification } from '@linkspan/contract/push/verification.ts';
-import type { Document } from 'mongodb';
 import { expect, it } from 'vitest';
-import { pair, withPair } from './support/enginePair.ts';
-
-interface Numbered extends Document {
-  _id: number;
-}
+import { here, numbers, pair, there, withPair } from './support/enginePair.ts';
 
 withPair();
-
-const here = (name: string) => pair.app.collection<Numbered>(name);
-const there = (name: string) => pair.copy.collection<Numbered>(name);
-const numbers = (from: number, to: number): Numbered[] =>
-  Array.from({ length: to - from }, (_, index) => ({ _id: from + index, text: `t${index}` }));
 
 async function reportOf(id: string): Promise<Verification> {
   const path = `/api/linkspan/v1/groups/${pair.side.projectId}/liveMigrations/${id}/verification`;

@@ -1,7 +1,7 @@
 import { compareClusters } from '@linkspan/testkit/compare.ts';
 import { type DestinationSide, startDestinationSide } from '@linkspan/testkit/linkedPair.ts';
 import { type MongoDB, type MongoDBOptions, startMongoDB } from '@linkspan/testkit/mongodb.ts';
-import type { Db } from 'mongodb';
+import type { Collection, Db, Document } from 'mongodb';
 import { afterAll, beforeAll, beforeEach, expect } from 'vitest';
 import { InProcessHost, type Run, type RunOptions } from './inProcessHost.ts';
 
@@ -120,6 +120,16 @@ export function withPair(options: MongoDBOptions = {}): void {
   beforeEach(() => pair.reset());
   afterAll(() => pair?.[Symbol.asyncDispose]());
 }
+
+export interface Numbered extends Document {
+  _id: number;
+}
+
+/** A collection of {@link numbers} at the source, and the same at the destination. */
+export const here = (name: string): Collection<Numbered> => pair.app.collection<Numbered>(name);
+export const there = (name: string): Collection<Numbered> => pair.copy.collection<Numbered>(name);
+export const numbers = (from: number, to: number): Numbered[] =>
+  Array.from({ length: to - from }, (_, index) => ({ _id: from + index, text: `t${index}` }));
 
 /** Calls `act` the first time that the engine comes by, and holds the engine meanwhile. */
 export function once(act: () => Promise<void>): () => Promise<void> {
