@@ -2,6 +2,16 @@ import { DatabaseSync } from 'node:sqlite';
 import { expect, it } from 'vitest';
 import { slowCount } from '../src/journal/slowCount.ts';
 
+it('I8: an empty table that took long to count is not shown as empty once it has a row', () => {
+  using db = new DatabaseSync(':memory:');
+  db.exec('CREATE TABLE t (n)');
+  let milliseconds = 0;
+  const count = slowCount(db, 't', () => (milliseconds += 500));
+  expect(count()).toBe(0);
+  db.exec('INSERT INTO t VALUES (1)');
+  expect(count()).toBe(1);
+});
+
 it('a count that took long is not made again for a while, and none are none at once', () => {
   using db = new DatabaseSync(':memory:');
   db.exec('CREATE TABLE t (n)');

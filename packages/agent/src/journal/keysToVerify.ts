@@ -44,6 +44,7 @@ export interface KeysToVerify {
   incarnations(): number[];
   /** See {@link slowCount}. */
   count(): number;
+  isEmpty(): boolean;
   /** Collections with more keys that only were pushed than that, and how many they have. */
   incarnationsWithMore(pushed: number): { id: number; keys: number }[];
   /** True if any was seen to differ and is not settled: neither equal, nor left alone. */
@@ -110,6 +111,7 @@ export function openKeysToVerify(db: DatabaseSync): KeysToVerify {
     `SELECT incarnation, document_key FROM key_to_verify
      WHERE differed >= ${DIFFERED_AT_MOST} LIMIT ?`,
   );
+  const any = db.prepare('SELECT 1 FROM key_to_verify LIMIT 1');
   const newest = db.prepare('SELECT max(sequence) AS n FROM key_to_verify WHERE incarnation = ?');
   const retryStuck = db.prepare(
     `UPDATE key_to_verify SET differed = 1 WHERE differed >= ${DIFFERED_AT_MOST}`,
@@ -159,6 +161,7 @@ export function openKeysToVerify(db: DatabaseSync): KeysToVerify {
     newest: (incarnation) => Number(newest.get(incarnation)?.['n'] ?? 0),
     incarnations: () => incarnations.all().map((row) => Number(row['id'])),
     count: slowCount(db, 'key_to_verify', () => performance.now()),
+    isEmpty: () => any.get() === undefined,
     incarnationsWithMore: (limit) =>
       withMore.all(limit).map((row) => ({ id: Number(row['id']), keys: number(row) })),
     hasUndecided: (incarnation) => undecided.get(incarnation) !== undefined,

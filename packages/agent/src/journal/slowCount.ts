@@ -7,7 +7,7 @@ const REST = 100;
 
 /**
  * Counts the rows of a table. That reads a whole index, so where there are many millions the answer may be
- * some seconds old; that there are none is always up to date.
+ * some seconds old; whether it is 0 is always up to date.
  * @param now milliseconds, monotonic
  */
 export function slowCount(db: DatabaseSync, table: string, now: () => number): () => number {
@@ -17,7 +17,7 @@ export function slowCount(db: DatabaseSync, table: string, now: () => number): (
   let againAt = 0;
   return () => {
     const begun = now();
-    if (begun < againAt) return any.get() === undefined ? 0 : counted;
+    if (begun < againAt) return any.get() === undefined ? 0 : Math.max(counted, 1);
     counted = Number(count.get()?.['n']);
     const took = now() - begun;
     againAt = took > LONG_MS ? begun + took * REST : 0;

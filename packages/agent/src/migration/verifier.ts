@@ -70,7 +70,7 @@ export class Verifier {
   /** Nothing is left to be compared, and all was equal. */
   get isDone(): boolean {
     const { verifications, keysToVerify } = this.#context.journal;
-    return keysToVerify.count() === 0 && verifications.isComplete(true);
+    return keysToVerify.isEmpty() && verifications.isComplete(true);
   }
 
   /** What goes on differing although it was pushed or copied again, in words, or null. */

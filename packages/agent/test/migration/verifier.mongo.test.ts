@@ -1,3 +1,4 @@
+import { comparableKey } from '@linkspan/contract/bson/comparableKey.ts';
 import { keyOf } from '@linkspan/contract/bson/raw.ts';
 import {
   type DigestRequest,
@@ -6,7 +7,7 @@ import {
 } from '@linkspan/contract/push/digest.ts';
 import { eventually } from '@linkspan/testkit/eventually.ts';
 import { serialize } from 'bson';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { DEFAULT_OPTIONS, type MigrationContext } from '../../src/migration/context.ts';
 import { Flusher } from '../../src/migration/flusher.ts';
 import { seriesUnchanged } from '../../src/migration/seriesPasses.ts';
@@ -44,6 +45,20 @@ describe('verification', () => {
     step.journal.structural.remove(1);
     await eventually(() => expect(step.journal.verifications.isComplete(true)).toBe(true));
     expect(step.journal.verifications.of(id)).toMatchObject({ done: true, documents: 1 });
+  });
+
+  it('D19: is not done while a key is to be compared, however long it took to count that there was none', () => {
+    const { id } = known('a', 'COPIED');
+    const { walk } = step.journal.verifications.begin(id);
+    step.journal.verifications.finish(id, walk);
+    const verifier = new Verifier(step.context, () => wanted);
+    const clock = vi.spyOn(performance, 'now').mockReturnValueOnce(0).mockReturnValueOnce(1e9);
+    expect(step.journal.keysToVerify.count()).toBe(0);
+    clock.mockRestore();
+    expect(verifier.isDone).toBe(true);
+    const documentKey = Buffer.from(serialize({ _id: 1 }));
+    step.journal.keysToVerify.pushed(id, [{ documentKey, comparable: comparableKey(documentKey) }]);
+    expect(verifier.isDone).toBe(false);
   });
 
   it('D20: what differs of a time series is found by its buckets, and goes as delete and insert', async ({
