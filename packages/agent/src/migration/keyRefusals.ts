@@ -15,6 +15,9 @@ const REFUSALS_AT_MOST = 20;
  */
 const RECONCILE_AGAIN_MS = 30_000;
 
+/** Not refused for so long, a key was not pushed, as while a side was away: that time counts for nothing. */
+const GAP_MS = 60_000;
+
 interface Refusals {
   readonly incarnation: number;
   readonly documentKey: Buffer;
@@ -23,23 +26,30 @@ interface Refusals {
   readonly markedAt: ClusterTime;
   readonly stage: IndexStage;
   readonly times: number;
+  /** When it was refused last, by the same clock as {@link askedAt}. */
+  readonly refusedAt: number;
   /** When its collection was last asked to be reconciled, in milliseconds of a clock that only goes forward. */
   readonly askedAt: number;
-  /** Since when it goes on being refused by what was reconciled; null if it was not yet. */
+  /** Since when it goes on being refused, without a gap, by what was reconciled; null if it was not yet. */
   readonly inVainSince: number | null;
 }
+
+type RefusalsContext = Pick<MigrationContext, 'journal' | 'lives' | 'work' | 'log' | 'options'>;
 
 /**
  * Documents that the destination refuses, key by key. A refusal may be a matter of structure, so the
  * collection is reconciled at once, and now and then while it lasts (rule D16).
  */
 export class KeyRefusals {
-  readonly #context: MigrationContext;
+  readonly #context: RefusalsContext;
+  readonly #now: () => number;
   /** By incarnation and key. */
   readonly #refusals = new Map<string, Refusals>();
 
-  constructor(context: MigrationContext) {
+  /** @param now milliseconds of a clock that only goes forward */
+  constructor(context: RefusalsContext, now = () => performance.now()) {
     this.#context = context;
+    this.#now = now;
   }
 
   /**
@@ -55,7 +65,8 @@ export class KeyRefusals {
 
   /**
    * @param holder the key of the document that is in the way, or null
-   * @throws {MigrationFailedError} if it is refused for `refusedMs` although its collection was reconciled
+   * @throws {MigrationFailedError} if it is refused for `refusedMs` although its collection was reconciled,
+   *   also since it was asked for last
    */
   note(
     { id, destination }: Incarnation,
@@ -65,7 +76,7 @@ export class KeyRefusals {
   ): void {
     if (destination === null) return;
     const { journal, log, options } = this.#context;
-    const now = performance.now();
+    const now = this.#now();
     // Unique indexes of a cutover refuse what they would take in another order: they go with it.
     const stage = journal.state()?.stage ?? 'tail';
     // Not its sequence, which it has anew when it was refused.
@@ -73,21 +84,24 @@ export class KeyRefusals {
     const known = this.#refusals.get(refusalKey(id, key));
     const last = known?.markedAt === markedAt && known.stage === stage ? known : null;
     const isReconciled = last !== null && journal.incarnations.get(id)?.toReconcile !== true;
-    const inVainSince = last?.inVainSince ?? (isReconciled ? now : null);
+    const isAfterGap = last !== null && now - last.refusedAt > GAP_MS;
+    const knownInVain = isAfterGap ? null : last?.inVainSince;
+    const inVainSince = knownInVain ?? (isReconciled ? now : null);
     const times = (last?.times ?? 0) + 1;
     const what = `${formatNamespace(destination)} refuses the document with _id ${describeKey(documentKey)}: ${message}${holder === null ? '' : `: the one with _id ${describeKey(holder)}`}`;
     let askedAt = last?.askedAt ?? now;
-    if (last === null || (isReconciled && now - askedAt > RECONCILE_AGAIN_MS)) {
+    const asks = last === null || (isReconciled && now - askedAt > RECONCILE_AGAIN_MS);
+    if (asks) {
       askedAt = now;
       this.#reconcile(id);
       log.warn({ times }, what);
     }
-    const counted = { markedAt, stage, times, askedAt, inVainSince };
+    const counted = { markedAt, stage, times, refusedAt: now, askedAt, inVainSince };
     this.#refusals.set(refusalKey(id, key), { incarnation: id, documentKey, what, ...counted });
     if (times < REFUSALS_AT_MOST) return;
     this.stuck = what;
     const isOver = inVainSince !== null && now - inVainSince >= options.refusedMs;
-    if (isOver && isReconciled && stage === 'tail') throw new MigrationFailedError(what);
+    if (isOver && isReconciled && !asks && stage === 'tail') throw new MigrationFailedError(what);
   }
 
   /** One of each collection that goes on being refused, in words. Forgets those that are pushed no more. */
