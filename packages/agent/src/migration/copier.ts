@@ -213,7 +213,8 @@ export class Copier {
     const { source, journal, lives, gate, signal, inFlight, hooks, meter, throttle } =
       this.#context;
     const names = lives.nameChanges(id);
-    const since = journal.state()?.trackingSince ?? 0n;
+    // D6: of one that is copied again, marks as new as that may have been evicted.
+    const since = gate.position.time;
     const prefix = new AcknowledgedPrefix<Acknowledged>((batches) => {
       const last = batches.findLast(({ position }) => position !== null)?.position ?? null;
       if (last !== null) journal.ranges.advance(id, range.number, last);

@@ -1,8 +1,11 @@
 import { eventually } from '@linkspan/testkit/eventually.ts';
 import { describe, expect, it } from 'vitest';
 import { Copier } from '../../src/migration/copier.ts';
+import { requestCopy } from '../../src/migration/recopy.ts';
 import { Spreader } from '../../src/migration/spreader.ts';
 import { PushRefusedError } from '../../src/push/errors.ts';
+import { timestampOf } from '../../src/source/changeStream.ts';
+import { connectSource } from '../../src/source/connection.ts';
 import {
   app,
   collection,
@@ -29,6 +32,30 @@ describe('the copy', () => {
     step.context.work.notify();
     await eventually(() => expect(step.journal.incarnations.get(id)?.state).toBe('COPIED'));
     expect(step.pushed).toEqual([{ op: 'insert', ids: [1, 2] }]);
+  });
+
+  it('D6: what is copied again is read no older than marks that were evicted', async () => {
+    await collection('a').insertOne({ _id: 1 });
+    const { id } = known('a', 'COPIED');
+    const separator = step.mongodb.uri.includes('?') ? '&' : '?';
+    await using watched = await connectSource(
+      `${step.mongodb.uri}${separator}monitorCommands=true`,
+    );
+    const reads: unknown[] = [];
+    watched.client.on('commandStarted', ({ commandName, command }) => {
+      if (commandName === 'find') reads.push(command['readConcern']);
+    });
+    const { time } = await watched.run('admin', { ping: 1 });
+    step.context.gate.advance({ time, through: true });
+    step.context = { ...step.context, source: watched };
+    requestCopy(step.journal, id);
+    step.journal.incarnations.update(id, { destination: app('a') });
+    running(new Copier(step.context, new Spreader(step.context)));
+    await eventually(() => expect(reads.length).toBeGreaterThan(0));
+    const afterClusterTime = timestampOf(time);
+    expect(new Set(reads)).toEqual(new Set([{ level: 'majority', afterClusterTime }]));
+    seeAll();
+    await eventually(() => expect(step.journal.incarnations.get(id)?.state).toBe('COPIED'));
   });
 
   it('D16: what the destination refuses is reconciled and pushed again', async () => {
