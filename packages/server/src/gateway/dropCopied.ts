@@ -46,10 +46,15 @@ export async function dropCopied(
 ): Promise<{ unprovenCluster: string } | null> {
   const { store, sessions, log } = context;
   const migration = await liveMigrations.find(store.db, migrationId);
-  if (migration?.copied_data !== 'DROPPING' || migration.link_id === null) return null;
+  if (migration?.copied_data !== 'DROPPING') return null;
+  const link = await links.find(store.db, migration.link_id ?? '');
+  if (link === undefined) {
+    await keep(context, migration);
+    return null;
+  }
   const cluster = await clusters.find(store.db, migration.cluster_id);
   if (cluster === undefined) throw new Error('a cluster is kept while something is dropped there');
-  const session = makeSession(context, migration, migration.link_id, cluster);
+  const session = makeSession(context, migration, link.id, cluster);
   // A link that is removed from here on finds the session and refuses it.
   sessions.add(session);
   const outcome: Outcome = { dropped: 0, left: [], notEmptied: [] };
@@ -172,6 +177,16 @@ async function enter(
     session.epoch = epoch;
     session.leasedUntil = leases.deadline(askedAt);
     return 'ENTERED';
+  });
+}
+
+/** Of a link that is gone: nothing may be written for it any more, so that there is nothing to wait for. */
+async function keep({ store }: GatewayContext, migration: LiveMigrationRow): Promise<void> {
+  const reason = 'The link of the live migration is removed.';
+  await store.transaction(async (tx) => {
+    if (!(await liveMigrations.endDropping(tx, migration.id, 'KEPT'))) return;
+    const type = 'LIVE_MIGRATION_COPIED_DATA_KEPT';
+    await migrationEvents.record(tx, migration, type, null, { reason });
   });
 }
 

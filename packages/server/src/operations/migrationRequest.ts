@@ -107,6 +107,11 @@ export async function resolveRequest(
 
 async function linkedLink(tx: Executor, orgId: string): Promise<LinkRow> {
   const link = await links.findByOrganization(tx, orgId);
+  return requireLinked(link, orgId);
+}
+
+/** @throws {ApiError} 409 unless an agent has linked and nobody removes the link */
+function requireLinked(link: LinkRow | undefined, orgId: string): LinkRow {
   if (link === undefined) {
     throw apiError(
       'ORG_LINK_NOT_LINKED',
@@ -130,6 +135,9 @@ async function findHost(
 ): Promise<MigrationHostRow> {
   const [name] = names;
   if (names.length !== 1) return pickHost(tx, link, source, names);
+  // Whoever removes the link or changes who its hosts are waits, or this transaction is run again. Not where
+  // a host is picked: two that share the row would both wait for the other to let go of it.
+  requireLinked(await links.findForShare(tx, link.id), link.org_id);
   const named = (await migrationHosts.listByLink(tx, link.id)).filter(
     (host) => host.hostname === name || host.id === name,
   );

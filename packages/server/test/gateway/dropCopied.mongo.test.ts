@@ -200,6 +200,25 @@ test('D11: one node drops at a time: what another one has dropped may be somebod
   expect(await names()).toEqual([]);
 });
 
+test('D11, C1: nothing is dropped for a link that is gone, nor waited for', async () => {
+  await makeSome();
+  const before = await names();
+  const { db } = push.store;
+  const rows = db.updateTable('live_migrations').where('id', '=', id);
+  for (const linkId of [null, newId()]) {
+    await rows.set({ link_id: linkId, copied_data: 'DROPPING', status: 'FAILED' }).execute();
+    expect(await push.gateway.settleMigration(id, AbortSignal.timeout(20_000))).toBeNull();
+    expect(await push.gateway.dropCopied(id, AbortSignal.timeout(20_000))).toBeNull();
+    expect(await liveMigrations.find(db, id)).toMatchObject({ copied_data: 'KEPT' });
+  }
+  expect(await names()).toEqual(before);
+  const told = (await events.listByOrganization(db, push.orgId)).filter(
+    ({ target_id: target, event_type: type }) =>
+      target === id && type === 'LIVE_MIGRATION_COPIED_DATA_KEPT',
+  );
+  expect(told).toHaveLength(2);
+});
+
 test('I1: a removal of the link stops the drop; what is left is kept, and said to be', async (context) => {
   if (!push.mongo.capabilities.failCommand) context.skip('needs failCommand');
   await makeSome();
