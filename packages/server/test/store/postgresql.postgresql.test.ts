@@ -1,16 +1,17 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { sql } from 'kysely';
 import { NO_POSTGRESQL, postgresqlProgram } from '@linkspan/testkit/postgresql.ts';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { backUpStore } from '../../src/backup.ts';
 import { newId } from '../../src/domain/ids.ts';
 import { initOrganization } from '../../src/init.ts';
 import * as links from '../../src/store/links.ts';
 import { BackupError } from '../../src/store/maintenance/backup.ts';
-import { storeRestored } from '../../src/store/maintenance/restore.ts';
+import { restoreStore, storeRestored } from '../../src/store/maintenance/restore.ts';
 import { storeStatus } from '../../src/store/maintenance/status.ts';
 import { MasterKeyError } from '../../src/store/masterKeySource.ts';
 import { StoreTooNewError } from '../../src/store/migrate.ts';
@@ -97,6 +98,28 @@ describe.skipIf(!hasPostgreSQL)(
       await expect(storeRestored(options())).rejects.toThrow(BackupError);
       await expect(storeRestored(options())).rejects.toThrow('has no tables of a store');
       expect((await storeStatus(options())).rows).toEqual({});
+    });
+
+    test('C8: a file is not put in the place of a store in PostgreSQL, and that one goes on', async () => {
+      const { organization } = await initOrganization(options(), 'First');
+      const { id: org_id } = organization;
+      const token_hash = Buffer.from('token');
+      const row = { ...LINK, id: newId(), org_id, token_hash, state: 'LINKED' as const };
+      {
+        await using store = await openStore(options());
+        await links.insert(store.db, row);
+      }
+      const embedded = { dataDirectory: join(directory, 'embedded'), masterKeyFile: null };
+      await initOrganization(embedded, 'Other');
+      const backup = join(directory, 'backup.db');
+      await backUpStore(embedded, backup);
+      const before = readdirSync(directory);
+      const restored = restoreStore(backup, options());
+      await expect(restored).rejects.toThrow(BackupError);
+      await expect(restored).rejects.toThrow('linkspan store restored');
+      expect(readdirSync(directory)).toEqual(before);
+      await using store = await openStore(options());
+      expect(await links.find(store.db, row.id)).toEqual(row);
     });
 
     test('C8: a node with another master key is refused, whether or not anything is sealed yet', async () => {

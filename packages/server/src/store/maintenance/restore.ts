@@ -31,12 +31,17 @@ export interface Restored {
 
 /**
  * Puts a backup in the place of an embedded store, and suspends its links (rule C8).
- * @throws {BackupError} if there is a store already, or the file is none
+ * @throws {BackupError} if there is a store already, the file is none, or the options name a store in PostgreSQL
  * @throws {MasterKeyError} if the master key is not there that the backup is sealed under
  * @throws {StoreTooNewError} if a newer server made it
  */
 export async function restoreStore(path: string, options: StoreOptions): Promise<Restored> {
-  const { dataDirectory } = options;
+  const { dataDirectory, url } = options;
+  if (url !== undefined) {
+    throw new BackupError(
+      "the store is in PostgreSQL: restore it with PostgreSQL's own tools, such as pg_restore, and call `linkspan store restored` then. For an embedded store, take LINKSPAN_SERVER_STORE, --store and --store-file away",
+    );
+  }
   const place = join(dataDirectory, STORE_FILE);
   // A log that is left of the store before would be played into the backup.
   const inTheWay = ['', '-wal', '-shm', '-journal'].map((end) => place + end).filter(existsSync);
