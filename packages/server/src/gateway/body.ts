@@ -1,13 +1,10 @@
-import { promisify } from 'node:util';
-import { constants, zstdDecompress } from 'node:zlib';
+import { constants, zstdDecompress, type ZstdOptions } from 'node:zlib';
 
 import { MAX_BODY_BYTES } from '@linkspan/contract/push/version.ts';
 import type { FastifyRequest } from 'fastify';
 
 import type { Asker, Budget } from './byteBudget.ts';
 import { PushError } from './errors.ts';
-
-const decompress = promisify(zstdDecompress);
 
 /** What is decompressed comes in one piece where it can: pieces are copied together once more. */
 const SMALLEST_PIECE = 64 * 1024;
@@ -44,7 +41,8 @@ export interface Body extends Disposable {
 /**
  * Decompresses the body of an authenticated request. A compressed body does not say how large it
  * will be, so the largest is set aside until that is known: bodies are decompressed one at a time
- * when the budget is short, and wait for those that are being written (invariant I6).
+ * when the budget is short, and wait for those that are being written (invariant I6). What was
+ * received compressed is let go: nothing is set aside for it any more.
  * @throws {PushError} MESSAGE_INVALID
  * @throws the asker's reason to wait no longer
  */
@@ -62,6 +60,7 @@ export async function openBody(
   );
   try {
     const bytes = encoding === undefined ? received : await inflate(received, encoding);
+    if (bytes !== received) request.body = undefined;
     lease.shrink(bytes.length);
     return { bytes, [Symbol.dispose]: () => lease[Symbol.dispose]() };
   } catch (error) {
@@ -77,9 +76,10 @@ async function inflate(received: Buffer, encoding: string): Promise<Buffer> {
       `The Content-Encoding ${encoding} is not known: use zstd.`,
     );
   }
+  let inflated: Inflated;
   try {
     const chunkSize = Math.min(LARGEST_PIECE, Math.max(SMALLEST_PIECE, received.length * 8));
-    return await decompress(received, {
+    inflated = await decompress(received, {
       maxOutputLength: MAX_BODY_BYTES,
       chunkSize,
       params: WINDOW_LOG,
@@ -93,4 +93,30 @@ async function inflate(received: Buffer, encoding: string): Promise<Buffer> {
         : 'The body is not valid zstd.',
     );
   }
+  // The decoder ends with the first frame and says nothing of what follows.
+  if (inflated.read < received.length) {
+    throw new PushError(
+      'MESSAGE_INVALID',
+      'The body has bytes after its zstd frame: a body is one frame.',
+    );
+  }
+  return inflated.bytes;
+}
+
+interface Inflated {
+  readonly bytes: Buffer;
+  /** How many of the compressed bytes made them. */
+  readonly read: number;
+}
+
+function decompress(compressed: Buffer, options: ZstdOptions): Promise<Inflated> {
+  return new Promise((resolve, reject) => {
+    // The types leave out what `info` changes of the result.
+    const done = (error: Error | null, result: unknown): void => {
+      if (error !== null) return reject(error);
+      const { buffer, engine } = result as { buffer: Buffer; engine: { bytesWritten: number } };
+      resolve({ bytes: buffer, read: engine.bytesWritten });
+    };
+    zstdDecompress(compressed, { ...options, info: true }, done);
+  });
 }

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { constants, createZstdCompress } from 'node:zlib';
+import { constants, createZstdCompress, zstdCompressSync } from 'node:zlib';
 
 import { MAX_BODY_BYTES } from '@linkspan/contract/push/version.ts';
 import type { FastifyRequest } from 'fastify';
@@ -72,4 +72,24 @@ test('I6: a frame whose decoder would need more memory than a body is refused be
   );
   using body = await openBody(requestOf(await bombOf(1, 26)), budget);
   expect(body.bytes.length).toBe(MIB);
+});
+
+test('I6: what was received compressed is not kept beside what it expands to', async () => {
+  const budget = new ByteBudget(MAX_BODY_BYTES);
+  const compressed = requestOf(await bombOf(1));
+  using body = await openBody(compressed, budget);
+  expect(body.bytes.length).toBe(MIB);
+  expect(compressed.body).toBeUndefined();
+});
+
+test('I6: bytes after the frame of a body are refused', async () => {
+  const budget = new ByteBudget(MAX_BODY_BYTES);
+  const frame = zstdCompressSync('a frame');
+  for (const rest of [Buffer.alloc(32 * MIB), Buffer.alloc(1), frame]) {
+    const opening = openBody(requestOf(Buffer.concat([frame, rest])), budget);
+    await expect(opening.then(({ bytes }) => bytes.length)).rejects.toMatchObject({
+      code: 'MESSAGE_INVALID',
+    });
+  }
+  (await budget.acquire(MAX_BODY_BYTES))[Symbol.dispose]();
 });
