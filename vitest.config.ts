@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './packages/testkit/src/longestFirst.ts';
 
 /** What depends on the store behind the server: run on the embedded one by `unit`, too. */
 const onBothStores = [
@@ -20,7 +21,11 @@ export default defineConfig({
   test: {
     // Vitest leaves a core out by itself, which is half of two; most of the time tests wait.
     maxWorkers: Math.max(2, availableParallelism()),
-    expect: { poll: { timeout: 20_000 } },
+    expect: { poll: { timeout: 30_000 } },
+    // Vitest's five seconds are little for a busy machine, even where nothing is waited for.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         extends: true,
@@ -41,8 +46,6 @@ export default defineConfig({
           include: ['packages/*/test/**/*.postgresql.test.ts', ...onBothStores],
           globalSetup: ['packages/testkit/src/postgresqlSetup.ts'],
           env: { LINKSPAN_TEST_STORE: 'postgresql' },
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
         },
       },
       {
@@ -51,8 +54,6 @@ export default defineConfig({
           name: 'mongo',
           include: ['packages/*/test/**/*.mongo.test.ts'],
           globalSetup: ['packages/testkit/src/globalSetup.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
         },
       },
       {
@@ -61,7 +62,6 @@ export default defineConfig({
           name: 'conformance',
           include: ['conformance/test/**/*.test.ts'],
           globalSetup: ['packages/testkit/src/globalSetup.ts'],
-          testTimeout: 60_000,
           hookTimeout: 120_000,
         },
       },

@@ -93,7 +93,7 @@ it('reads the API, and tries it with Digest and with Bearer', async (context) =>
   resources.defer(() => browser.close());
   const { publicKey: username, privateKey: password } = apiKey;
   const keyed = await browser.newContext({ httpCredentials: { username, password } });
-  keyed.setDefaultTimeout(10_000);
+  keyed.setDefaultTimeout(60_000);
   const page = await keyed.newPage();
   await page.addInitScript(RECORD_VIOLATIONS);
   const elsewhere: string[] = [];

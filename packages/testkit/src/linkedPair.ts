@@ -155,9 +155,9 @@ export async function startDestinationSide(
   await using resources = new AsyncDisposableStack();
   const directory = await mkdtemp(join(tmpdir(), 'linkspan-pair-'));
   resources.defer(() => rm(directory, { recursive: true, force: true }));
-  const source = options.source ?? resources.use(await startMongoDB({ name: 'source' }));
-  const destination =
-    options.destination ?? resources.use(await startMongoDB({ name: 'destination' }));
+  const database = async (name: 'source' | 'destination'): Promise<MongoDB> =>
+    options[name] ?? resources.use(await startMongoDB({ name }));
+  const [source, destination] = await Promise.all([database('source'), database('destination')]);
   let port = 0;
   const network =
     options.proxied === true

@@ -12,7 +12,7 @@ import { spawnGuarded, type Guarded } from './guarded.ts';
 
 /** What `npx linkspan` runs. It becomes the process: its pid is that of the command. */
 const LAUNCHER = fileURLToPath(new URL('../../cli/bin/linkspan', import.meta.url));
-const START_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 60_000;
 const STOP_GRACE_MS = 10_000;
 
 /** USER_HZ: Linux reports CPU time to programs in hundredths of a second everywhere. */
