@@ -30,7 +30,7 @@ async function linkspan(...line: string[]): Promise<void> {
 }
 
 const dataDir = (): string => join(pair.side.directory, 'server');
-const backup = (): string => join(pair.side.directory, 'backup.db');
+const backup = (): string => join(pair.side.directory, `${pair.side.orgId}.db`);
 
 /** The server, which is killed, loses its store, has the backup instead, and an owner confirms the link. */
 async function restore(run: Run): Promise<void> {

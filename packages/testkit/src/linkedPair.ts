@@ -173,26 +173,7 @@ export async function startDestinationSide(
   );
   const baseUrl = (server.ready as { url: string }).url;
   const owner = resources.use(api(baseUrl, credentials));
-  const { id: projectId } = await expectBody<{ id: string }>(
-    owner.post('/api/atlas/v2/groups', { version: FIRST, body: { name: 'Tests', orgId } }),
-  );
-  await expectBody(
-    owner.post(`/api/linkspan/v1/groups/${projectId}/clusters`, {
-      body: {
-        name: DESTINATION_CLUSTER,
-        connectionString: throughProxy(destination.uri, network?.destination),
-        ...(destination.caFile === null
-          ? {}
-          : { tlsCA: await readFile(destination.caFile, 'utf8') }),
-      },
-    }),
-  );
-  const { linkToken } = await expectBody<{ linkToken: string }>(
-    owner.post(`/api/atlas/v2/orgs/${orgId}/liveMigrations/linkTokens`, {
-      version: FIRST,
-      body: { accessListIps: [] },
-    }),
-  );
+  const prepared = await prepareLink(owner, orgId, destination, network);
   const owned = resources.move();
   return {
     source,
@@ -204,12 +185,70 @@ export async function startDestinationSide(
     baseUrl,
     credentials,
     orgId,
-    projectId,
-    linkToken,
+    ...prepared,
     api: owner,
-    ...migrationCalls(owner, projectId),
+    ...migrationCalls(owner, prepared.projectId),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/**
+ * The same for another test: a new organization on the server of a side, which goes on owning that.
+ * @throws {Error} naming the call that failed and what it said
+ */
+export async function startNextSide(side: DestinationSide): Promise<DestinationSide> {
+  const { organization, apiKey } = await expectBody<{
+    readonly organization: { readonly id: string };
+    readonly apiKey: { readonly publicKey: string; readonly privateKey: string };
+  }>(
+    side.api.post('/api/atlas/v2/orgs', {
+      version: FIRST,
+      body: { name: 'Tests', apiKey: { desc: 'owner', roles: ['ORG_OWNER'] } },
+    }),
+  );
+  const { publicKey, privateKey } = apiKey;
+  const credentials = { publicKey, privateKey };
+  const owner = api(side.baseUrl, credentials);
+  const orgId = organization.id;
+  const prepared = await prepareLink(owner, orgId, side.destination, side.network);
+  return {
+    ...side,
+    credentials,
+    orgId,
+    ...prepared,
+    api: owner,
+    ...migrationCalls(owner, prepared.projectId),
+    [Symbol.asyncDispose]: () => owner[Symbol.asyncDispose](),
+  };
+}
+
+/** What an owner does before a migration host can be linked. */
+async function prepareLink(
+  owner: TestApi,
+  orgId: string,
+  destination: MongoDB,
+  network: Network | null,
+): Promise<Pick<DestinationSide, 'projectId' | 'linkToken'>> {
+  const { id: projectId } = await expectBody<{ id: string }>(
+    owner.post('/api/atlas/v2/groups', { version: FIRST, body: { name: 'Tests', orgId } }),
+  );
+  const tlsCA = destination.caFile === null ? null : await readFile(destination.caFile, 'utf8');
+  await expectBody(
+    owner.post(`/api/linkspan/v1/groups/${projectId}/clusters`, {
+      body: {
+        name: DESTINATION_CLUSTER,
+        connectionString: throughProxy(destination.uri, network?.destination),
+        ...(tlsCA !== null && { tlsCA }),
+      },
+    }),
+  );
+  const { linkToken } = await expectBody<{ linkToken: string }>(
+    owner.post(`/api/atlas/v2/orgs/${orgId}/liveMigrations/linkTokens`, {
+      version: FIRST,
+      body: { accessListIps: [] },
+    }),
+  );
+  return { projectId, linkToken };
 }
 
 async function startNetwork(

@@ -1,14 +1,22 @@
 import { compareClusters } from '@linkspan/testkit/compare.ts';
-import { type DestinationSide, startDestinationSide } from '@linkspan/testkit/linkedPair.ts';
+import {
+  type DestinationSide,
+  startDestinationSide,
+  startNextSide,
+} from '@linkspan/testkit/linkedPair.ts';
 import { type MongoDB, type MongoDBOptions, startMongoDB } from '@linkspan/testkit/mongodb.ts';
 import type { Collection, Db, Document } from 'mongodb';
 import { afterAll, beforeAll, beforeEach, expect } from 'vitest';
 import { InProcessHost, type Run, type RunOptions } from './inProcessHost.ts';
 
+const LEAVE_MS = 10_000;
+
 /** Two databases, a server, and an engine in this process: for tests of whole migrations. */
 export class EnginePair implements AsyncDisposable {
   readonly source: MongoDB;
   readonly destination: MongoDB;
+  /** Owns the server, which takes longer to start than most tests take. */
+  #first: DestinationSide | null = null;
   #side: DestinationSide | null = null;
   #host: InProcessHost | null = null;
 
@@ -28,7 +36,7 @@ export class EnginePair implements AsyncDisposable {
 
   /** Every migration moves the whole source, so each test has the databases for itself. */
   async reset(): Promise<void> {
-    await this.#close();
+    await this.#leave();
     for (const mongodb of [this.source, this.destination]) {
       const { databases } = await mongodb.client().db('admin').admin().listDatabases();
       for (const { name } of databases) {
@@ -36,10 +44,9 @@ export class EnginePair implements AsyncDisposable {
         await mongodb.client().db(name).dropDatabase();
       }
     }
-    this.#side = await startDestinationSide({
-      source: this.source,
-      destination: this.destination,
-    });
+    const { source, destination } = this;
+    this.#first ??= await startDestinationSide({ source, destination });
+    this.#side = await startNextSide(this.#first);
     this.#host = await InProcessHost.link(this.#side);
   }
 
@@ -92,15 +99,31 @@ export class EnginePair implements AsyncDisposable {
     expect(differences).toEqual([]);
   }
 
-  async #close(): Promise<void> {
+  /** After that, nothing of the last test is written into the next one's databases. */
+  async #leave(): Promise<void> {
     await this.#host?.[Symbol.asyncDispose]();
-    await this.#side?.[Symbol.asyncDispose]();
     this.#host = null;
+    const side = this.#side;
+    if (side === null) return;
     this.#side = null;
+    const path = `/api/atlas/v2/orgs/${side.orgId}/liveMigrations/linkTokens`;
+    const left = await side.api
+      .delete(path, { version: '2023-01-01', signal: AbortSignal.timeout(LEAVE_MS) })
+      .catch(() => ({ status: 0 }));
+    await side[Symbol.asyncDispose]();
+    // Of a server that a test has left killed, for instance.
+    if (![204, 404].includes(left.status)) await this.#stopServer();
+  }
+
+  async #stopServer(): Promise<void> {
+    await this.#first?.[Symbol.asyncDispose]();
+    this.#first = null;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#close();
+    await this.#host?.[Symbol.asyncDispose]();
+    await this.#side?.[Symbol.asyncDispose]();
+    await this.#stopServer();
     await this.source.stop();
     await this.destination.stop();
   }
