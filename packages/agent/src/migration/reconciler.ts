@@ -220,6 +220,8 @@ export class Reconciler {
       const answer = answers[index];
       if (answer === undefined) continue;
       if (!('refused' in answer)) this.#pushed(one, incarnation, answer.changes, round);
+      // What was refused was asked for in another life, or under another name: it is looked at anew.
+      else if (lives.nameChanges(one.id) !== one.names) continue;
       else if (answer.isGone) this.#gone(incarnation, answer.refused);
       else if (!this.#conflicts.resolve(incarnation, answer.refused, answer.holders)) {
         this.#refused(incarnation, answer.refused);

@@ -2,11 +2,12 @@ import type { Journal } from '../journal/journal.ts';
 
 /**
  * A collection is made and copied again: where its natural order is in doubt, and where it has got a cap
- * that no `collMod` gives (rule D12).
+ * that no `collMod` gives (rule D12); not one that has ended at the source.
  * @param cap what caps it now
  */
 export function requestRecopy(journal: Journal, id: number, cap: string | null): void {
   journal.transaction(() => {
+    if (journal.incarnations.get(id)?.state === 'ENDED') return;
     journal.incarnations.update(id, { state: 'PENDING', toRecopy: true, capped: cap });
     forgetCopied(journal, id);
     // Of a capped one nobody decides a key by itself.

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { Incarnation } from '../../src/journal/incarnations.ts';
 import { Flusher } from '../../src/migration/flusher.ts';
 import { listSourceInto } from '../../src/migration/listSourceInto.ts';
+import { requestCopy, requestRecopy } from '../../src/migration/recopy.ts';
 import { Structure } from '../../src/migration/structure.ts';
 import {
   app,
@@ -73,6 +74,63 @@ describe('structure', () => {
     await eventually(() => expect(structure.isSettled).toBe(true));
     expect(step.structured).toEqual(['drop a', 'collection a']);
     expect(step.journal.incarnations.byName(app('a'))?.state).toBe('PENDING');
+  });
+
+  it.each([
+    { why: 'gone', code: 'NAMESPACE_GONE' },
+    { why: 'not what is wanted, after a change of hosts', code: 'STRUCTURE_REFUSED' },
+  ])(
+    'D2: what the destination says is $why does not live again where it was dropped meanwhile',
+    async ({ code }) => {
+      await collection('a').insertOne({ _id: 1 });
+      const { id } = known('a', 'COPIED');
+      step.journal.verifications.again('HOST_REPLACED');
+      step.journal.incarnations.update(id, { toReconcile: true, toRepair: true });
+      const structures = step.context.pusher.structures.bind(step.context.pusher);
+      step.context.pusher.structures = async (...request) => {
+        step.context.pusher.structures = structures;
+        see({ type: 'drop', time: END_OF_TIME });
+        see({ type: 'create', time: END_OF_TIME + 1n });
+        const refused = { code, message: 'not so', holders: [] };
+        return { results: request[0].map(() => ({ changes: [], refused })) };
+      };
+      seeAll();
+      const structure = new Structure(step.context, async () => undefined);
+      running(structure);
+      await eventually(() => {
+        expect([step.pushed, structure.isSettled]).toEqual([[], true]);
+      });
+      expect(step.structured).toEqual(['drop a', 'collection a']);
+      expect([...structure.refusals.values()]).toEqual([]);
+      expect(step.journal.incarnations.get(id)).toBeUndefined();
+      expect(step.journal.incarnations.byName(app('a'))?.state).toBe('COPIED');
+    },
+  );
+
+  it('D2: one that has ended at the source is not copied again, whoever asks for it', () => {
+    const { id } = known('a', 'COPIED');
+    see({ type: 'drop', time: END_OF_TIME });
+    requestRecopy(step.journal, id, null);
+    requestCopy(step.journal, id);
+    expect(step.journal.incarnations.get(id)).toMatchObject({ state: 'ENDED', toRecopy: false });
+  });
+
+  it('D16: a collection that is dropped while the destination refuses to make it is no reason to end', async () => {
+    await collection('a').insertOne({ _id: 1 });
+    const { id } = known('a', 'PENDING');
+    step.journal.incarnations.update(id, { destination: null, toReconcile: true });
+    step.context.pusher.structures = async () => {
+      see({ type: 'drop', time: END_OF_TIME });
+      const refused = { code: 'STRUCTURE_REFUSED', message: 'not so', holders: [] };
+      return { results: [{ changes: [], refused }] };
+    };
+    seeAll();
+    const structure = new Structure(step.context, async () => undefined);
+    running(structure);
+    await eventually(() => {
+      expect([step.pushed, structure.isSettled]).toEqual([[], true]);
+    });
+    expect(step.journal.incarnations.get(id)).toBeUndefined();
   });
 
   it('D7: what was dropped and made again while it is reconciled is not forgotten', async () => {
