@@ -191,14 +191,21 @@ export class Structure {
 
   /**
    * What is to be renamed may not be there: one that was to be made again was dropped, and a crash came
-   * before it was made (rule D12); or somebody has dropped it at the destination.
+   * before it was made (rule D12); or somebody has dropped it at the destination. Where the destination
+   * refuses to say what is there, it counts as there.
    */
   async #isMissing(change: StructuralChange, from: Namespace | null): Promise<boolean> {
     if (change.kind !== 'rename' || from === null) return false;
-    const { pusher, signal } = this.#context;
-    const { namespaces } = await pusher.listing(signal);
-    const there = new Set(namespaces.map(namespaceKey));
-    return !there.has(namespaceKey(from)) && !there.has(namespaceKey(change.to));
+    const { pusher, signal, log } = this.#context;
+    try {
+      const { namespaces } = await pusher.listing(signal);
+      const there = new Set(namespaces.map(namespaceKey));
+      return !there.has(namespaceKey(from)) && !there.has(namespaceKey(change.to));
+    } catch (error) {
+      if (!(error instanceof PushRefusedError)) throw error;
+      log.warn({ reason: error.message }, 'the destination refuses to list what it has');
+      return false;
+    }
   }
 
   #makeAndCopy({ sequence, incarnation: id }: StructuralChange, reason: string): void {

@@ -7,6 +7,7 @@ import { Flusher } from '../../src/migration/flusher.ts';
 import { listSourceInto } from '../../src/migration/listSourceInto.ts';
 import { requestCopy, requestRecopy } from '../../src/migration/recopy.ts';
 import { Structure } from '../../src/migration/structure.ts';
+import { PushRefusedError } from '../../src/push/errors.ts';
 import {
   app,
   collection,
@@ -224,6 +225,31 @@ describe('structure', () => {
     await eventually(() => expect([...structure.refusals.values()].join()).toContain(message));
     expect(new Set(step.pushed.flatMap(({ ids }) => ids))).toEqual(new Set([1, 2]));
     expect(builds).toBe(2);
+  });
+
+  it('D16: a rename that is refused is shown and tried again, also where the listing is refused', async () => {
+    const { id } = known('a', 'COPIED');
+    await collection('b').insertOne({ _id: 1 });
+    const { pusher } = step.context;
+    const [structure, listing] = [pusher.structure.bind(pusher), pusher.listing.bind(pusher)];
+    pusher.structure = async () => {
+      throw new PushRefusedError('STRUCTURE_REFUSED', 'not authorized to rename');
+    };
+    pusher.listing = async () => {
+      throw new PushRefusedError('DESTINATION_REFUSED', 'not authorized to list');
+    };
+    see({ type: 'rename', to: app('b'), time: END_OF_TIME });
+    const worker = new Structure(step.context, async () => undefined);
+    running(worker);
+    const why = 'app.a: not authorized to rename';
+    await eventually(() => {
+      expect([step.pushed, [...worker.refusals.values()]]).toEqual([[], [why]]);
+    });
+    expect(step.journal.structural.count()).toBe(1);
+    Object.assign(pusher, { structure, listing });
+    await eventually(() => expect(worker.isSettled).toBe(true));
+    expect(step.structured).toEqual(['rename a', 'collection b']);
+    expect(step.journal.incarnations.get(id)?.destination).toEqual(app('b'));
   });
 
   it('D21: is not settled while the source is listed', async () => {
