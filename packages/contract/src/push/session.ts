@@ -1,6 +1,6 @@
 import Type, { type Static } from 'typebox';
 
-import { closed, Count, Id, Nullable } from './schemas.ts';
+import { closed, Count, Id, LARGEST, Nullable } from './schemas.ts';
 import { Verification } from './verification.ts';
 
 /** How a push session is opened, answered and ended. Its BSON bodies are in `batch.ts` and `structure.ts`. */
@@ -151,7 +151,7 @@ export type StructuresReply = Static<typeof StructuresReply>;
 /** `POST /sessions/{id}/complete`: the cutover is done; the migration becomes COMPLETE. 204, idempotent. */
 export const Complete = Type.Object(
   {
-    cutoverAttempt: Type.Integer({ minimum: 1 }),
+    cutoverAttempt: Type.Integer({ minimum: 1, ...LARGEST }),
     verified: Type.Object({ collections: Count, documents: Count }, closed),
     /** What is kept with the migration; absent before version 3. */
     verification: Type.Optional(Verification),
@@ -166,7 +166,7 @@ export const MOST_OF_A_REASON = 2000;
 /** `POST /sessions/{id}/cutoverFailed`: back to WORKING, with the reason. 204. */
 export const CutoverFailed = Type.Object(
   {
-    cutoverAttempt: Type.Integer({ minimum: 1 }),
+    cutoverAttempt: Type.Integer({ minimum: 1, ...LARGEST }),
     reason: Type.String({ maxLength: MOST_OF_A_REASON }),
   },
   closed,

@@ -287,3 +287,21 @@ test('D23, Hazard 15: what a host told of a cutover is not taken any more once i
   expect((await complete(late)).status).toBe(204);
   expect((await host.post(path, { fence: true })).json).toEqual({ status: 'COMPLETE' });
 });
+
+test('a number that no store keeps as it is, is refused for what it is', async () => {
+  const session = await host.session(id);
+  await push.store.db
+    .updateTable('live_migrations')
+    .set({ status: 'WORKING', cutover_attempt: 1 })
+    .execute();
+  const verified = { collections: 0, documents: 0 };
+  for (const [path, message] of [
+    ['report', { ...progress, keysPending: 1e300 }],
+    ['complete', { cutoverAttempt: 1e300, verified }],
+    ['cutoverFailed', { cutoverAttempt: 1e300, reason: 'test' }],
+  ] as const) {
+    const { code, json } = await session.post(path, message);
+    expect(code, path).toBe('MESSAGE_INVALID');
+    expect(json['detail'], path).toContain(String(Number.MAX_SAFE_INTEGER));
+  }
+});

@@ -12,6 +12,7 @@ import * as links from '../../src/store/links.ts';
 import * as liveMigrations from '../../src/store/liveMigrations.ts';
 import * as migrationHosts from '../../src/store/migrationHosts.ts';
 import * as migrationNamespaces from '../../src/store/migrationNamespaces.ts';
+import * as migrationVerifications from '../../src/store/migrationVerifications.ts';
 import * as nonceUses from '../../src/store/nonceUses.ts';
 import * as organizations from '../../src/store/organizations.ts';
 import * as projects from '../../src/store/projects.ts';
@@ -320,6 +321,17 @@ export function registerStoreTests(kind: string, open: () => Promise<Store>): vo
       expect(await liveMigrations.listActiveOfOrganization(db, newId())).toEqual([]);
       expect(await liveMigrations.findInProject(db, newId(), id)).toBeUndefined();
       expect(await liveMigrations.findOfHost(db, newId(), id)).toBeUndefined();
+    });
+
+    test('D11: the largest number that a message may have is kept as it is', async () => {
+      const id = await insertMigration();
+      const number = Number.MAX_SAFE_INTEGER;
+      await liveMigrations.setLastStructure(store.db, id, { epoch: 1, number });
+      expect(await migrationVerifications.noteLosses(store.db, id, number)).toBe(true);
+      expect(await liveMigrations.find(store.db, id)).toMatchObject({
+        structure_number: number,
+        history_losses: number,
+      });
     });
 
     test('namespaces are recorded once, sessions settle once', async () => {
