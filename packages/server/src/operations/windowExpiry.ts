@@ -42,27 +42,26 @@ export class WindowExpiry {
     await this.#periodic.stop();
   }
 
-  /** Does what is due at that moment. */
+  /**
+   * Does what is due at that moment, each migration by itself: their rows are written all the time, so that
+   * one transaction over all of them would be run again for ever.
+   */
   async look(now: Date): Promise<void> {
     const { store, work } = this.#context;
-    const ended = await store.transaction(async (tx) => {
-      const over: LiveMigrationRow[] = [];
-      for (const row of await migrationWindows.listRunning(tx)) {
-        if (!isOver(row, now)) await warn(tx, row, now);
-        else if (await expire(tx, row, now)) over.push(row);
+    for (const row of await migrationWindows.listRunning(store.db)) {
+      if (!isOver(row, now)) {
+        const hours = dueWarning(row, now);
+        if (hours !== null) await store.transaction((tx) => warn(tx, row, hours));
+      } else if (await store.transaction((tx) => expire(tx, row, now))) {
+        this.#settle(row.id);
+        if (row.link_id !== null) work.changed(row.link_id);
       }
-      return over;
-    });
-    for (const { id, link_id: linkId } of ended) {
-      this.#settle(id);
-      if (linkId !== null) work.changed(linkId);
     }
   }
 }
 
-async function warn(tx: Executor, row: LiveMigrationRow, now: Date): Promise<void> {
-  const hours = dueWarning(row, now);
-  if (hours === null || !(await migrationWindows.setWarned(tx, row, hours))) return;
+async function warn(tx: Executor, row: LiveMigrationRow, hours: number): Promise<void> {
+  if (!(await migrationWindows.setWarned(tx, row, hours))) return;
   await migrationEvents.record(tx, row, 'LIVE_MIGRATION_WINDOW_ENDING', null, {
     hoursBefore: hours,
     expires: endOf(row)?.toISOString(),

@@ -48,8 +48,9 @@ export async function countByKey(ex: Executor): Promise<Map<string, number>> {
 }
 
 /**
- * Seals every value again that is not under the sealer's own key.
- * @param tx a transaction
+ * Seals every value again that is not under the sealer's own key. One that is changed or erased meanwhile is
+ * left as whoever did that has it.
+ * @param tx a transaction, which may be one that sees what others commit meanwhile
  * @returns how many
  * @throws {SealError} if one does not open
  */
@@ -62,9 +63,10 @@ export async function sealAgain(tx: Executor, sealer: Sealer): Promise<number> {
     for (const { id, sealed } of rows) {
       if (sealer.hasSealed(sealed)) continue;
       const again = sealer.seal(identity(id), sealer.open(identity(id), sealed));
-      await sql`update ${sql.table(table)} set ${sql.ref(column)} = ${again}
-        where id = ${id}`.execute(tx);
-      changed += 1;
+      const { numAffectedRows } = await sql`update ${sql.table(table)}
+        set ${sql.ref(column)} = ${again}
+        where id = ${id} and ${sql.ref(column)} = ${sealed}`.execute(tx);
+      changed += Number(numAffectedRows ?? 0n);
     }
   }
   return changed;

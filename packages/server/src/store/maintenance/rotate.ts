@@ -43,7 +43,8 @@ export async function rotateMasterKey(options: StoreOptions): Promise<Rotation> 
   }
   const key = found.keys.at(-1) ?? Buffer.alloc(0);
   const sealer = new Sealer(key, found.keys.slice(0, -1));
-  const sealedAgain = await store.transaction(async (tx) => {
+  // Not serialisable: passwords stand in rows that are written all the time.
+  const sealedAgain = await store.lockingTransaction(async (tx) => {
     // A node that is about to say which keys it knows waits, and then sees what is the store's own.
     await store.dialect.lockTables(tx, ['nodes']);
     await refuseUnknown(tx, store.dialect, sealer.keyId);
