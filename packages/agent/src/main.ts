@@ -115,8 +115,16 @@ export async function runAgent(start: AgentStart, signal: AbortSignal): Promise<
   } finally {
     stop.abort();
     await lifting;
-    await Promise.race([writeBlocks.lift(AbortSignal.timeout(LAST_LIFT_MS)), delay(LAST_LIFT_MS)]);
+    await liftLast(writeBlocks);
   }
+}
+
+/** Not longer than {@link LAST_LIFT_MS}; nothing of it keeps a process that has nothing to lift from ending. */
+async function liftLast(writeBlocks: WriteBlocks): Promise<void> {
+  const lifted = new AbortController();
+  const limit = delay(LAST_LIFT_MS, undefined, { signal: lifted.signal }).catch(() => undefined);
+  await Promise.race([writeBlocks.lift(AbortSignal.timeout(LAST_LIFT_MS)), limit]);
+  lifted.abort();
 }
 
 /**

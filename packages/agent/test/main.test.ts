@@ -51,6 +51,10 @@ function run(
   );
 }
 
+/** Those that keep a process running. */
+const timers = (): number =>
+  process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+
 test('an agent that is stopped while it waits for its server ends in good order', async () => {
   const stop = new AbortController();
   const lines: string[] = [];
@@ -66,7 +70,9 @@ test('an agent that is stopped while it waits for its server ends in good order'
     lines.push(line);
     stop.abort(new Error('stopped by SIGTERM'));
   };
+  const before = timers();
   await run(linkToken, [], onLine, stop.signal);
+  expect(timers(), 'what keeps the process from ending').toBe(before);
   expect(lines.join('')).toContain('linking waits for the server');
   expect(lines.join('')).not.toContain(linkToken);
 });
