@@ -1,5 +1,4 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
 
 import { finding } from '@linkspan/contract/api/findings.ts';
 import type { ValidationReport } from '@linkspan/contract/push/validation.ts';
@@ -31,14 +30,9 @@ import { askOutcome } from './work/outcome.ts';
 import { pollWork } from './work/poll.ts';
 import { measureLink } from './work/measureLink.ts';
 import { findDeployment, sourceUri, UnknownSourceError } from './work/sourceUri.ts';
+import { liftLast, liftRefused } from './work/liftAtEnd.ts';
 import { Supervisor, type CopyRun, type MigrationRun } from './work/supervisor.ts';
 import { WriteBlocks } from './work/writeBlocks.ts';
-
-/** How long an agent that stops goes on lifting what its cutovers have blocked, in milliseconds. */
-const LAST_LIFT_MS = 5000;
-
-/** The same of one that ends because its link was refused: nobody waits for that, or looks at it soon. */
-const REFUSED_LIFT_MS = 10 * 60_000;
 
 /** A logger that writes JSON lines to standard output and no credentials into them. */
 export function makeLogger(level: string): Logger {
@@ -111,46 +105,12 @@ export async function runAgent(start: AgentStart, signal: AbortSignal): Promise<
     adminUrl = port?.url ?? null;
     await link.run(token);
   } catch (error) {
-    throw error instanceof LinkRefusedError ? await refusedFor(error, host, signal) : error;
+    throw error instanceof LinkRefusedError ? await liftRefused(error, host, signal) : error;
   } finally {
     stop.abort();
     await lifting;
     await liftLast(writeBlocks);
   }
-}
-
-/** Not longer than {@link LAST_LIFT_MS}; nothing of it keeps a process that has nothing to lift from ending. */
-async function liftLast(writeBlocks: WriteBlocks): Promise<void> {
-  const lifted = new AbortController();
-  const limit = delay(LAST_LIFT_MS, undefined, { signal: lifted.signal }).catch(() => undefined);
-  await Promise.race([writeBlocks.lift(AbortSignal.timeout(LAST_LIFT_MS)), limit]);
-  lifted.abort();
-}
-
-/**
- * What a host ends with whose link was refused, once it has lifted its write blocks: nobody else does. A source
- * that does not let it is tried for some time, and named.
- */
-async function refusedFor(
-  error: LinkRefusedError,
-  { writeBlocks, log }: Host,
-  signal: AbortSignal,
-): Promise<LinkRefusedError> {
-  if (writeBlocks.left().length === 0) return error;
-  log.error(
-    { reason: error.message, minutes: REFUSED_LIFT_MS / 60_000 },
-    'the link is refused: this ends once the write blocks at its sources are lifted, or after so long',
-  );
-  const limit = new AbortController();
-  const either = AbortSignal.any([signal, limit.signal]);
-  const limited = delay(REFUSED_LIFT_MS, undefined, { signal: either }).catch(() => undefined);
-  await Promise.race([writeBlocks.liftAll(either), limited]);
-  limit.abort();
-  const names = writeBlocks.left().map(({ clusterName }) => clusterName);
-  if (names.length === 0) return error;
-  return new LinkRefusedError(
-    `${error.message.replace(/\.$/, '')}. The writes of ${names.join(', ')} may still be blocked: run linkspan agent unblock`,
-  );
 }
 
 async function work(
