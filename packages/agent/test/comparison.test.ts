@@ -207,6 +207,33 @@ describe('a comparison', () => {
     },
   );
 
+  it('I6: long keys count for as many as they hold', async () => {
+    const long = Array.from({ length: 4000 }, (_, n) =>
+      Buffer.from(serialize({ _id: `${String(n).padStart(6, '0')}${'k'.repeat(2000)}` })),
+    );
+    const rest = [...long];
+    const reads: DestinationReads = {
+      async digest({ limit }) {
+        const chunk = rest.splice(0, Math.min(limit, 50));
+        const documents = chunk.map((one) => ({ key: keyOf(one), hash: documentDigest(one) }));
+        const cursor = rest.length === 0 ? null : 'walk';
+        return { cursor, count: chunk.length, equal: false, documents };
+      },
+      keyDigests: async () => ({ documents: [] }),
+    };
+    const keepAtMost = 2000;
+    const comparison = new Comparison(reads, { db: 'app', coll: 'a' }, null, keepAtMost);
+    let mostBytes = 0;
+    let found = 0;
+    for await (const { suspects } of comparison.finish()) {
+      mostBytes = Math.max(mostBytes, Buffer.concat(suspects).length);
+      found += suspects.length;
+    }
+    expect(found + comparison.take().suspects.length).toBe(long.length);
+    expect(mostBytes).toBeGreaterThan(0);
+    expect(mostBytes).toBeLessThan(1.5 * keepAtMost * 128);
+  });
+
   it(
     'D19: leaves nothing behind its position where very many had to be given up',
     { timeout: 60_000 },

@@ -16,6 +16,9 @@ const READ_AT_MOST = 2000;
 /** Keys of one side that are looked up at the other, to learn which of the two is ahead. */
 const SAMPLE = 100;
 
+/** Keys up to so many bytes count for one of those that are kept, longer ones for as many as they hold. */
+const KEY_BYTES = 128;
+
 /** Suspects are handed out on the way once they are this part of what is kept of a side. */
 const HANDED_OUT_PART = 1 / 5;
 
@@ -35,13 +38,33 @@ export interface Compared {
   readonly suspects: readonly Buffer[];
 }
 
+interface Unmatched {
+  readonly digest: Buffer;
+  readonly order: number;
+}
+
 /** Documents of one side that the other has not shown yet: in the order of `_id`, as they came. */
 class Side {
-  readonly unmatched = new Map<string, { readonly digest: Buffer; readonly order: number }>();
+  readonly unmatched = new Map<string, Unmatched>();
+  /** What they hold in memory, in keys of {@link KEY_BYTES} bytes. */
+  #weight = 0;
   /** Documents that it has shown. */
   shown = 0;
   /** How many of them come up to the last key that both sides have shown. */
   reached = 0;
+
+  get weight(): number {
+    return this.#weight;
+  }
+
+  add(key: string, one: Unmatched): void {
+    this.unmatched.set(key, one);
+    this.#weight += weightOf(key);
+  }
+
+  delete(key: string): void {
+    if (this.unmatched.delete(key)) this.#weight -= weightOf(key);
+  }
 
   /** Takes out what the other side passed by. */
   takePassed(): string[] {
@@ -50,7 +73,7 @@ class Side {
       if (order >= this.reached) break;
       passed.push(key);
     }
-    for (const key of passed) this.unmatched.delete(key);
+    for (const key of passed) this.delete(key);
     return passed;
   }
 
@@ -65,8 +88,14 @@ class Side {
   takeAll(): string[] {
     const all = [...this.unmatched.keys()];
     this.unmatched.clear();
+    this.#weight = 0;
     return all;
   }
+}
+
+/** @param key raw bytes, a character each */
+function weightOf(key: string): number {
+  return Math.ceil(key.length / KEY_BYTES);
 }
 
 /**
@@ -85,13 +114,14 @@ export class Comparison {
   #cursor: string | null = null;
   #isOpen = true;
   #suspects: string[] = [];
+  #suspectsWeight = 0;
   #position: Buffer | null = null;
   #counted = 0;
 
   /**
    * @param after raw key behind which it begins; null: at the first document
    * @param keepAtMost unmatched keys of one side that are kept in memory before they are given up as
-   *   suspects (invariant I6)
+   *   suspects, in keys of 128 bytes (invariant I6)
    */
   constructor(
     reads: DestinationReads,
@@ -133,7 +163,7 @@ export class Comparison {
   async *finish(): AsyncGenerator<Compared, void> {
     while (this.#isOpen) {
       await this.#readDestination(READ_AT_MOST, null);
-      if (this.#destination.unmatched.size > this.#keepAtMost) this.#giveUp(this.#destination);
+      if (this.#destination.weight > this.#keepAtMost) this.#giveUp(this.#destination);
       yield* this.#handOut();
     }
     this.#giveUp(this.#source);
@@ -145,7 +175,8 @@ export class Comparison {
   /** What it has come to since this was last called. */
   take(): Compared {
     // What lies before the position is not looked at again, whichever read has moved it there.
-    this.#suspects.push(...this.#source.takePassed(), ...this.#destination.takePassed());
+    this.#suspect(this.#source.takePassed());
+    this.#suspect(this.#destination.takePassed());
     const compared = {
       position: this.#position,
       documents: this.#source.reached - this.#counted,
@@ -154,6 +185,7 @@ export class Comparison {
     this.#counted = this.#source.reached;
     this.#position = null;
     this.#suspects = [];
+    this.#suspectsWeight = 0;
     return compared;
   }
 
@@ -171,7 +203,8 @@ export class Comparison {
       const isPast = this.#destination.unmatched.size === 0;
       if (isPast) this.#reach(last.toString('latin1'), this.#source.shown, this.#destination.shown);
     }
-    this.#suspects.push(...this.#source.takePassed(), ...this.#destination.takePassed());
+    this.#suspect(this.#source.takePassed());
+    this.#suspect(this.#destination.takePassed());
   }
 
   /**
@@ -179,7 +212,7 @@ export class Comparison {
    * them later and what it has shown is too much; else they are missing there.
    */
   async *#limitMemory(): AsyncGenerator<Compared, void> {
-    if (this.#source.unmatched.size <= this.#keepAtMost) return;
+    if (this.#source.weight <= this.#keepAtMost) return;
     const keys = this.#source.sample().filter(isExact);
     const { documents } = await this.#reads.keyDigests({ ...this.#namespace, keys });
     if (documents.length === 0) {
@@ -188,21 +221,28 @@ export class Comparison {
     }
     this.#giveUp(this.#destination);
     yield* this.#handOut();
-    while (this.#isOpen && this.#source.unmatched.size > this.#keepAtMost / 2) {
+    while (this.#isOpen && this.#source.weight > this.#keepAtMost / 2) {
       await this.#readDestination(READ_AT_MOST, null);
-      this.#suspects.push(...this.#destination.takePassed());
-      if (this.#destination.unmatched.size > this.#keepAtMost) this.#giveUp(this.#destination);
+      this.#suspect(this.#destination.takePassed());
+      if (this.#destination.weight > this.#keepAtMost) this.#giveUp(this.#destination);
       yield* this.#handOut();
     }
   }
 
   /** They would be as many as the destination has too much. */
   *#handOut(): Generator<Compared, void> {
-    if (this.#suspects.length > this.#keepAtMost * HANDED_OUT_PART) yield this.take();
+    if (this.#suspectsWeight > this.#keepAtMost * HANDED_OUT_PART) yield this.take();
+  }
+
+  #suspect(keys: readonly string[]): void {
+    for (const key of keys) {
+      this.#suspects.push(key);
+      this.#suspectsWeight += weightOf(key);
+    }
   }
 
   #giveUp(side: Side): void {
-    this.#suspects.push(...side.takeAll());
+    this.#suspect(side.takeAll());
   }
 
   /** Reads the destination's next documents; true if they are those of the digest. */
@@ -230,11 +270,11 @@ export class Comparison {
     mine.shown += 1;
     const match = other.unmatched.get(key);
     if (match === undefined) {
-      mine.unmatched.set(key, { digest, order });
+      mine.add(key, { digest, order });
       return;
     }
-    other.unmatched.delete(key);
-    if (!match.digest.equals(digest)) this.#suspects.push(key);
+    other.delete(key);
+    if (!match.digest.equals(digest)) this.#suspect([key]);
     const [source, destination] =
       mine === this.#source ? [order, match.order] : [match.order, order];
     this.#reach(key, source + 1, destination + 1);

@@ -42,7 +42,7 @@ export interface EngineOptions {
   readonly copyBatchBytes: number;
   /** Documents that verification compares by one digest. */
   readonly verifyChunk: number;
-  /** Keys of each side that it keeps in memory until the other side shows them. */
+  /** Keys of each side, of 128 bytes, that it keeps in memory until the other side shows them. */
   readonly unmatchedAtMost: number;
   /** Keys of a collection that are noted to be compared by themselves, before they are counted for more. */
   readonly pushedKeysAtMost: number;
