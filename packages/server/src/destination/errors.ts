@@ -168,6 +168,20 @@ export function serverCode(error: unknown): number | null {
   return Number.isNaN(code) ? null : code;
 }
 
+/** A user name or password that the cluster does not know; 8000 is Atlas's own. */
+const AUTHENTICATION_FAILED = new Set([18, 8000]);
+
+export function isAuthenticationFailure(error: unknown): boolean {
+  const code = serverCode(error);
+  return code !== null && AUTHENTICATION_FAILED.has(code);
+}
+
+/** Why something cannot be done at a cluster now, and what to do where only a person can. */
+export function obstacleOf(error: unknown): string {
+  if (!isAuthenticationFailure(error)) return reasonOf(error);
+  return 'it refuses the user name or password of its connection string: change that with `linkspan clusters update`';
+}
+
 /** The text of any error, cut to a line's length, without what may be credentials in a URI. */
 export function reasonOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);

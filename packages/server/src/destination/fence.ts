@@ -11,7 +11,7 @@ import {
 } from 'mongodb';
 
 import { connect, type AddressCheck } from './connect.ts';
-import { reasonOf, serverCode } from './errors.ts';
+import { obstacleOf, serverCode } from './errors.ts';
 
 /**
  * The fence of rule D14. Writes of documents carry the number of a retryable write, `txnNumber`, in one
@@ -156,7 +156,8 @@ export function isFencedOff(code: number | null): boolean {
 }
 
 export interface RaiseOptions {
-  readonly uri: string;
+  /** Asked before each attempt: the password may have been changed since the last one. */
+  readonly uri: () => Promise<string>;
   readonly mayConnect: AddressCheck;
   /** The lowest number that may still be carried out. */
   readonly fence: FenceNumber;
@@ -184,7 +185,7 @@ export async function raiseFence(options: RaiseOptions, signal: AbortSignal): Pr
       return !(await options.isNeeded()) || (await raiseOnce(options, signal));
     } catch (error) {
       signal.throwIfAborted();
-      options.onPending?.(`the fence cannot be raised: ${reasonOf(error)}`);
+      options.onPending?.(`the fence cannot be raised: ${obstacleOf(error)}`);
     }
     await delay(pause, undefined, { signal }).catch(() => signal.throwIfAborted());
     pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
@@ -193,7 +194,11 @@ export async function raiseFence(options: RaiseOptions, signal: AbortSignal): Pr
 
 async function raiseOnce(options: RaiseOptions, signal: AbortSignal): Promise<boolean> {
   const { uri, mayConnect, fence, isNeeded } = options;
-  const client = connect(uri, { appName: ASKING, mayConnect, overrides: { maxPoolSize: 8 } });
+  const client = connect(await uri(), {
+    appName: ASKING,
+    mayConnect,
+    overrides: { maxPoolSize: 8 },
+  });
   const cut = (): void => void client.close(true);
   signal.addEventListener('abort', cut, { once: true });
   try {

@@ -7,14 +7,12 @@ import {
 
 import type { ConnectionTest } from '../domain/ports.ts';
 import { connect, type AddressCheck } from './connect.ts';
-import { reasonOf, serverCode } from './errors.ts';
+import { isAuthenticationFailure, reasonOf } from './errors.ts';
 import { enforcesFence } from './fence.ts';
 
 const APP_NAME = 'linkspan-probe';
 /** A cluster that elects a primary may take this long, in milliseconds. */
 const SELECTION_MS = 10_000;
-
-const AUTHENTICATION_CODES = new Set([18, 8000]);
 
 type Failure = Extract<ConnectionTest, { ok: false }>;
 
@@ -98,8 +96,7 @@ function topologyOf(hello: Document): string {
 }
 
 function classify(error: unknown, client: MongoClient): Failure {
-  const code = serverCode(error);
-  if (code !== null && AUTHENTICATION_CODES.has(code)) {
+  if (isAuthenticationFailure(error)) {
     return failure('AUTHENTICATION_FAILED', client, 'the username or password is not correct');
   }
   if (error instanceof MongoServerError) return failure('UNREACHABLE', client, reasonOf(error));

@@ -8,7 +8,7 @@ import { ConnectionString } from 'mongodb-connection-string-url';
 import { abortBuild } from './abortBuild.ts';
 import { connect, type AddressCheck } from './connect.ts';
 import { WRITE_CONCERN } from './destination.ts';
-import { reasonOf } from './errors.ts';
+import { obstacleOf } from './errors.ts';
 
 const ASKING = 'linkspan-fence';
 const FIRST_PAUSE_MS = 50;
@@ -17,7 +17,8 @@ const LONGEST_PAUSE_MS = 2_000;
 const ABORT_MS = 60_000;
 
 export interface QuiesceOptions {
-  readonly uri: string;
+  /** Asked before each attempt: the password may have been changed since the last one. */
+  readonly uri: () => Promise<string>;
   /** What the `appName` of the connections begins with that must be gone. */
   readonly connectionName: string;
   readonly mayConnect: AddressCheck;
@@ -56,7 +57,7 @@ export async function quiesce(options: QuiesceOptions, signal: AbortSignal): Pro
       pending = (await options.isNeeded()) ? await findPending(options, signal) : null;
     } catch (error) {
       signal.throwIfAborted();
-      pending = reasonOf(error);
+      pending = obstacleOf(error);
     }
     if (pending === null) return;
     options.onPending?.(pending);
@@ -68,7 +69,8 @@ export async function quiesce(options: QuiesceOptions, signal: AbortSignal): Pro
 /** @returns why nothing is proven yet, or null */
 async function findPending(options: QuiesceOptions, signal: AbortSignal): Promise<string | null> {
   const witnessName = `linkspan-witness-${randomBytes(8).toString('hex')}`;
-  const { uri, mayConnect } = options;
+  const { mayConnect } = options;
+  const uri = await options.uri();
   const overrides = { maxPoolSize: 1 };
   const named = (appName: string): Cut =>
     cutBy(signal, connect(uri, { appName, mayConnect, overrides }));
@@ -79,7 +81,8 @@ async function findPending(options: QuiesceOptions, signal: AbortSignal): Promis
   const mongoses = await listMongoses(asking.client);
   if (mongoses.length <= 1) return await askServer(asking.client, witnessName, options, named);
   for (const address of mongoses) {
-    const there = (appName: string): Cut => cutBy(signal, connectTo(address, appName, options));
+    const there = (appName: string): Cut =>
+      cutBy(signal, connectTo(address, uri, appName, mayConnect));
     await using direct = there(ASKING);
     await using beside = there(witnessName);
     await beside.client.db('admin').command({ ping: 1 });
@@ -235,8 +238,12 @@ async function listMongoses(client: MongoClient): Promise<string[]> {
 }
 
 /** The same connection string for that one address. */
-function connectTo(address: string, appName: string, options: QuiesceOptions): MongoClient {
-  const { uri, mayConnect } = options;
+function connectTo(
+  address: string,
+  uri: string,
+  appName: string,
+  mayConnect: AddressCheck,
+): MongoClient {
   const connection = new ConnectionString(uri.replace(/^mongodb\+srv:/, 'mongodb:'));
   connection.hosts = [address];
   const { searchParams } = connection;

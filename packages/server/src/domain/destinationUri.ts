@@ -89,6 +89,33 @@ export function hostsOf(uri: string): string[] {
   return new ConnectionString(uri).hosts;
 }
 
+/** Options that say which servers are meant, or which part of them. */
+const NAMING_OPTIONS = ['replicaSet', 'directConnection', 'srvMaxHosts', 'srvServiceName'];
+
+/**
+ * Whether two connection strings name the same user at the same cluster, in the same way: then they differ in
+ * passwords, authorities and the like alone, and what a cluster lists over the one it lists over the other, too.
+ * A user without the privilege `inprog` sees no connections but its own. False where that cannot be seen of
+ * them alone.
+ */
+export function isSameUserAtSameCluster(one: string, other: string): boolean {
+  return namesOf(one) === namesOf(other);
+}
+
+function namesOf(uri: string): string {
+  const parsed = new ConnectionString(uri);
+  const options = parsed.typedSearchParams<Record<string, string>>();
+  const hosts = parsed.hosts.map((host) => {
+    const name = host.toLowerCase();
+    return parsed.isSRV || /:\d+$/.test(name) ? name : `${name}:27017`;
+  });
+  const named = NAMING_OPTIONS.map((option) => options.get(option));
+  const database = parsed.pathname.replace(/^\//, '');
+  const authSource = options.get('authSource') ?? (database === '' ? 'admin' : database);
+  const user = parsed.username === '' ? null : [parsed.username, authSource];
+  return JSON.stringify([parsed.isSRV, hosts.toSorted(), named, user]);
+}
+
 /** Options that whoever connects needs too: those that Atlas shows (recorded). */
 const PUBLIC_OPTIONS = ['tls', 'ssl', 'authSource', 'replicaSet'];
 

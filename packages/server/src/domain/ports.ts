@@ -1,3 +1,10 @@
+/** A cluster for which something cannot be proven or done now. */
+export interface Unproven {
+  readonly unprovenCluster: string;
+  /** What is in the way there, for people, if that is known. */
+  readonly obstacle?: string;
+}
+
 /**
  * What operations need from the side that talks to destination clusters. Implemented by the gateway
  * and wired in `main.ts`, so that operations depend on nothing that moves data.
@@ -8,21 +15,19 @@ export interface LinkFence {
    * a destination for it has been answered or is proven to be gone (rules C1 to C3).
    * @returns null once that is proven, else the name of a cluster for which it cannot be proven now
    */
-  settle(linkId: string, signal: AbortSignal): Promise<{ unprovenCluster: string } | null>;
+  settle(linkId: string, signal: AbortSignal): Promise<Unproven | null>;
   /** The same for one migration host of the link, which is refused already. */
-  settleHost(
-    linkId: string,
-    hostId: string,
-    signal: AbortSignal,
-  ): Promise<{ unprovenCluster: string } | null>;
+  settleHost(linkId: string, hostId: string, signal: AbortSignal): Promise<Unproven | null>;
 }
 
 export interface MigrationFence {
-  /** The same for one migration that has ended. */
-  settleMigration(
-    migrationId: string,
-    signal: AbortSignal,
-  ): Promise<{ unprovenCluster: string } | null>;
+  /**
+   * Why it is not proven yet that nothing of a push session is under way, for people, as the last attempt of
+   * this node found; null where none has failed.
+   */
+  obstacle(sessionId: string): string | null;
+  /** As {@link LinkFence.settle} does for a link, for one migration that has ended. */
+  settleMigration(migrationId: string, signal: AbortSignal): Promise<Unproven | null>;
   /**
    * Refuses every further write of a paused migration at once, aborts builds of indexes, and comes back
    * when what the nodes that run had sent was answered. A session that is opened meanwhile, because the
@@ -35,7 +40,7 @@ export interface MigrationFence {
    * sessions must be settled. Ends without it where the link is removed meanwhile (invariant I1).
    * @returns null once nothing is left to be done, else the name of the cluster that does not do it now
    */
-  dropCopied(migrationId: string, signal: AbortSignal): Promise<{ unprovenCluster: string } | null>;
+  dropCopied(migrationId: string, signal: AbortSignal): Promise<Unproven | null>;
 }
 
 /** The result of connecting to a destination cluster. Codes are coarse (rule C13). */

@@ -3,9 +3,11 @@ import { randomBytes } from 'node:crypto';
 import { formatNamespace, type Namespace } from '@linkspan/contract/push/namespaces.ts';
 
 import { emptyCollection } from '../destination/empty.ts';
+import { obstacleOf } from '../destination/errors.ts';
 import { applyStructure } from '../destination/structure.ts';
 import { newConnectionName } from '../domain/connectionNames.ts';
 import { newId } from '../domain/ids.ts';
+import type { Unproven } from '../domain/ports.ts';
 import { timestamp } from '../domain/time.ts';
 import * as clusters from '../store/clusters.ts';
 import * as links from '../store/links.ts';
@@ -43,7 +45,7 @@ export async function dropCopied(
   context: GatewayContext,
   migrationId: string,
   signal: AbortSignal,
-): Promise<{ unprovenCluster: string } | null> {
+): Promise<Unproven | null> {
   const { store, sessions, log } = context;
   const migration = await liveMigrations.find(store.db, migrationId);
   if (migration?.copied_data !== 'DROPPING') return null;
@@ -84,7 +86,7 @@ export async function dropCopied(
   if (failure !== null) {
     const reason = failure.message;
     log.warn({ migrationId, cluster: cluster.name, reason }, 'copied data is not all dropped yet');
-    return { unprovenCluster: cluster.name };
+    return { unprovenCluster: cluster.name, obstacle: obstacleOf(failure.cause ?? failure) };
   }
   await end(context, migration, outcome);
   return null;
@@ -117,14 +119,15 @@ async function leave(
 }
 
 function makeSession(
-  { store, mayConnect, log }: GatewayContext,
+  { store, sessions, mayConnect, log }: GatewayContext,
   migration: LiveMigrationRow,
   linkId: string,
   cluster: ClusterRow,
 ): PushSession {
+  const id = newId();
   return new PushSession({
     identity: {
-      id: newId(),
+      id,
       migrationId: migration.id,
       linkId,
       hostId: migration.host_id,
@@ -136,8 +139,10 @@ function makeSession(
     store,
     uri: clusters.openUri(store.sealer, cluster),
     mayConnect,
-    onPending: (reason) =>
-      log.info({ cluster: cluster.name, reason }, 'drops of a session may be left'),
+    onPending: (reason) => {
+      sessions.noteObstacle(id, reason);
+      log.info({ cluster: cluster.name, reason }, 'drops of a session may be left');
+    },
   });
 }
 

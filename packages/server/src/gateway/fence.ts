@@ -124,23 +124,39 @@ export async function settleElsewhere(
   signal: AbortSignal,
   onPending?: (reason: string) => void,
 ): Promise<void> {
-  const { store, log, mayConnect } = context;
-  const row = await untilLeft(context, id, signal, onPending);
-  if (row === null) return;
-  const cluster = await clusters.find(store.db, row.cluster_id);
+  const told = (reason: string): void => {
+    context.sessions.noteObstacle(id, reason);
+    onPending?.(reason);
+  };
+  try {
+    const row = await untilLeft(context, id, signal, told);
+    if (row !== null) await proveLeft(context, row, signal, told);
+  } finally {
+    context.sessions.forgetObstacle(id);
+  }
+}
+
+/** The same for one that no node may write through any more. */
+async function proveLeft(
+  { store, log, mayConnect }: GatewayContext,
+  row: pushSessions.LeasedSession,
+  signal: AbortSignal,
+  onPending: (reason: string) => void,
+): Promise<void> {
+  const { migration_id: migrationId, cluster_id: clusterId, epoch } = row;
+  const cluster = await clusters.find(store.db, clusterId);
   // A cluster is not removed while a session of it may have writes under way.
   if (cluster !== undefined) {
-    const { migration_id: migrationId, epoch } = row;
     await proveGone(
       {
-        uri: clusters.openUri(store.sealer, cluster),
+        uri: () => clusters.currentUri(store.db, store.sealer, clusterId),
         connectionName: row.connection_name,
         namespaces: await migrationNamespaces.list(store.db, migrationId),
         mayConnect,
         isNeeded: () => pushSessions.isOpen(store.db, row.id),
         onPending: (reason) => {
           log.info({ cluster: cluster.name, reason }, 'writes of an earlier session may be left');
-          onPending?.(reason);
+          onPending(reason);
         },
         fence: row.is_fenced === 1 ? { migrationId, epoch } : null,
         hasStructure: row.is_fenced === 0 || row.structure_under_way === 1,

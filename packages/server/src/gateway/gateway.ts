@@ -115,6 +115,7 @@ export function createGateway({
       settleSessions(context, { migrationId }, MIGRATION_ENDED, signal),
     dropCopied: (migrationId, signal) => dropCopied(context, migrationId, signal),
     holdMigration: (migrationId) => holdSessions(context, migrationId),
+    obstacle: (sessionId) => sessions.obstacle(sessionId),
     test: (uri, signal) => testConnection(uri, mayConnect, signal),
     changed: announce,
     async start() {

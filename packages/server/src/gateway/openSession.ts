@@ -63,9 +63,10 @@ export async function openSession(
   const cluster = await clusters.find(store.db, migration.cluster_id);
   if (cluster === undefined) throw ENDED;
   const connectionName = newConnectionName(migrationId);
+  const id = newId();
   const session = new PushSession({
     identity: {
-      id: newId(),
+      id,
       migrationId,
       linkId: principal.link.id,
       hostId: principal.host.id,
@@ -77,8 +78,10 @@ export async function openSession(
     store,
     uri: clusters.openUri(store.sealer, cluster),
     mayConnect: context.mayConnect,
-    onPending: (reason) =>
-      log.info({ cluster: cluster.name, reason }, 'writes of a session may be left'),
+    onPending: (reason) => {
+      sessions.noteObstacle(id, reason);
+      log.info({ cluster: cluster.name, reason }, 'writes of a session may be left');
+    },
   });
   const sessionSecret = randomBytes(32).toString('hex');
   // A link that is removed from here on finds the session and refuses it.

@@ -8,6 +8,7 @@ import { DestinationRefusedError } from '../destination/errors.ts';
 import { isFencedOff } from '../destination/fence.ts';
 import { proveGone } from '../destination/proof.ts';
 import type { OwnedNamespace, OwnedNamespaces } from '../destination/structure.ts';
+import * as clusters from '../store/clusters.ts';
 import * as liveMigrations from '../store/liveMigrations.ts';
 import * as migrationNamespaces from '../store/migrationNamespaces.ts';
 import * as pushSessions from '../store/pushSessions.ts';
@@ -162,11 +163,11 @@ export class PushSession {
     await untilAborted(this.digests.close(), signal);
     await untilAborted(this.destination.close(), signal);
     if (!this.destination.hasUnanswered) return;
-    const { id, migrationId, connectionName } = this.identity;
-    const { store, uri, mayConnect, onPending } = this.#parts;
+    const { id, migrationId, clusterId, connectionName } = this.identity;
+    const { store, mayConnect, onPending } = this.#parts;
     await proveGone(
       {
-        uri,
+        uri: () => clusters.currentUri(store.db, store.sealer, clusterId),
         connectionName,
         namespaces: [...this.#owned.values()],
         mayConnect,

@@ -16,6 +16,7 @@ export const SETTLED_TOPIC = 'settled';
 export class Sessions {
   readonly #store: Store;
   readonly #sessions = new Map<string, PushSession>();
+  readonly #obstacles = new Map<string, string>();
 
   constructor(store: Store) {
     this.#store = store;
@@ -40,15 +41,29 @@ export class Sessions {
     });
   }
 
+  /** Why it is not proven yet that nothing of a session is under way, for people; those of others included. */
+  noteObstacle(id: string, reason: string): void {
+    this.#obstacles.set(id, reason);
+  }
+
+  /** Once nobody here tries to prove it any more. */
+  forgetObstacle(id: string): void {
+    this.#obstacles.delete(id);
+  }
+
+  obstacle(id: string): string | null {
+    return this.#obstacles.get(id) ?? null;
+  }
+
   /**
    * Ends a session: nothing is sent any more, and when this comes back nothing of it is under way.
    * May be called again, and from several sides.
    * @throws the signal's reason; the session stays until that is proven
    */
   async retire(session: PushSession, reason: PushError, signal: AbortSignal): Promise<void> {
-    session.refuse(reason);
-    await session.settle(signal);
     const { id } = session.identity;
+    session.refuse(reason);
+    await session.settle(signal).finally(() => this.forgetObstacle(id));
     const { db, dialect, signals } = this.#store;
     const isFirst = await pushSessions.settle(db, id);
     this.#sessions.delete(id);

@@ -6,7 +6,12 @@ import type {
 } from '@linkspan/contract/api/clusters.ts';
 import type { Principal } from '../domain/access.ts';
 import { apiError, attributeError } from '@linkspan/contract/serving/apiError.ts';
-import { checkDestinationUri, DestinationUriError, hostsOf } from '../domain/destinationUri.ts';
+import {
+  checkDestinationUri,
+  DestinationUriError,
+  hostsOf,
+  isSameUserAtSameCluster,
+} from '../domain/destinationUri.ts';
 import { withTlsCa } from '../domain/destinationTls.ts';
 import { newId } from '../domain/ids.ts';
 import { apiTime, timestamp } from '../domain/time.ts';
@@ -70,7 +75,11 @@ export async function create(
   return toCluster(context, row, base);
 }
 
-/** @throws {ApiError} 409 while a migration or validation uses the cluster */
+/**
+ * While ended migrations may still have something under way at the cluster, password and authorities alone may
+ * change: the proof needs the right ones, and has to ask the same cluster as the same user.
+ * @throws {ApiError} 409 while a migration or validation uses the cluster
+ */
 export async function setConnectionString(
   context: OperationContext,
   principal: Principal,
@@ -83,7 +92,9 @@ export async function setConnectionString(
   const { store } = context;
   await store.transaction(async (tx) => {
     const row = await load(tx, groupId, name);
-    await refuseWhileUsed(tx, row);
+    await refuseWhileActive(tx, row);
+    const isSame = isSameUserAtSameCluster(clusters.openUri(store.sealer, row), uri);
+    if (!isSame) await refuseWhileUnproven(tx, row);
     const sealed = store.sealer.seal(clusters.uriIdentity(row.id), uri);
     await clusters.setUri(tx, row.id, { uri_sealed: sealed, facts: null });
     await record(tx, principal, 'CLUSTER_UPDATE_COMPLETED', row);
@@ -100,7 +111,8 @@ export async function remove(
 ): Promise<void> {
   await context.store.transaction(async (tx) => {
     const row = await load(tx, groupId, name);
-    await refuseWhileUsed(tx, row);
+    await refuseWhileActive(tx, row);
+    await refuseWhileUnproven(tx, row);
     await clusters.remove(tx, row.id);
     await record(tx, principal, 'CLUSTER_DELETED', row);
   });
@@ -132,12 +144,17 @@ export async function load(ex: Executor, groupId: string, name: string): Promise
   return row;
 }
 
-/** A session that may still have writes under way needs the cluster to prove that it has none. */
-async function refuseWhileUsed(tx: Executor, row: ClusterRow): Promise<void> {
+async function refuseWhileActive(tx: Executor, row: ClusterRow): Promise<void> {
   const uses =
     (await liveMigrations.listActive(tx, { cluster_id: row.id })).length +
+    (await validations.listPendingOfCluster(tx, row.id)).length;
+  if (uses > 0) throw apiError('CANNOT_MODIFY_CLUSTER_WITH_RUNNING_LIVE_IMPORT');
+}
+
+/** A session that may still have writes under way needs the cluster to prove that it has none. */
+async function refuseWhileUnproven(tx: Executor, row: ClusterRow): Promise<void> {
+  const uses =
     (await liveMigrations.listDropping(tx, { cluster_id: row.id })).length +
-    (await validations.listPendingOfCluster(tx, row.id)).length +
     (await pushSessions.listOpen(tx, { cluster_id: row.id })).length;
   if (uses > 0) throw apiError('CANNOT_MODIFY_CLUSTER_WITH_RUNNING_LIVE_IMPORT');
 }

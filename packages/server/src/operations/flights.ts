@@ -16,6 +16,8 @@ export interface Flight {
   readonly done: Promise<void>;
   /** The cluster that the last attempt could prove nothing for, or null. */
   readonly unprovenCluster: string | null;
+  /** What was in the way there, for people, if that is known. */
+  readonly obstacle: string | null;
 }
 
 export interface FlightPlan {
@@ -23,7 +25,9 @@ export interface FlightPlan {
   readonly about: object;
   readonly pending: string;
   /** @returns null once it is proven, else the cluster that it is not proven for, if that is known */
-  readonly attempt: (signal: AbortSignal) => Promise<{ unprovenCluster: string | null } | null>;
+  readonly attempt: (
+    signal: AbortSignal,
+  ) => Promise<{ readonly unprovenCluster: string | null; readonly obstacle?: string } | null>;
 }
 
 /**
@@ -49,7 +53,7 @@ export class Flights {
     const running = this.#flights.get(key);
     if (running !== undefined) return running;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const flight = { done: promise, unprovenCluster: null };
+    const flight = { done: promise, unprovenCluster: null, obstacle: null };
     this.#flights.set(key, flight);
     // A flight without a waiting request still ends; its rejection is only the server's stop.
     promise.catch(() => {});
@@ -78,7 +82,7 @@ export class Flights {
 
   async #fly(
     { about, pending, attempt }: FlightPlan,
-    flight: { unprovenCluster: string | null },
+    flight: { unprovenCluster: string | null; obstacle: string | null },
   ): Promise<void> {
     const { signal } = this.#stop;
     for (let wait = FIRST_RETRY_MS; ; wait = Math.min(wait * 2, LONGEST_RETRY_MS)) {
@@ -86,6 +90,7 @@ export class Flights {
       try {
         const unproven = await attempt(signal);
         flight.unprovenCluster = unproven?.unprovenCluster ?? null;
+        flight.obstacle = unproven?.obstacle ?? null;
         if (unproven === null) return;
       } catch (error) {
         signal.throwIfAborted();

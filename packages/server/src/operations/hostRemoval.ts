@@ -13,7 +13,7 @@ import type { OperationContext } from './context.ts';
 import { type Flight, Flights, takeUps } from './flights.ts';
 import { giveTo, noneReason, otherHost } from './hostMoves.ts';
 import { isCuttingOver } from './liveMigrationView.ts';
-import { clustersOfOpenSessions } from './openClusters.ts';
+import { unprovenClusters } from './openClusters.ts';
 import type { Periodic } from './periodic.ts';
 
 const REASON = 'The migration host was removed from the link.';
@@ -66,10 +66,9 @@ export class HostRemoval {
     work.changed(host.link_id);
     const flight = this.#join(orgId, host, actor);
     if (await this.#flights.wait(flight, removalWaitMs)) return;
-    const names =
-      flight.unprovenCluster ?? (await clustersOfOpenSessions(store.db, { host_id: hostId }));
+    const names = await unprovenClusters(this.#context, flight, { host_id: hostId });
     throw unavailable(
-      `Migration host ${host.hostname} is refused and its live migrations were given to others, but it is not proven yet that no write of it is left under way at cluster ${names}, which does not answer. The server keeps trying; send the request again to learn when it is done.`,
+      `Migration host ${host.hostname} is refused and its live migrations were given to others, but it is not proven yet that no write of it is left under way at cluster ${names}. The server keeps trying; send the request again to learn when it is done.`,
       5,
     );
   }

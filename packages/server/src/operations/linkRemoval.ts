@@ -10,7 +10,7 @@ import type { LinkRow } from '../store/schema.ts';
 import * as validations from '../store/validations.ts';
 import type { OperationContext } from './context.ts';
 import { type Flight, Flights, takeUps } from './flights.ts';
-import { clustersOfOpenSessions } from './openClusters.ts';
+import { unprovenClusters } from './openClusters.ts';
 import type { Periodic } from './periodic.ts';
 
 /** What migrations and validations of a removed link end with. */
@@ -83,14 +83,13 @@ export class LinkRemoval {
   }
 
   async #wait(link: LinkRow): Promise<void> {
-    const { store, work, removalWaitMs } = this.#context;
+    const { work, removalWaitMs } = this.#context;
     work.changed(link.id);
     const flight = this.#join(link);
     if (await this.#flights.wait(flight, removalWaitMs)) return;
-    const names =
-      flight.unprovenCluster ?? (await clustersOfOpenSessions(store.db, { link_id: link.id }));
+    const names = await unprovenClusters(this.#context, flight, { link_id: link.id });
     throw unavailable(
-      `The link-token's key is deleted and its migrations are stopped, but it is not proven yet that no write is left under way at cluster ${names}, which does not answer. The server keeps trying; send the request again to learn when it is done.`,
+      `The link-token's key is deleted and its migrations are stopped, but it is not proven yet that no write is left under way at cluster ${names}. The server keeps trying; send the request again to learn when it is done.`,
       5,
     );
   }

@@ -11,7 +11,7 @@ import { actorOf, type OperationContext } from './context.ts';
 import { type Flight, Flights } from './flights.ts';
 import { load } from './liveMigrations.ts';
 import { isCuttingOver } from './liveMigrationView.ts';
-import { clustersOfOpenSessions } from './openClusters.ts';
+import { unprovenClusters } from './openClusters.ts';
 import { Periodic } from './periodic.ts';
 
 /** How often a node looks for ended migrations that nobody is at, in milliseconds. */
@@ -134,13 +134,12 @@ export class LiveMigrationControl {
     const flight = this.settle(id);
     if (row.link_id !== null) work.changed(row.link_id);
     if (await this.#flights.wait(flight, removalWaitMs)) return;
-    const names =
-      flight.unprovenCluster ?? (await clustersOfOpenSessions(store.db, { migration_id: id }));
+    const names = await unprovenClusters(this.#context, flight, { migration_id: id });
     const { copied_data: copiedData } = await load(store.db, groupId, id);
     throw unavailable(
       copiedData === 'DROPPING'
         ? `Live migration ${id} is canceled and pushes nothing any more, but what it copied is not all dropped yet at cluster ${names}. The server keeps trying; send the request again to learn when it is done.`
-        : `Live migration ${id} is canceled and pushes nothing any more, but it is not proven yet that no write is left under way at cluster ${names}, which does not answer. The server keeps trying; send the request again to learn when it is done.`,
+        : `Live migration ${id} is canceled and pushes nothing any more, but it is not proven yet that no write is left under way at cluster ${names}. The server keeps trying; send the request again to learn when it is done.`,
       5,
     );
   }

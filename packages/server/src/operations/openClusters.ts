@@ -1,18 +1,30 @@
 import * as clusters from '../store/clusters.ts';
-import type { Executor } from '../store/executor.ts';
 import * as pushSessions from '../store/pushSessions.ts';
+import type { OperationContext } from './context.ts';
+import type { Flight } from './flights.ts';
 
-/** Names of the clusters at which sessions of a link, host or migration may have writes under way, for people. */
-export async function clustersOfOpenSessions(
-  ex: Executor,
+/**
+ * The clusters at which sessions of a link, host or migration may have writes under way, by name and with
+ * what is in the way there, to stand in a text for people.
+ */
+export async function unprovenClusters(
+  { store, fence }: Pick<OperationContext, 'store' | 'fence'>,
+  { unprovenCluster, obstacle }: Flight,
   of:
     | { readonly link_id: string }
     | { readonly host_id: string }
     | { readonly migration_id: string },
 ): Promise<string> {
-  const names = new Set<string>();
-  for (const session of await pushSessions.listOpen(ex, of)) {
-    names.add((await clusters.find(ex, session.cluster_id))?.name ?? session.cluster_id);
+  const found = new Map<string, string | null>();
+  if (unprovenCluster !== null) found.set(unprovenCluster, obstacle);
+  else {
+    for (const { id, cluster_id: clusterId } of await pushSessions.listOpen(store.db, of)) {
+      const name = (await clusters.find(store.db, clusterId))?.name ?? clusterId;
+      found.set(name, found.get(name) ?? fence.obstacle(id));
+    }
   }
-  return names.size === 0 ? '(unknown)' : [...names].join(', ');
+  if (found.size === 0) found.set('(unknown)', null);
+  return [...found]
+    .map(([name, why]) => (why === null ? `${name}, which does not answer` : `${name} (${why})`))
+    .join(', ');
 }

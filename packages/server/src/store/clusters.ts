@@ -12,6 +12,16 @@ export function openUri(sealer: Sealer, row: ClusterRow): string {
   return sealer.open(uriIdentity(row.id), row.uri_sealed);
 }
 
+/**
+ * The same as it is now, for what waits until the cluster can be asked: its password may be changed meanwhile.
+ * @throws {Error} if the cluster is not registered any more
+ */
+export async function currentUri(ex: Executor, sealer: Sealer, id: string): Promise<string> {
+  const row = await find(ex, id);
+  if (row === undefined) throw new Error('the cluster is not registered any more');
+  return openUri(sealer, row);
+}
+
 export async function insert(ex: Executor, row: ClusterRow): Promise<void> {
   await ex.insertInto('clusters').values(row).execute();
 }

@@ -287,7 +287,7 @@ test('C2: it is aborted over connections of the name that must be gone', async (
   });
   await quiesce(
     {
-      uri: at.uri,
+      uri: async () => at.uri,
       connectionName: NAME,
       namespaces: [namespace],
       mayConnect: () => true,
@@ -332,7 +332,7 @@ test('C2: once another node has proven it no build is aborted any more', async (
   const needed = [true, false];
   await quiesce(
     {
-      uri: at.uri,
+      uri: async () => at.uri,
       connectionName: NAME,
       namespaces: [namespace],
       mayConnect: () => true,

@@ -18,6 +18,7 @@ import { writeBatch, type BatchResult } from '../../src/destination/writer.ts';
 
 const MIGRATION = 'a'.repeat(24);
 const mayConnect = (): boolean => true;
+const uri = async (): Promise<string> => mongo.uri;
 const isNeeded = async (): Promise<boolean> => true;
 
 let mongo: MongoDB;
@@ -84,7 +85,7 @@ test('D14: documents carry the number of their epoch, in sessions that every pro
 test('D14: whether the fence is enforced is found by trying, and raising it leaves nothing', async () => {
   expect(await enforcesFence(mongo.client())).toBe(mongo.capabilities.transactionOrder);
   const fence = { migrationId: MIGRATION, epoch: 3 };
-  await raiseFence({ uri: mongo.uri, mayConnect, fence, isNeeded }, AbortSignal.timeout(20_000));
+  await raiseFence({ uri, mayConnect, fence, isNeeded }, AbortSignal.timeout(20_000));
   const { databases } = await mongo.client().db('admin').admin().listDatabases();
   expect(databases.map(({ name }) => name)).not.toContain('linkspan_fences');
   expect(
@@ -99,7 +100,7 @@ test('D14: once the fence is raised a write of an older epoch is refused', async
   const stale = connected();
   stale.useFence({ migrationId: MIGRATION, epoch: 3 });
   const fence = { migrationId: MIGRATION, epoch: 4 };
-  await raiseFence({ uri: mongo.uri, mayConnect, fence, isNeeded }, AbortSignal.timeout(20_000));
+  await raiseFence({ uri, mayConnect, fence, isNeeded }, AbortSignal.timeout(20_000));
   const before = await count();
   const refused = await insert(stale, 100).catch((error: unknown) => error);
   expect(refused).toBeInstanceOf(DestinationRefusedError);
@@ -112,7 +113,7 @@ test('I1: a fence that somebody else raises while a connection is waited for is 
   const needed = [true, false];
   const pending: string[] = [];
   const options = {
-    uri: mongo.uri,
+    uri,
     mayConnect,
     fence: { migrationId: MIGRATION, epoch: 9 },
     isNeeded: async () => needed.shift() ?? false,
@@ -137,7 +138,7 @@ test('D14, I1: a cluster that has become sharded is proven by its connections: o
   };
   await using proxy = await startAnsweringProxy(Number(/:(\d+)\//.exec(mongo.uri)?.[1]), { hello });
   const left = {
-    uri: `mongodb://127.0.0.1:${proxy.port}/?directConnection=true`,
+    uri: async () => `mongodb://127.0.0.1:${proxy.port}/?directConnection=true`,
     connectionName: 'linkspan-test-left',
     namespaces: [],
     mayConnect,

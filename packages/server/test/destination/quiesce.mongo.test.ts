@@ -19,6 +19,7 @@ afterAll(async () => {
 });
 
 const mayConnect = (): boolean => true;
+const uri = async (): Promise<string> => mongo.uri;
 const isNeeded = async (): Promise<boolean> => true;
 const count = (): Promise<number> => mongo.client().db('q').collection('c').countDocuments();
 
@@ -36,7 +37,7 @@ test('nothing lands after it returns, though the writer was killed in mid-insert
   const pending: string[] = [];
   await quiesce(
     {
-      uri: mongo.uri,
+      uri,
       connectionName,
       namespaces: [{ db: 'q', coll: 'c' }],
       mayConnect,
@@ -62,7 +63,7 @@ test('an open connection of that name is not taken for a proof', async () => {
   await standing.write('q', 'insert', { insert: 'c', documents: [{ _id: 'standing' }] });
   const giveUp = new AbortController();
   const options = {
-    uri: mongo.uri,
+    uri,
     connectionName: 'linkspan-test-standing',
     namespaces: [],
     mayConnect,
@@ -81,7 +82,7 @@ test('a cluster that cannot be reached is never proven; the signal ends the wait
   await expect(
     quiesce(
       {
-        uri: 'mongodb://user:secret@127.0.0.1:1/?serverSelectionTimeoutMS=200',
+        uri: async () => 'mongodb://user:secret@127.0.0.1:1/?serverSelectionTimeoutMS=200',
         connectionName: 'x',
         namespaces: [],
         mayConnect: () => false,

@@ -16,6 +16,7 @@ export function operationContext(server: TestServer): OperationContext {
       settleHost: async () => null,
       settleMigration: async () => null,
       holdMigration: async () => {},
+      obstacle: () => null,
       dropCopied: async () => null,
     },
     probe: { test: () => server.hooks.test() },

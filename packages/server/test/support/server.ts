@@ -139,6 +139,7 @@ function fakeGateway(
     settleHost: (_linkId, hostId) => hooks.settleHost(hostId),
     settleMigration: (migrationId, signal) => hooks.settleMigration(migrationId, signal),
     dropCopied: (migrationId) => hooks.dropCopied(migrationId),
+    obstacle: () => null,
     holdMigration: async (migrationId) => void hooks.held.push(migrationId),
     test: () => hooks.test(),
     changed: (linkId) => void hooks.changed.push(linkId),
