@@ -17,6 +17,7 @@ import { type EngineOptions, MigrationFailedError } from './migration/context.ts
 import { trackWhilePaused } from './migration/pausedRunner.ts';
 import { copyRanges } from './migration/rangeCopier.ts';
 import { runMigration } from './migration/runner.ts';
+import { tellInterrupted } from './migration/tellInterrupted.ts';
 import { Backoff } from './push/backoff.ts';
 import { HostClient } from './push/client.ts';
 import { LinkRefusedError } from './push/errors.ts';
@@ -31,8 +32,11 @@ import { pollWork } from './work/poll.ts';
 import { measureLink } from './work/measureLink.ts';
 import { findDeployment, sourceUri, UnknownSourceError } from './work/sourceUri.ts';
 import { liftLast, liftRefused } from './work/liftAtEnd.ts';
-import { Supervisor, type CopyRun, type MigrationRun } from './work/supervisor.ts';
+import { Supervisor, type CopyRun, type MigrationRun, type PausedRun } from './work/supervisor.ts';
 import { WriteBlocks } from './work/writeBlocks.ts';
+
+/** How long the server may take to be told why a run was interrupted, before the next one, in milliseconds. */
+const TELL_MS = 5000;
 
 /** A logger that writes JSON lines to standard output and no credentials into them. */
 export function makeLogger(level: string): Logger {
@@ -131,8 +135,9 @@ async function work(
     onRefused: (error) => stop.abort(error),
     validate: (item, itemSignal) => validate(item, host, client, itemSignal),
     migrate: (run, runSignal) => migrate(run, host, link, transport, runSignal),
-    track: (item, itemSignal) => track(item, host, client, itemSignal),
+    track: (run, runSignal) => track(run, host, client, runSignal),
     copy: (run, runSignal) => copy(run, host, link, transport, runSignal),
+    tellInterrupted: (item, reason, itemSignal) => tellOf(item, reason, host, client, itemSignal),
   });
   let reported = false;
   const onReported = (): void => {
@@ -184,6 +189,7 @@ async function migrate(
         throttle: () => run.throttle(),
         verification: () => run.verification(),
         onWork: (listener) => run.onWork(listener),
+        interrupted: () => run.interrupted(),
         options: engineOptions(config.options),
         writeBlock: claim.writeBlock,
         letGo: () => claim[Symbol.dispose](),
@@ -220,7 +226,7 @@ async function copy(
 }
 
 async function track(
-  item: MigrationWork,
+  { work: item, interrupted }: PausedRun,
   { config, log, directory }: Host,
   client: HostClient,
   signal: AbortSignal,
@@ -233,9 +239,30 @@ async function track(
       journalPath: directory.journalPath(item.id),
       log: log.child({ migration: item.id }),
       report: (progress, reportSignal) => client.reportPaused(item.id, progress, reportSignal),
+      interrupted,
     },
     signal,
   );
+}
+
+/** Tells the server why a run of a migration was interrupted, which has no session any more. */
+async function tellOf(
+  item: MigrationWork,
+  reason: string,
+  { directory, log }: Host,
+  client: HostClient,
+  signal: AbortSignal,
+): Promise<void> {
+  const either = AbortSignal.any([signal, AbortSignal.timeout(TELL_MS)]);
+  await tellInterrupted(reason, {
+    migrationId: item.id,
+    journalPath: directory.journalPath(item.id),
+    log: log.child({ migration: item.id }),
+    report: (progress) =>
+      item.paused === true
+        ? client.reportPaused(item.id, progress, either)
+        : client.reportWaiting(item.id, progress, either),
+  });
 }
 
 async function validate(

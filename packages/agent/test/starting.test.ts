@@ -1,6 +1,9 @@
 import { eventually } from '@linkspan/testkit/eventually.ts';
+import type { Progress } from '@linkspan/contract/push/progress.ts';
+import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { openJournal } from '../src/journal/journal.ts';
+import { tellInterrupted } from '../src/migration/tellInterrupted.ts';
 import { journalDirectory, tell } from './support/told.ts';
 
 /** Nothing listens on port 1. */
@@ -64,4 +67,42 @@ describe.each(['run', 'paused'] as const)('a source that does not answer: %s', (
     expect(first?.lagSeconds).toBeGreaterThanOrEqual(HOUR);
     expect(second?.lagSeconds).toBeGreaterThan(first?.lagSeconds ?? Infinity);
   });
+
+  it('I8: says first what interrupted the run before, for as long as that counts', async () => {
+    using directory = journalDirectory();
+    let interrupted: string | null = 'refused';
+    await using told = tell(kind, NOWHERE, directory.path, { interrupted: () => interrupted });
+    await eventually(() => expect(told.reports).not.toEqual([]));
+    expect(told.reports[0]?.waitingFor).toMatch(/^refused; connecting to the source: /);
+    interrupted = null;
+    await eventually(() => {
+      expect(told.reports.at(-1)?.waitingFor).toMatch(/^connecting to the source: /);
+    });
+  });
 });
+
+it.each([
+  { journal: 'can be read', of: 'm', documentsCopied: 12 },
+  { journal: 'is of another migration', of: 'other', documentsCopied: 0 },
+])(
+  'I8: why a run broke off before its first report is told all the same: its journal $journal',
+  async ({ of, documentsCopied }) => {
+    using directory = journalDirectory();
+    tailing(directory.path);
+    const reports: Progress[] = [];
+    await tellInterrupted('no such deployment', {
+      migrationId: of,
+      journalPath: directory.path,
+      log: pino({ level: 'silent' }),
+      report: async (progress) => void reports.push(progress),
+    });
+    expect(reports).toMatchObject([
+      {
+        waitingFor: 'no such deployment',
+        holdingBack: 'WAITING',
+        readyForCutover: false,
+        documentsCopied,
+      },
+    ]);
+  },
+);

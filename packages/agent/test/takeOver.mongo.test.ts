@@ -1,5 +1,7 @@
 import type { Verification } from '@linkspan/contract/push/verification.ts';
+import { eventually } from '@linkspan/testkit/eventually.ts';
 import { expect, it } from 'vitest';
+import { PushRefusedError } from '../src/push/errors.ts';
 import { here, numbers, pair, there, withPair } from './support/enginePair.ts';
 
 withPair();
@@ -35,4 +37,36 @@ it('D11: what a lost journal has half copied is copied as inserts and then repai
   );
   // Only what the copy left alone: an older document and one too many; and the twenty.
   expect(await reportOf(first.id)).toMatchObject({ differencesFound: 22, differencesRepaired: 22 });
+});
+
+it('I8: a destination that refuses to be listed again and again is shown as what a take-over waits for', async () => {
+  await here('a').insertMany(numbers(0, 10));
+  const { id, run: first } = await pair.tailing();
+  await first.stop();
+  let isRefusing = true;
+  let runs = 0;
+  pair.host.runAgain(id, {
+    journal: 'new',
+    onPusher(pusher) {
+      runs += 1;
+      const listing = pusher.listing.bind(pusher);
+      pusher.listing = async (...how) => {
+        if (!isRefusing) return listing(...how);
+        throw new PushRefusedError('DESTINATION_REFUSED', 'not authorized to list app');
+      };
+    },
+  });
+  const waitingFor = async () => (await pair.side.describe(id)).progress?.waitingFor ?? '';
+  const why = 'it was interrupted and is begun again: not authorized to list app';
+  await eventually(async () => expect(await waitingFor()).toContain(why));
+  const seen = runs;
+  // Whatever each of the next runs tells.
+  while (runs < seen + 4) expect(await waitingFor()).toContain(why);
+  expect((await pair.side.describe(id)).readyForCutover).toBe(false);
+  isRefusing = false;
+  const { state } = await pair.side.until(id, 'ready', (now) => now.readyForCutover);
+  expect(state).toBe('WORKING');
+  await eventually(async () => expect(await waitingFor()).toBe(''));
+  await pair.side.cutOver(id);
+  await pair.expectEqual();
 });

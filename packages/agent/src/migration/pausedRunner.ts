@@ -12,7 +12,7 @@ import { TrackedGate } from './gate.ts';
 import { waitForJournal } from './journalRoom.ts';
 import { Lives } from './lives.ts';
 import { Notifier } from './notifier.ts';
-import { measureIdle, unansweredSource } from './progress.ts';
+import { afterInterruption, measureIdle, unansweredSource } from './progress.ts';
 import { keepReporting } from './reporting.ts';
 import { untilFirst } from './together.ts';
 import { Tracker } from './tracker.ts';
@@ -34,6 +34,8 @@ export interface PausedDependencies {
   readonly log: EngineLog;
   /** Tells the server how it stands. @throws {TransientPushError} to be tried again later */
   readonly report: (progress: Progress, signal: AbortSignal) => Promise<void>;
+  /** Why the run before was interrupted, while that is worth telling; null: not. */
+  readonly interrupted?: () => string | null;
 }
 
 /**
@@ -114,7 +116,7 @@ async function trackFromJournal(deps: PausedDependencies, signal: AbortSignal): 
     follow(both),
     keepReporting(
       REPORT_MS,
-      () => measureIdle(at, problems),
+      () => afterInterruption(measureIdle(at, problems), deps.interrupted?.() ?? null),
       (progress) => send(deps, progress, both),
       both,
     ),

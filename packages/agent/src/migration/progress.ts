@@ -14,6 +14,8 @@ const READY_LAG_SECONDS = 10;
 
 const WARNINGS_AT_MOST = 100;
 
+const MOST_OF_A_REASON = 500;
+
 /** What progress is read from. */
 export type ProgressContext = Pick<MigrationContext, 'journal' | 'gate' | 'waiting' | 'meter'> & {
   readonly source: { nowSeconds(): number | null };
@@ -65,7 +67,7 @@ export function measureProgress(
     bytesTotal: totals.bytesTotal,
     keysPending,
     documentsFlushed,
-    waitingFor: reasons.length === 0 ? null : reasons.join('; ').slice(0, 500),
+    waitingFor: reasons.length === 0 ? null : reasons.join('; ').slice(0, MOST_OF_A_REASON),
     warnings: warningsOf(journal, now),
     rates: window === null ? null : ratesOf(window),
     etaSeconds:
@@ -114,6 +116,22 @@ export function measureIdle(
     rates: null,
     etaSeconds: null,
     holdingBack: progress.waitingFor === null ? null : 'WAITING',
+  };
+}
+
+/**
+ * The same with why the run before was interrupted, as the first of what is waited for. What holds back and
+ * when it ends stay as they are measured: the steps do not wait for that.
+ * @param interrupted null changes nothing
+ */
+export function afterInterruption(progress: Progress, interrupted: string | null): Progress {
+  if (interrupted === null) return progress;
+  const { waitingFor, holdingBack: held } = progress;
+  const reasons = waitingFor === null ? [interrupted] : [interrupted, waitingFor];
+  return {
+    ...progress,
+    waitingFor: reasons.join('; ').slice(0, MOST_OF_A_REASON),
+    holdingBack: held ?? 'WAITING',
   };
 }
 

@@ -28,7 +28,7 @@ import { Lives } from './lives.ts';
 import { IncarnationLocks } from './locks.ts';
 import { Meter } from './meter.ts';
 import { Notifier } from './notifier.ts';
-import { measureIdle, measureProgress, unansweredSource } from './progress.ts';
+import { afterInterruption, measureIdle, measureProgress, unansweredSource } from './progress.ts';
 import { keepReporting, Reports } from './reporting.ts';
 import { SeriesPasses } from './seriesPasses.ts';
 import { Sizes } from './sizes.ts';
@@ -62,6 +62,8 @@ export interface RunnerDependencies {
   readonly verification: () => Wanted;
   /** Calls back whenever {@link cutoverAttempt} or {@link throttle} may have changed. */
   readonly onWork: (listener: () => void) => () => void;
+  /** Why the run before was interrupted, while that is worth telling; null: not. */
+  readonly interrupted?: () => string | null;
   /** null where the migration does not ask for one. */
   readonly writeBlock?: WriteBlock | null;
   /**
@@ -96,8 +98,9 @@ export async function runMigration(deps: RunnerDependencies, signal: AbortSignal
   } catch (error) {
     deps.letGo?.();
     if (error instanceof MigrationFailedError) await pusher.fail(error.message, signal);
-    const report = (progress: Progress): Promise<void> => pusher.report(progress, signal);
-    await waitForJournal(error, { migrationId: deps.work.id, journalPath, log, report }, signal);
+    const tell = (progress: Progress): Promise<void> => pusher.report(progress, signal);
+    const room = { migrationId: deps.work.id, journalPath, log, report: tell };
+    await waitForJournal(error, room, signal);
   } finally {
     await pusher.close();
   }
@@ -119,9 +122,7 @@ async function runFromJournal(deps: RunnerDependencies, signal: AbortSignal): Pr
   };
   const opened = await untilFirst<OpenedSession>(signal, (both) => [
     pusher.open(both, sessions),
-    sleep(REPORT_MS, undefined, { signal: both }).then(() =>
-      reportTo(pusher, measureOpening, both),
-    ),
+    sleep(REPORT_MS, undefined, { signal: both }).then(() => reportTo(deps, measureOpening, both)),
   ]);
   scope.waiting.clear(OPENING);
   log.info({}, 'push session opened');
@@ -129,14 +130,26 @@ async function runFromJournal(deps: RunnerDependencies, signal: AbortSignal): Pr
     begin({ ...scope, signal: both }, journal, deps.sourceUri).then((connected) =>
       resources.use(connected),
     ),
-    reportTo(pusher, () => measureIdle(idle), both),
+    reportTo(deps, () => measureIdle(idle), both),
   ]);
   beginWork(journal, opened);
   await untilFirst(signal, (both) => startSteps(deps, { ...scope, source, signal: both }));
 }
 
-function reportTo(pusher: Pusher, measure: () => Progress, signal: AbortSignal): Promise<never> {
-  return keepReporting(REPORT_MS, measure, (progress) => pusher.report(progress, signal), signal);
+function reportTo(
+  deps: RunnerDependencies,
+  measure: () => Progress,
+  signal: AbortSignal,
+): Promise<never> {
+  return keepReporting(REPORT_MS, measure, (progress) => report(deps, progress, signal), signal);
+}
+
+function report(
+  { pusher, interrupted }: RunnerDependencies,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
+  return pusher.report(afterInterruption(progress, interrupted?.() ?? null), signal);
 }
 
 function startSteps(
@@ -208,7 +221,7 @@ function startSteps(
     }),
     ...deps.writeBlock?.report(),
   });
-  const send = (progress: Progress): Promise<void> => deps.pusher.report(progress, signal);
+  const send = (progress: Progress): Promise<void> => report(deps, progress, signal);
   const reports = new Reports(REPORT_MS, measure, send);
   if (deps.writeBlock) deps.writeBlock.onRecorded = (until) => reports.now(until);
   const lifting = deps.writeBlock ? new Lifting(context, deps.writeBlock) : null;

@@ -17,6 +17,7 @@ import {
   MigrationPausedError,
   SessionFencedError,
 } from '../push/errors.ts';
+import { Interruption, TakenOverError } from './interruption.ts';
 
 /** What a running migration is told while it runs. */
 export interface MigrationRun {
@@ -31,7 +32,12 @@ export interface MigrationRun {
   verification(): { readonly verify: number; readonly repair: number };
   /** Calls the listener whenever the wanted work of this migration changed. */
   onWork(listener: () => void): () => void;
+  /** Why the run before was interrupted, while that is worth telling: see {@link Interruption}. */
+  interrupted(): string | null;
 }
+
+/** What is told to whoever follows a paused migration. */
+export type PausedRun = Pick<MigrationRun, 'work' | 'interrupted'>;
 
 /** What the copy of ranges for another host is told while it runs. */
 export interface CopyRun extends Pick<MigrationRun, 'throttle' | 'onWork'> {
@@ -42,11 +48,17 @@ export interface SupervisorOptions {
   /** Comes back when the migration has ended, and rejects where it should be started again. */
   readonly migrate: (run: MigrationRun, signal: AbortSignal) => Promise<void>;
   /** Follows the changes of a paused migration until the signal aborts; rejects as `migrate` does. */
-  readonly track: (work: MigrationWork, signal: AbortSignal) => Promise<void>;
+  readonly track: (run: PausedRun, signal: AbortSignal) => Promise<void>;
   /** Copies ranges of another host's migration until the signal aborts; rejects as `migrate` does. */
   readonly copy: (run: CopyRun, signal: AbortSignal) => Promise<void>;
   /** Comes back when the server has the report. */
   readonly validate: (work: ValidationWork, signal: AbortSignal) => Promise<void>;
+  /** Tells the server why `migrate` or `track` has rejected, before it is started again; never rejects. */
+  readonly tellInterrupted: (
+    work: MigrationWork,
+    reason: string,
+    signal: AbortSignal,
+  ) => Promise<void>;
   readonly log: Logger;
   /** How long a runner that was fenced waits at least before it looks again, in milliseconds. */
   readonly fencedPauseMs?: number;
@@ -57,8 +69,10 @@ export interface SupervisorOptions {
 /** Longer than the server takes a session that does not report for one in use. */
 const FENCED_PAUSE_MS = 30_000;
 
-class TakenOverError extends Error {
-  override readonly name = 'TakenOverError';
+/** Who is told why the runs of a migration were interrupted: the next run, and the server. */
+interface Told {
+  readonly interruption: Interruption;
+  readonly tell: (reason: string) => Promise<void>;
 }
 
 interface Task {
@@ -133,10 +147,15 @@ export class Supervisor {
     }
     if (item.kind === 'copy') return this.#startCopy(item, stop, log);
     const { hostChanges = 0 } = item;
+    const interruption = new Interruption();
+    const interrupted = (): string | null => interruption.reason;
+    const tell = (reason: string): Promise<void> =>
+      this.#options.tellInterrupted(item, reason, stop.signal);
     if (isPaused(item)) {
       const { track } = this.#options;
       log.info({}, 'live migration paused: its changes are followed, nothing is pushed');
-      const done = this.#persist(() => track(item, stop.signal), log, stop.signal);
+      const attempt = (): Promise<void> => track({ work: item, interrupted }, stop.signal);
+      const done = this.#persist(attempt, log, stop.signal, { interruption, tell });
       return { paused: true, hostChanges, stop, done, update: () => undefined };
     }
     let current = item;
@@ -155,6 +174,7 @@ export class Supervisor {
         listeners.add(listener);
         return () => listeners.delete(listener);
       },
+      interrupted,
     };
     const { migrate, fencedPauseMs = FENCED_PAUSE_MS } = this.#options;
     const attempt = async (): Promise<void> => {
@@ -168,12 +188,16 @@ export class Supervisor {
         throw new TakenOverError('it goes on here if that process has gone');
       }
     };
+    // Told without a session, it would make this runner the one that the server takes for in use.
+    const tellOfOwn = async (reason: string): Promise<void> => {
+      if (!wasFenced) await tell(reason);
+    };
     log.info({ source: item.source.clusterName }, 'live migration started');
     return {
       paused: false,
       hostChanges,
       stop,
-      done: this.#persist(attempt, log, stop.signal),
+      done: this.#persist(attempt, log, stop.signal, { interruption, tell: tellOfOwn }),
       update(changed) {
         if (changed.kind !== 'migration' || isDeepStrictEqual(changed, current)) return;
         current = changed;
@@ -209,9 +233,15 @@ export class Supervisor {
   }
 
   /** Never rejects. */
-  async #persist(attempt: () => Promise<void>, log: Logger, signal: AbortSignal): Promise<void> {
+  async #persist(
+    attempt: () => Promise<void>,
+    log: Logger,
+    signal: AbortSignal,
+    told: Told | null = null,
+  ): Promise<void> {
     const backoff = new Backoff();
     while (!signal.aborted) {
+      told?.interruption.began();
       try {
         await attempt();
         if (!signal.aborted) log.info('work ended');
@@ -230,6 +260,8 @@ export class Supervisor {
         // The list of work says so too, soon; or it goes on already, and no list ever did.
         if (error instanceof MigrationPausedError) log.info({ reason }, 'told to pause');
         else log.error({ reason }, 'work was interrupted and is started again');
+        const interrupted = told?.interruption.ended(error) ?? null;
+        if (interrupted !== null) await told?.tell(interrupted);
         await backoff.pause(signal).catch(() => undefined);
       }
     }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { MigrationWork } from '@linkspan/contract/push/work.ts';
+import type { MigrationWork, WorkItem } from '@linkspan/contract/push/work.ts';
 import {
   type DestinationSide,
   expectBody,
@@ -15,14 +15,21 @@ import type { EngineHooks, EngineLog, EngineOptions } from '../../src/migration/
 import { copyRanges } from '../../src/migration/rangeCopier.ts';
 import { trackWhilePaused } from '../../src/migration/pausedRunner.ts';
 import { runMigration } from '../../src/migration/runner.ts';
+import { tellInterrupted } from '../../src/migration/tellInterrupted.ts';
 import type { WriteBlock } from '../../src/migration/writeBlock.ts';
 import { HostClient, registerHost } from '../../src/push/client.ts';
+import type { Pusher } from '../../src/push/pusher.ts';
 import { PusherOverHttp } from '../../src/push/pusherOverHttp.ts';
 import { SubLeases } from '../../src/push/subLeases.ts';
 import { PushTransport } from '../../src/push/transport.ts';
 import { describeDeployment } from '../../src/source/inventory.ts';
 import { pollWork } from '../../src/work/poll.ts';
-import { Supervisor } from '../../src/work/supervisor.ts';
+import {
+  type CopyRun,
+  type MigrationRun,
+  Supervisor,
+  type SupervisorOptions,
+} from '../../src/work/supervisor.ts';
 
 const LOG = pino({ level: process.env['LINKSPAN_TEST_LOG'] ?? 'silent' });
 
@@ -35,6 +42,8 @@ export interface RunOptions {
   readonly sourceUri?: string;
   /** The migration's own if absent; of another name, the host has lost what it knew. */
   readonly journal?: string;
+  /** Sees the pusher of each run before that begins. */
+  readonly onPusher?: (pusher: Pusher) => void;
 }
 
 /** A migration that runs in the test's own process, so that hooks can hold it. */
@@ -108,17 +117,7 @@ export class InProcessHost implements AsyncDisposable {
   }
 
   /** Runs a migration as the server wants it; a second run goes on from the first one's journal. */
-  async run(
-    id: string,
-    {
-      hooks = {},
-      options = {},
-      writeBlock = null,
-      log = LOG,
-      sourceUri = this.#side.source.uri,
-      journal = id,
-    }: RunOptions = {},
-  ): Promise<Run> {
+  async run(id: string, how: RunOptions = {}): Promise<Run> {
     const stop = new AbortController();
     const listeners = new Set<() => void>();
     let wanted = await this.#workFor(id, stop.signal);
@@ -126,48 +125,63 @@ export class InProcessHost implements AsyncDisposable {
       wanted = work;
       for (const listener of listeners) listener();
     });
+    const told = {
+      work: wanted,
+      cutoverAttempt: () => wanted.cutoverAttempt,
+      throttle: () => wanted.throttle ?? null,
+      verification: () => ({
+        verify: wanted.verifyAttempt ?? 0,
+        repair: wanted.repairAttempt ?? 0,
+      }),
+      onWork: (listener: () => void) => {
+        listeners.add(listener);
+        return () => listeners.delete(listener);
+      },
+      interrupted: () => null,
+    };
+    const ended = this.#migrate(told, how, stop.signal).then(
+      () => null,
+      (error: Error) => error,
+    );
+    return this.#running(stop, ended, { afterStop: () => polling });
+  }
+
+  /** Runs a migration again and again, as an agent does: what interrupts one run is told to the next. */
+  runAgain(id: string, how: RunOptions = {}): Run {
+    return this.#supervise(id, {
+      migrate: (run, signal) => this.#migrate(run, how, signal),
+      tellInterrupted: (_, reason, signal) =>
+        tellInterrupted(reason, {
+          migrationId: id,
+          journalPath: this.journalOf(how.journal ?? id),
+          log: LOG,
+          report: (progress) => this.#client.reportWaiting(id, progress, signal),
+        }),
+    });
+  }
+
+  #migrate(
+    told: Omit<MigrationRun, 'wasFenced'>,
+    how: RunOptions,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { hooks = {}, options = {}, writeBlock = null, log = LOG } = how;
+    const { id } = told.work;
     const pusher = new PusherOverHttp(this.#transport, this.#credentials, id);
-    const ended = runMigration(
+    how.onPusher?.(pusher);
+    return runMigration(
       {
-        work: wanted,
-        sourceUri,
-        journalPath: this.journalOf(journal),
+        ...told,
+        sourceUri: how.sourceUri ?? this.#side.source.uri,
+        journalPath: this.journalOf(how.journal ?? id),
         pusher,
         log,
-        cutoverAttempt: () => wanted.cutoverAttempt,
-        throttle: () => wanted.throttle ?? null,
-        verification: () => ({
-          verify: wanted.verifyAttempt ?? 0,
-          repair: wanted.repairAttempt ?? 0,
-        }),
-        onWork: (listener) => {
-          listeners.add(listener);
-          return () => listeners.delete(listener);
-        },
         hooks,
         options,
         writeBlock,
       },
-      stop.signal,
-    ).then(
-      () => null,
-      (error: Error) => error,
+      signal,
     );
-    const run: Run = {
-      ended,
-      stop: async () => {
-        stop.abort(new Error('stopped by the test'));
-        await ended;
-        await polling;
-        this.#runs.delete(run);
-      },
-      crash: async () => {
-        stop.abort(new Error('crashed by the test'));
-        this.#runs.delete(run);
-      },
-    };
-    this.#runs.add(run);
-    return run;
   }
 
   /** Follows the source of a paused migration, as an agent does while it is paused. */
@@ -187,48 +201,45 @@ export class InProcessHost implements AsyncDisposable {
       () => null,
       (error: Error) => error,
     );
-    const run: Run = {
-      ended,
-      stop: async () => {
-        stop.abort(new Error('stopped by the test'));
-        await ended;
-        this.#runs.delete(run);
-      },
-      crash: async () => {
-        stop.abort(new Error('crashed by the test'));
-        this.#runs.delete(run);
-      },
-    };
-    this.#runs.add(run);
-    return run;
+    return this.#running(stop, ended);
   }
 
   /** Copies ranges of other hosts' migrations as the server wants it. */
   copyForOthers({ hooks = {}, options = {} }: Pick<RunOptions, 'hooks' | 'options'> = {}): Run {
+    const copy = ({ work, throttle, onWork }: CopyRun, signal: AbortSignal): Promise<void> =>
+      copyRanges(
+        {
+          subLeases: new SubLeases(this.#transport, this.#credentials, work.id),
+          sourceUri: this.#side.source.uri,
+          log: LOG,
+          throttle,
+          onWork,
+          hooks,
+          options,
+        },
+        signal,
+      );
+    return this.#supervise(null, { copy });
+  }
+
+  /** @param id of the migration that is run; null: ranges of any other host's are copied, nothing else is done */
+  #supervise(id: string | null, how: Partial<SupervisorOptions>): Run {
     const stop = new AbortController();
     const supervisor = new Supervisor({
       log: LOG,
       migrate: async () => undefined,
       track: async () => undefined,
       validate: async () => undefined,
-      copy: ({ work, throttle, onWork }, signal) =>
-        copyRanges(
-          {
-            subLeases: new SubLeases(this.#transport, this.#credentials, work.id),
-            sourceUri: this.#side.source.uri,
-            log: LOG,
-            throttle,
-            onWork,
-            hooks,
-            options,
-          },
-          signal,
-        ),
+      copy: async () => undefined,
+      tellInterrupted: async () => undefined,
       onRefused: (error) => stop.abort(error),
+      ...how,
     });
+    const isMeant = (item: WorkItem): boolean =>
+      id === null ? item.kind === 'copy' : item.id === id;
     const ended = pollWork(
       this.#client,
-      (work) => supervisor.apply(work.filter(({ kind }) => kind === 'copy')),
+      (work) => supervisor.apply(work.filter(isMeant)),
       LOG,
       stop.signal,
     ).then(
@@ -238,16 +249,26 @@ export class InProcessHost implements AsyncDisposable {
         return error;
       },
     );
+    // Nothing is heard of it any more.
+    const beforeCrash = () => this.#transport[Symbol.asyncDispose]();
+    return this.#running(stop, ended, id === null ? { beforeCrash } : {});
+  }
+
+  #running(
+    stop: AbortController,
+    ended: Promise<Error | null>,
+    also: { afterStop?: () => Promise<void>; beforeCrash?: () => Promise<void> } = {},
+  ): Run {
     const run: Run = {
       ended,
       stop: async () => {
         stop.abort(new Error('stopped by the test'));
         await ended;
+        await also.afterStop?.();
         this.#runs.delete(run);
       },
       crash: async () => {
-        // Nothing is heard of it any more.
-        await this.#transport[Symbol.asyncDispose]();
+        await also.beforeCrash?.();
         stop.abort(new Error('crashed by the test'));
         this.#runs.delete(run);
       },

@@ -72,7 +72,7 @@ export function tell(
           stop.signal,
         )
       : trackWhilePaused(
-          { migrationId: 'm', namespaces: null, sourceUri, journalPath, log, report },
+          { migrationId: 'm', namespaces: null, sourceUri, journalPath, log, report, ...how },
           stop.signal,
         );
   const ended = running.catch((error: unknown) => {

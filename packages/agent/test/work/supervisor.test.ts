@@ -1,14 +1,22 @@
-import type { MigrationWork, WorkItem } from '@linkspan/contract/push/work.ts';
+import type { WorkItem } from '@linkspan/contract/push/work.ts';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
 
 import {
+  GivenBackError,
   LinkRefusedError,
   MigrationEndedError,
   MigrationPausedError,
   SessionFencedError,
 } from '../../src/push/errors.ts';
-import { Supervisor, type CopyRun, type MigrationRun } from '../../src/work/supervisor.ts';
+import { JournalUnusableError } from '../../src/journal/errors.ts';
+import { Interruption } from '../../src/work/interruption.ts';
+import {
+  Supervisor,
+  type CopyRun,
+  type MigrationRun,
+  type PausedRun,
+} from '../../src/work/supervisor.ts';
 
 const SOURCE = {
   projectId: 'a'.repeat(24),
@@ -60,21 +68,23 @@ function runs() {
 
 function supervise(
   migrate: (run: MigrationRun, signal: AbortSignal) => Promise<void>,
-  track: (work: MigrationWork, signal: AbortSignal) => Promise<void> = async () => undefined,
+  track: (run: PausedRun, signal: AbortSignal) => Promise<void> = async () => undefined,
   copy: (run: CopyRun, signal: AbortSignal) => Promise<void> = async () => undefined,
 ) {
   const refused = Promise.withResolvers<LinkRefusedError>();
   const validated: string[] = [];
+  const told: string[] = [];
   const supervisor = new Supervisor({
     migrate,
     track,
     validate: async ({ id }) => void validated.push(id),
     copy,
+    tellInterrupted: async ({ id }, reason) => void told.push(`${id}: ${reason}`),
     fencedPauseMs: 20,
     log: pino({ level: 'silent' }),
     onRefused: refused.resolve,
   });
-  return { supervisor, refused: refused.promise, validated };
+  return { supervisor, refused: refused.promise, validated, told };
 }
 
 test('starts what is wanted once, and tells it of cutovers', async () => {
@@ -158,8 +168,8 @@ test('what failed is started again, what ended is not', async () => {
 test('a pause ends the runner before its changes are followed, and the other way round', async () => {
   const all = runs();
   const followed = runs();
-  const { supervisor } = supervise(all.migrate, (work, signal) =>
-    followed.migrate({ work } as MigrationRun, signal),
+  const { supervisor } = supervise(all.migrate, (run, signal) =>
+    followed.migrate(run as MigrationRun, signal),
   );
   supervisor.apply([migration('m1')]);
   const first = await all.until(1);
@@ -223,3 +233,73 @@ test('I5: a runner that was fenced goes on later, and only where the newer one h
   await supervisor.stop(new Error('done'));
   expect(all.started).toHaveLength(3);
 });
+
+const INTERRUPTED = 'it was interrupted and is begun again: ';
+
+test('I8: why a run was interrupted is told at once and by the next one, without secrets', async () => {
+  const all = runs();
+  const { supervisor, told } = supervise(all.migrate);
+  supervisor.apply([migration('m1')]);
+  const first = await all.until(1);
+  expect(first.interrupted()).toBeNull();
+  const token = `lslt_${'x'.repeat(20)}`;
+  first.settle.reject(new Error(`mongodb://reader:hidden@home:1/ refuses ${token}`));
+  const reason = `${INTERRUPTED}mongodb://***@home:1/ refuses lslt_***`;
+  const second = await all.until(2);
+  expect([told, second.interrupted()]).toEqual([[`m1: ${reason}`], reason]);
+  second.settle.reject(new MigrationPausedError('told to pause'));
+  expect((await all.until(3)).interrupted()).toBeNull();
+  expect(told).toHaveLength(1);
+});
+
+test('I8: why nobody follows a paused migration is told in the same way, until it is resumed', async () => {
+  const [all, followed] = [runs(), runs()];
+  const { supervisor, told } = supervise(all.migrate, (run, signal) =>
+    followed.migrate(run as MigrationRun, signal),
+  );
+  supervisor.apply([migration('m1', 0, true)]);
+  (await followed.until(1)).settle.reject(new Error('no such table'));
+  const second = await followed.until(2);
+  const reason = `${INTERRUPTED}no such table`;
+  expect([told, second.interrupted()]).toEqual([[`m1: ${reason}`], reason]);
+  supervisor.apply([migration('m1')]);
+  second.settle.reject(second.signal.reason);
+  expect((await all.until(1)).interrupted()).toBeNull();
+});
+
+test('I8: what another process or the status itself tells of is not told again', async () => {
+  const all = runs();
+  const { supervisor, told } = supervise(all.migrate);
+  supervisor.apply([migration('m1')]);
+  const errors = [
+    new SessionFencedError('a newer one'),
+    new GivenBackError(),
+    new JournalUnusableError('the disk is full'),
+  ];
+  for (const [index, error] of errors.entries()) {
+    (await all.until(index + 1)).settle.reject(error);
+    expect((await all.until(index + 2)).interrupted()).toBeNull();
+  }
+  expect(told).toEqual([]);
+});
+
+test.each([
+  { lastedMs: 5, toldForMs: 10_000 },
+  { lastedMs: 60_000, toldForMs: 120_000 },
+  { lastedMs: 24 * 3_600_000, toldForMs: 600_000 },
+])(
+  'I8: a run of $lastedMs ms that was interrupted is told of for the first $toldForMs ms of the next',
+  ({ lastedMs, toldForMs }) => {
+    let now = 1_000_000;
+    const interruption = new Interruption(() => now);
+    interruption.began();
+    now += lastedMs;
+    interruption.ended(new Error(''));
+    now += 10_000;
+    interruption.began();
+    now += toldForMs - 1;
+    expect(interruption.reason).toBe(`${INTERRUPTED}Error`);
+    now += 1;
+    expect(interruption.reason).toBeNull();
+  },
+);
