@@ -74,20 +74,35 @@ export async function startAnsweringProxy(
 async function answerTo(message: Buffer, answers: Answers): Promise<Buffer | null | 'cut'> {
   const at = bodyOf(message);
   if (at === null) return null;
-  const command = BSON.deserialize(message.subarray(at, at + message.readInt32LE(at)));
+  const body = message.subarray(at, at + message.readInt32LE(at));
+  const command = { ...BSON.deserialize(body), ...sequenceAfter(message, at + body.length) };
   const [name = ''] = Object.keys(command);
   const found = answers[name];
   const answer: Answer = typeof found === 'function' ? await found(command) : (found ?? null);
   if (answer === null || answer === 'cut') return answer;
-  const body = BSON.serialize({ ok: 1, ...answer });
+  const reply = BSON.serialize({ ok: 1, ...answer });
   const isMessage = message.readInt32LE(12) === OP_MSG;
   // Of OP_REPLY: flags, a cursor, where it starts, and how many documents it has.
   const head = Buffer.alloc(isMessage ? BODY_AT : HEADER_BYTES + 20);
-  head.writeInt32LE(head.length + body.length, 0);
+  head.writeInt32LE(head.length + reply.length, 0);
   head.writeInt32LE(message.readInt32LE(4), 8);
   head.writeInt32LE(isMessage ? OP_MSG : OP_REPLY, 12);
   if (!isMessage) head.writeInt32LE(1, head.length - 4);
-  return Buffer.concat([head, body]);
+  return Buffer.concat([head, reply]);
+}
+
+/** The documents of a write that are not in its command but behind it, by the name of their field. */
+function sequenceAfter(message: Buffer, at: number): Document {
+  if (message[at] !== 1) return {};
+  // Its kind, its size from there on, and the name up to its end.
+  const end = at + 1 + message.readInt32LE(at + 1);
+  const nameAt = at + 1 + 4;
+  const named = message.indexOf(0, nameAt);
+  const documents: Document[] = [];
+  for (let next = named + 1; next < end; next += message.readInt32LE(next)) {
+    documents.push(BSON.deserialize(message.subarray(next, next + message.readInt32LE(next))));
+  }
+  return { [message.toString('utf8', nameAt, named)]: documents };
 }
 
 /** Where the command begins in a message, or null. */

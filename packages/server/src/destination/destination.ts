@@ -205,6 +205,8 @@ export class Destination {
   async *readRaw(db: string, doing: string, command: Document): AsyncGenerator<Buffer, void> {
     try {
       const cursor = this.client.db(db).runCursorCommand(command, { raw: true });
+      const { batchSize } = command;
+      if (batchSize !== undefined) cursor.setBatchSize(batchSize);
       // With `raw` the driver gives bytes where its types say documents.
       for await (const raw of cursor as unknown as AsyncIterable<Uint8Array>) yield asBuffer(raw);
     } catch (error) {
