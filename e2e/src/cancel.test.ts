@@ -1,11 +1,11 @@
 import { startLinkedPair } from '@linkspan/testkit/linkedPair.ts';
 import { expect, it } from 'vitest';
-import { expectNothingAfter, inMidCopy, loadRows, ROWS } from './rows.ts';
+import { expectNothingAfter, inMidCopy, loadRows, ROWS, STEADILY } from './rows.ts';
 
 it('C2, C3: cancel in mid-copy stops the push dead, and leaves host and link for others', async () => {
   await using pair = await startLinkedPair();
   await loadRows(pair);
-  const id = await pair.start();
+  const id = await pair.start(STEADILY);
   await inMidCopy(pair, 2000);
   const path = `/api/linkspan/v1/groups/${pair.projectId}/liveMigrations/${id}/cancel`;
   expect((await pair.api.post(path)).status).toBe(202);

@@ -17,8 +17,8 @@ const SECOND = 'second-host.example.net';
 const THIRD = 'third-host.example.net';
 
 const ROWS = 6000;
-/** Documents a second: slow enough to lose a host in the middle of a copy. */
-const THROTTLE = { documentsPerSecond: 1500 };
+/** Documents a second until a host is lost: slow enough to lose it in the middle of a copy. */
+const THROTTLE = { documentsPerSecond: 500 };
 
 /** Starts a migration of some databases, whose host the server picks. */
 async function start(pair: LinkedPair, clusterName: string, include: string[]): Promise<string> {
@@ -110,9 +110,10 @@ it.concurrent('D11, I5: hosts of a link share migrations, and one that is lost w
   const there = pair.destination.client().db('app').collection('rows');
   await expect
     .poll(() => there.estimatedDocumentCount(), { timeout: 30_000 })
-    .toBeGreaterThan(2000);
+    .toBeGreaterThanOrEqual(1000);
   await losing.agent.kill();
   expect(await there.estimatedDocumentCount()).toBeLessThan(ROWS);
+  await pair.unthrottle(big);
   await rm(losing.stateDir, { recursive: true });
   await changeUnseen(pair);
   await move(pair, big, left);
@@ -167,10 +168,11 @@ it.concurrent('D11, I3, I5: a tracking host that is killed with its journal is r
   const there = pair.destination.client().db('app').collection('rows');
   await expect
     .poll(() => there.estimatedDocumentCount(), { timeout: 30_000 })
-    .toBeGreaterThan(1000);
+    .toBeGreaterThanOrEqual(1000);
   const writer = new Writer(pair.source.client(), 'app', 'rows');
   await pair.agent.kill();
   expect(await there.estimatedDocumentCount()).toBeLessThan(ROWS);
+  await pair.unthrottle(id);
   await rm(`${pair.directory}/agent`, { recursive: true });
   await rows.deleteMany({ _id: { $lt: 50 } });
   await rows.updateMany({ _id: { $lt: 80 } }, { $set: { seen: false } });

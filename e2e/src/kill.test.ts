@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { compareClusters } from '@linkspan/testkit/compare.ts';
 import { type LinkedPair, startLinkedPair } from '@linkspan/testkit/linkedPair.ts';
 import { expect, it } from 'vitest';
-import { inMidCopy, loadRows, ROWS } from './rows.ts';
+import { inMidCopy, loadRows, ROWS, STEADILY } from './rows.ts';
 import { Writer } from './writer.ts';
 
 async function finish(pair: LinkedPair, id: string, writer: Writer): Promise<void> {
@@ -17,7 +17,7 @@ it('I3: survives kill -9 of agent and server in mid-copy', async () => {
   await using pair = await startLinkedPair();
   await loadRows(pair);
   const writer = new Writer(pair.source.client(), 'app', 'rows');
-  const id = await pair.start();
+  const id = await pair.start(STEADILY);
   await inMidCopy(pair, 2000);
   await pair.agent.kill();
   const afterAgent = await pair.destination.client().db('app').collection('rows').countDocuments();
@@ -25,6 +25,7 @@ it('I3: survives kill -9 of agent and server in mid-copy', async () => {
   await inMidCopy(pair, Math.min(afterAgent + 2000, ROWS - 4000));
   await pair.server.kill();
   await pair.server.restart();
+  await pair.unthrottle(id);
   await finish(pair, id, writer);
 });
 

@@ -3,7 +3,7 @@ import { compareClusters } from '@linkspan/testkit/compare.ts';
 import { type LinkedNodes, startLinkedNodes } from '@linkspan/testkit/linkedNodes.ts';
 import { hasPostgreSQL, NO_POSTGRESQL } from '@linkspan/testkit/postgresql.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { inMidCopy, loadRows } from './rows.ts';
+import { inMidCopy, loadRows, STEADILY } from './rows.ts';
 import { Writer } from './writer.ts';
 
 describe.skipIf(!hasPostgreSQL())(
@@ -36,12 +36,13 @@ describe.skipIf(!hasPostgreSQL())(
     }
 
     it('I3: a migration goes on when its node is killed in mid-copy, and again in mid-tail', async () => {
-      const id = await all.start({ dropDestinationData: true });
+      const id = await all.start({ dropDestinationData: true, ...STEADILY });
       await inMidCopy(all, 1000);
       const first = (await all.holderOf(id)).holder;
       const writer = new Writer(all.source.client(), 'app', 'rows');
       await first.server.kill();
       await untilTakenOver(id, first.url, writer);
+      await all.unthrottle(id);
       await first.server.restart();
       await all.until(id, 'tailing', ({ progress }) => progress?.phase === 'TAILING', 120_000);
       const second = (await all.holderOf(id)).holder;

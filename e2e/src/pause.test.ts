@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { compareClusters } from '@linkspan/testkit/compare.ts';
 import { type LinkedPair, startLinkedPair } from '@linkspan/testkit/linkedPair.ts';
 import { expect, it } from 'vitest';
-import { expectNothingAfter, inMidCopy, loadRows, ROWS } from './rows.ts';
+import { expectNothingAfter, inMidCopy, loadRows, ROWS, STEADILY } from './rows.ts';
 import { Writer } from './writer.ts';
 
 async function ask(pair: LinkedPair, id: string, verb: string): Promise<void> {
@@ -33,7 +33,7 @@ it('I2, I4: pauses in mid-copy and in mid-tail, goes on, and leaves both sides e
   await using pair = await startLinkedPair();
   await loadRows(pair);
   const writer = new Writer(pair.source.client(), 'app', 'rows');
-  const id = await pair.start();
+  const id = await pair.start(STEADILY);
   await inMidCopy(pair, 2000);
   await pauseWhileWriting(pair, id, writer);
   const before = await copiedCount(pair);
@@ -50,6 +50,7 @@ it('I2, I4: pauses in mid-copy and in mid-tail, goes on, and leaves both sides e
   while (writer.rounds < rounds + 10) await delay(10);
   expect(await copiedCount(pair)).toBe(before);
 
+  await pair.unthrottle(id);
   await ask(pair, id, 'resume');
   const tailing = await pair.until(
     id,

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type LinkedPair, startLinkedPair } from '@linkspan/testkit/linkedPair.ts';
 import { expect, it } from 'vitest';
-import { expectNothingAfter } from './rows.ts';
+import { expectNothingAfter, STEADILY } from './rows.ts';
 
 const ROWS = 30_000;
 
@@ -12,7 +12,7 @@ async function startCopy(pair: LinkedPair): Promise<string> {
       Array.from({ length: 3000 }, (_, index) => ({ _id: (first + index) as never, text: 'row' })),
     );
   }
-  const id = await pair.start();
+  const id = await pair.start(STEADILY);
   const copied = pair.destination.client().db('app').collection('rows');
   while ((await copied.estimatedDocumentCount()) < 2000) await delay(10);
   return id;

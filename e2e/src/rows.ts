@@ -11,6 +11,12 @@ export interface BothSides {
   readonly destination: MongoDB;
 }
 
+/**
+ * A start after which there are seconds for something to happen in the middle, however fast the destination is
+ * and however long a busy machine keeps a test from looking. Lifted where a test waits for the rest.
+ */
+export const STEADILY = { throttle: { documentsPerSecond: 2000 } } as const;
+
 const PADDING = 'x'.repeat(500);
 
 /** Fills `app.rows` at the source. */

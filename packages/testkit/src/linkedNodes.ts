@@ -26,7 +26,7 @@ const LEASE_SECONDS = 4;
 const REMOVAL_WAIT_SECONDS = 6;
 /** How often the balancer asks nodes whether they are ready, and how long they may take. */
 const ASK_EVERY_MS = 200;
-const ASK_MS = 2000;
+const ASK_MS = 4000;
 const FIRST = '2023-01-01';
 
 /** One server node, with its own ways to the others. */
@@ -44,7 +44,9 @@ export interface ServerNode {
  * all. Agents reach the nodes through the balancer, the nodes reach the destination through one proxy.
  */
 export interface LinkedNodes
-  extends AsyncDisposable, Pick<DestinationSide, 'start' | 'describe' | 'until' | 'cutOver'> {
+  extends
+    AsyncDisposable,
+    Pick<DestinationSide, 'start' | 'describe' | 'unthrottle' | 'until' | 'cutOver'> {
   readonly source: MongoDB;
   readonly destination: MongoDB;
   readonly nodes: readonly ServerNode[];
@@ -217,18 +219,20 @@ function statusOf(port: number): Promise<number | null> {
   });
 }
 
-/** Asks again where a connection was lost on the way: nodes come and go. */
+/** Asks again where a connection was lost on the way, for what may be asked twice: nodes come and go. */
 function patient(owner: TestApi): TestApi {
-  const get: TestApi['get'] = async (path, options) => {
-    for (let failures = 0; ; failures++) {
-      try {
-        const answer = await owner.get(path, options);
-        if (answer.status !== 503 || failures > 50) return answer as never;
-      } catch (error) {
-        if (failures > 50) throw error;
+  const again =
+    (call: TestApi['get']): TestApi['get'] =>
+    async (path, options) => {
+      for (let failures = 0; ; failures++) {
+        try {
+          const answer = await call(path, options);
+          if (answer.status !== 503 || failures > 50) return answer as never;
+        } catch (error) {
+          if (failures > 50) throw error;
+        }
+        await delay(200);
       }
-      await delay(200);
-    }
-  };
-  return { ...owner, get };
+    };
+  return { ...owner, get: again(owner.get), patch: again(owner.patch) };
 }

@@ -75,6 +75,8 @@ export interface DestinationSide extends AsyncDisposable {
   /** Starts a live migration and returns its id. */
   start(body?: StartOptions): Promise<string>;
   describe(id: string): Promise<LiveMigrationDetail>;
+  /** Lifts its throttle, once what was to happen in the middle of it has happened. */
+  unthrottle(id: string): Promise<void>;
   /**
    * Polls until the migration is as wanted; `what` names that in the error.
    * @throws {Error} when it becomes FAILED although that is not wanted, or after the time
@@ -310,11 +312,15 @@ async function startInitialised(
 export function migrationCalls(
   owner: TestApi,
   projectId: string,
-): Pick<DestinationSide, 'start' | 'describe' | 'until' | 'askForCutover' | 'cutOver'> {
-  const describe = (id: string): Promise<LiveMigrationDetail> =>
-    expectBody(owner.get(`/api/linkspan/v1/groups/${projectId}/liveMigrations/${id}`));
+): Pick<
+  DestinationSide,
+  'start' | 'describe' | 'unthrottle' | 'until' | 'askForCutover' | 'cutOver'
+> {
   const path = `/api/atlas/v2/groups/${projectId}/liveMigrations`;
-  const until: DestinationSide['until'] = async (id, what, isWanted, timeoutMs = 60_000) => {
+  const ownPath = `/api/linkspan/v1/groups/${projectId}/liveMigrations`;
+  const describe = (id: string): Promise<LiveMigrationDetail> =>
+    expectBody(owner.get(`${ownPath}/${id}`));
+  const until: DestinationSide['until'] = async (id, what, isWanted, timeoutMs = 120_000) => {
     const deadline = performance.now() + timeoutMs;
     for (;;) {
       const migration = await describe(id);
@@ -343,13 +349,15 @@ export function migrationCalls(
       const body = migrationRequest(projectId, dropDestinationData);
       if (Object.keys(own).length > 0) {
         const request = { body: { ...body, ...own } };
-        const ownPath = `/api/linkspan/v1/groups/${projectId}/liveMigrations`;
         return (await expectBody<{ _id: string }>(owner.post(ownPath, request)))._id;
       }
       const request = { version: LATEST, body };
       return (await expectBody<{ _id: string }>(owner.post(path, request)))._id;
     },
     describe,
+    async unthrottle(id) {
+      await expectBody(owner.patch(`${ownPath}/${id}`, { body: { throttle: null } }));
+    },
     until,
     askForCutover,
     async cutOver(id, timeoutMs) {
