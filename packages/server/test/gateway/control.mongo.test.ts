@@ -12,7 +12,9 @@ import * as pushSessions from '../../src/store/pushSessions.ts';
 import { READY } from '../support/progress.ts';
 import { anotherHost } from './copying.ts';
 import {
+  HOLD_MS,
   holdBack,
+  LANDING_MS,
   untilRunning,
   numbered,
   operationContext,
@@ -88,7 +90,7 @@ test('a pause lets what was under way land before it is answered', async (contex
   if (!push.mongo.capabilities.failCommand) context.skip('needs failCommand');
   const session = await host.session(id);
   await session.collection('app', 'c');
-  await holdInsertBack(600);
+  await holdInsertBack(LANDING_MS);
   const write = session.documents({ lane: 1 }, numbered(1));
   await untilInserting(session);
   const paused = control().pause(principal(), groupId, id);
@@ -112,7 +114,7 @@ test('I4: an index whose build a pause ends too late is not taken for built', as
   if (!push.mongo.capabilities.failCommand) context.skip('needs failCommand');
   const session = await host.session(id);
   await session.collection('app', 'c');
-  await holdBack(push, ['createIndexes', 'dropIndexes'], 500);
+  await holdBack(push, ['createIndexes', 'dropIndexes'], HOLD_MS);
   const build = session.structure(INDEXED);
   await untilRunning(push, session, 'createIndexes');
   await control().pause(principal(), groupId, id);
@@ -137,7 +139,7 @@ test('one that goes on before that waits for it too, and its own session is left
   if (!push.mongo.capabilities.failCommand) context.skip('needs failCommand');
   const session = await host.session(id);
   await session.collection('app', 'c');
-  await holdInsertBack(600);
+  await holdInsertBack(HOLD_MS);
   const write = session.documents({}, numbered(1));
   await untilInserting(session);
   await control(50).pause(principal(), groupId, id);

@@ -10,7 +10,17 @@ import * as events from '../../src/store/events.ts';
 import * as liveMigrations from '../../src/store/liveMigrations.ts';
 import * as migrationNamespaces from '../../src/store/migrationNamespaces.ts';
 import * as pushSessions from '../../src/store/pushSessions.ts';
-import { holdBack, operationContext, ownerOf, host, push, withHost } from './push.ts';
+import {
+  HOLD_MS,
+  holdBack,
+  LANDING_MS,
+  operationContext,
+  ownerOf,
+  host,
+  push,
+  untilRunning,
+  withHost,
+} from './push.ts';
 
 withHost();
 
@@ -138,14 +148,9 @@ test('it drops only once what was under way has landed', async (context) => {
   if (!push.mongo.capabilities.failCommand) context.skip('needs failCommand');
   const session = await host.session(id);
   await session.collection('app', 'c');
-  await holdBack(push, ['insert'], 600);
+  await holdBack(push, ['insert'], LANDING_MS);
   const write = session.documents({}, [{ _id: 1 }]);
-  await expect
-    .poll(async () => {
-      const { inprog } = await push.mongo.client().db('admin').command({ currentOp: 1 });
-      return (inprog as Document[]).some((one) => one['op'] === 'insert');
-    })
-    .toBe(true);
+  await untilRunning(push, session, 'insert');
   await cancel();
   expect((await write).status, 'it landed first').toBe(200);
   expect(await names()).toEqual([]);
@@ -160,7 +165,7 @@ test('C3: a drop that takes too long answers 503, and goes on in the background'
     status: 503,
     message: expect.stringContaining('what it copied is not all dropped yet') as string,
   });
-  await expect.poll(names, { timeout: 10_000 }).toEqual([]);
+  await expect.poll(names).toEqual([]);
 });
 
 test('D11: one node drops at a time: what another one has dropped may be somebody’s again', async () => {
@@ -223,7 +228,7 @@ test('I1: a removal of the link stops the drop; what is left is kept, and said t
   if (!push.mongo.capabilities.failCommand) context.skip('needs failCommand');
   await makeSome();
   const before = await names();
-  await holdBack(push, ['drop'], 700, 1);
+  await holdBack(push, ['drop'], HOLD_MS, 1);
   const dropping = cancel();
   await expect
     .poll(async () => {

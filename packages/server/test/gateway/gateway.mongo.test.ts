@@ -10,7 +10,9 @@ import * as liveMigrations from '../../src/store/liveMigrations.ts';
 import * as pushSessions from '../../src/store/pushSessions.ts';
 import { READY } from '../support/progress.ts';
 import {
+  HOLD_MS,
   holdBack,
+  LANDING_MS,
   untilRunning,
   numbered,
   stored,
@@ -207,7 +209,7 @@ test('a retry waits for the fate of the first, and a smaller number is stale (D1
   if (!push.mongo.capabilities.failCommand) context.skip('needs failCommand');
   const session = await host.session(migrationId);
   await session.collection('app', 'c');
-  await holdBack(push, ['insert'], 600);
+  await holdBack(push, ['insert'], HOLD_MS);
   const gone = new AbortController();
   const first = session.documents({ seq: 1 }, numbered(1, 2), gone.signal);
   await untilInserting(session);
@@ -229,7 +231,7 @@ test('a newer session fences the older one, and waits for its writes (I5)', asyn
   if (!push.mongo.capabilities.failCommand) context.skip('needs failCommand');
   const older = await host.session(migrationId);
   await older.collection('app', 'c');
-  await holdBack(push, ['insert'], 600);
+  await holdBack(push, ['insert'], LANDING_MS);
   let answered = false;
   const write = older.documents({}, numbered(1)).finally(() => (answered = true));
   await untilInserting(older);
@@ -369,7 +371,7 @@ test('settling a link waits for what is under way, and nothing comes after (C1 t
   if (!push.mongo.capabilities.failCommand) context.skip('needs failCommand');
   const session = await host.session(migrationId);
   await session.collection('app', 'c');
-  await holdBack(push, ['insert'], 800);
+  await holdBack(push, ['insert'], HOLD_MS);
   const write = session.documents({ lane: 1 }, numbered(1));
   await untilInserting(session);
   const poll = host.post('/work', { knownRevision: null, waitSeconds: 0 });

@@ -316,7 +316,16 @@ export function numbered(...ids: number[]): Document[] {
   return ids.map((_id) => ({ _id: new Int32(_id) }));
 }
 
-/** The destination holds the next `times` of the commands back. Needs the capability `failCommand`. */
+/** Held back for so long, where a test does several things meanwhile: on a busy machine, too. */
+export const HOLD_MS = 3000;
+
+/** And where it only waits until what was held has landed. */
+export const LANDING_MS = 1500;
+
+/**
+ * The destination holds the next `times` of the commands back, each for so many milliseconds. Needs the
+ * capability `failCommand`.
+ */
 export async function holdBack(
   { mongo }: TestPush,
   commands: readonly string[],
@@ -326,14 +335,21 @@ export async function holdBack(
   await failCommands(mongo, { failCommands: commands, blockConnection: true, blockTimeMS }, times);
 }
 
-/** Until a command of a session is under way at the destination. */
+/** So long a command may be on its way to the destination. */
+const ARRIVAL_MS = 30_000;
+
+/**
+ * Until a command of a session is under way at the destination.
+ * @throws {Error} if it is not seen there: it never came, or was over between two looks
+ */
 export async function untilRunning(
   push: TestPush,
   { opened }: TestSession,
   op: string,
 ): Promise<void> {
   const row = await pushSessions.find(push.store.db, opened.sessionId);
-  for (;;) {
+  const deadline = performance.now() + ARRIVAL_MS;
+  while (performance.now() < deadline) {
     const { inprog } = await push.mongo.client().db('admin').command({ currentOp: 1 });
     const running = (inprog as Document[]).some(
       (one) =>
@@ -342,6 +358,7 @@ export async function untilRunning(
     );
     if (running) return;
   }
+  throw new Error(`within ${ARRIVAL_MS} ms no ${op} of the session was seen at the destination`);
 }
 
 /** An owner of the organization. */

@@ -19,7 +19,9 @@ import {
   type Standings,
 } from './copying.ts';
 import {
+  HOLD_MS,
   holdBack,
+  LANDING_MS,
   numbered,
   operationContext,
   ownerOf,
@@ -83,7 +85,7 @@ async function taken(): Promise<CopyingSession> {
 }
 
 const states = ({ ranges }: Standings) => ranges.map(({ state }) => state);
-const holdInsertBack = () => holdBack(push, ['insert'], 700);
+const holdInsertBack = (ms = HOLD_MS) => holdBack(push, ['insert'], ms);
 const untilInserting = () => untilRunning(push, session, 'insert');
 
 test('a range is given as work to hosts that read the source, copied by one of them, and done', async () => {
@@ -193,7 +195,7 @@ test('a host that does not read the source, or is not in touch, is neither count
 test('D16: a drop waits for what a host has under way of the collection, and nothing follows it', async (context) => {
   if (!push.mongo.capabilities.failCommand) context.skip('needs failCommand');
   const lease = await taken();
-  await holdInsertBack();
+  await holdInsertBack(LANDING_MS);
   const write = lease.documents({}, numbered(1));
   await untilInserting();
   const dropped = session.structure({ action: 'drop', db: 'app', coll: 'c' });
@@ -250,7 +252,7 @@ test('an older list of ranges that comes late is refused', async () => {
 test('I5: a newer session of the tracking host ends what others copy, and waits for it', async (context) => {
   if (!push.mongo.capabilities.failCommand) context.skip('needs failCommand');
   const lease = await taken();
-  await holdInsertBack();
+  await holdInsertBack(LANDING_MS);
   const write = lease.documents({}, numbered(1));
   await untilInserting();
   const next = await tracking.session(migrationId);
@@ -266,7 +268,7 @@ test('I5: a newer session of the tracking host ends what others copy, and waits 
 test('C2, I1: the removal of a link waits for what another host has under way; nothing comes after', async (context) => {
   if (!push.mongo.capabilities.failCommand) context.skip('needs failCommand');
   const lease = await taken();
-  await holdInsertBack();
+  await holdInsertBack(LANDING_MS);
   const write = lease.documents({}, numbered(1));
   await untilInserting();
   expect(await push.gateway.settle(push.linkId, AbortSignal.timeout(20_000))).toBeNull();
