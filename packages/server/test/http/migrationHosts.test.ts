@@ -22,6 +22,7 @@ import {
 } from '../support/link.ts';
 import { listenedFor } from '../support/listening.ts';
 import { READY } from '../support/progress.ts';
+import { expectRemoved } from '../support/removal.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
 let server: TestServer;
@@ -258,7 +259,7 @@ test('C9: a host that is removed is refused, and its live migrations go to other
   expect(await hostOf(id)).not.toBe(third);
   expect((await migrationHosts.find(db, third))?.unlinked_at).not.toBeNull();
   await pushSessions.settle(db, session);
-  expect((await server.api.call('DELETE', `${hosts}/${third}`)).status).toBe(204);
+  await expectRemoved(() => server.api.call('DELETE', `${hosts}/${third}`));
   expect(await migrationHosts.find(db, third)).toBeUndefined();
   const gone = await server.api.call('DELETE', `${hosts}/${third}`);
   expect(gone.json).toMatchObject({ error: 404, errorCode: 'RESOURCE_NOT_FOUND' });

@@ -12,6 +12,7 @@ import { LinkRemoval } from '../../src/operations/linkRemoval.ts';
 import { textOf } from '../support/api.ts';
 import { operationContext } from '../support/endpoints.ts';
 import { linkHost, makeDestination, migrationBody } from '../support/link.ts';
+import { expectRemoved } from '../support/removal.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
 const NOT_FOUND =
@@ -134,10 +135,12 @@ test('C3: without proof in time the answer is 503 with Retry-After, naming the c
   });
   expect(create.status).toBe(409);
   const proof = heldProof(server);
-  const joined = server.api.call('DELETE', tokens(server));
+  const remove = () => server.api.call('DELETE', tokens(server));
+  const begun = remove();
   await proof.asked;
   proof.give(null);
-  expect((await joined).status).toBe(204);
+  await expectRemoved(remove, { begun });
+  expect(await links.find(server.store.db, linkId)).toBeUndefined();
 });
 
 test('C2: a session that is still open is no proof, whatever the gateway says', async () => {
@@ -174,7 +177,7 @@ test('C2: a session that is still open is no proof, whatever the gateway says', 
     await pushSessions.settle(db, sessionId);
     return null;
   };
-  expect((await server.api.call('DELETE', tokens(server))).status).toBe(204);
+  await expectRemoved(() => server.api.call('DELETE', tokens(server)));
   expect((await server.api.call('DELETE', cluster)).status).toBe(204);
 });
 
@@ -252,10 +255,11 @@ test('C3: a key of a link that is being removed is answered like its removal, an
   const other = await server.api.call('DELETE', `${keys}/${newId()}`);
   expect(other.json).toMatchObject({ error: 400, errorCode: 'API_KEY_NOT_FOUND' });
   const proof = heldProof(server);
-  const joined = server.api.call('DELETE', key);
+  const remove = () => server.api.call('DELETE', key);
+  const begun = remove();
   await proof.asked;
   proof.give(null);
-  expect((await joined).status).toBe(204);
+  await expectRemoved(remove, { begun, gone: 400 });
   const types = (await events.listByOrganization(server.store.db, server.orgId)).map(
     ({ event_type: type }) => type,
   );
