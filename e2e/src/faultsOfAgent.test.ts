@@ -17,7 +17,7 @@ it('I5: requests of an agent that was killed come late, when the next one pushes
   await faulty.tailing(id);
   server.freeze();
   await rounds(writer, 30);
-  expect(server.held).toBeGreaterThan(0);
+  await expect.poll(() => server.held).toBeGreaterThan(0);
   await pair.agent.kill();
   const restarted = pair.agent.restart();
   await delay(300);

@@ -261,7 +261,7 @@ test('clients that send nothing, or half a request, do not keep a host from stop
 });
 
 test('whoever sends nothing, or a header that does not end, is cut, and others are answered', async () => {
-  await using guarded = await startAdminHost({ headersTimeoutMs: 400 });
+  await using guarded = await startAdminHost({ headersTimeoutMs: 1500 });
   const open = await Promise.all(
     ['', `GET ${STATUS} HTTP/1.1\r\nHost: x\r\n`].map(async (sent) => {
       const socket = connect(Number(new URL(guarded.url).port), '127.0.0.1');

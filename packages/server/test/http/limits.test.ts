@@ -56,7 +56,7 @@ async function open(url: string): Promise<Socket> {
 }
 
 test('whoever sends nothing, or a header that does not end, is cut, and others are answered', async () => {
-  const url = await start({}, 400);
+  const url = await start({}, 1500);
   const silent = await open(url);
   const slow = await open(url);
   // A byte now and then, and never the empty line.
