@@ -54,6 +54,8 @@ export default defineConfig({
           name: 'mongo',
           include: ['packages/*/test/**/*.mongo.test.ts'],
           globalSetup: ['packages/testkit/src/globalSetup.ts'],
+          // Whole migrations, which take a third of a minute where nothing else runs.
+          testTimeout: 180_000,
         },
       },
       {

@@ -70,7 +70,7 @@ it('D23, Hazard 15: a write block is refused, set, kept and lifted, also without
   expect(await readdir(recordsOf(pair))).toEqual([]);
   await leave(pair, 'COMPLETING');
   await server.restart();
-  await expect.poll(() => readdir(recordsOf(pair)), { timeout: 20_000 }).toEqual([]);
+  await expect.poll(() => readdir(recordsOf(pair)), { timeout: 60_000 }).toEqual([]);
 
   await agent.kill();
   await server.kill();
@@ -83,5 +83,5 @@ it('D23, Hazard 15: a write block is refused, set, kept and lifted, also without
   await leave(pair, 'HELD');
   await server.restart();
   await agent.restart();
-  await expect.poll(() => readdir(recordsOf(pair)), { timeout: 20_000 }).toEqual([]);
+  await expect.poll(() => readdir(recordsOf(pair)), { timeout: 60_000 }).toEqual([]);
 });

@@ -168,7 +168,7 @@ describe('a source that never rests', () => {
         await pair.source.client().db(`other${listings}`).dropDatabase();
       };
       await pair.run(id, { hooks: { afterSourceListing } });
-      await pair.side.until(id, 'tailing', ({ progress }) => progress?.phase === 'TAILING', 20_000);
+      await pair.side.until(id, 'tailing', ({ progress }) => progress?.phase === 'TAILING', 60_000);
       isRestless = false;
       expect(listings).toBeLessThan(10);
       await pair.side.cutOver(id);

@@ -73,7 +73,7 @@ async function failure(id: string): Promise<string> {
   return cutover.failure ?? '';
 }
 
-describe('unique conflicts', { timeout: 120_000 }, () => {
+describe('unique conflicts', () => {
   it('D17, Hazard 5: two documents that swap a unique value are pushed, also if they swap again in between', async () => {
     await here().createIndex({ u: 1 }, { unique: true });
     await here().insertMany([1, 2].map((_id) => ({ _id, u: `value ${_id}` })));

@@ -5,9 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
-import { expect, test, vi } from 'vitest';
-
-vi.setConfig({ testTimeout: 30_000 });
+import { expect, test } from 'vitest';
 
 const LAUNCHER = fileURLToPath(new URL('../bin/linkspan', import.meta.url));
 

@@ -117,7 +117,6 @@ describe('verification', () => {
     { where: 'behind', ahead: 1200 },
   ])(
     'I6: what the destination alone has, $where all else, is journaled on the way, and once',
-    { timeout: 60_000 },
     async ({ ahead }) => {
       const extra = 7000;
       const isExtra = (_id: number): boolean => _id >= ahead && _id < ahead + extra;

@@ -15,7 +15,7 @@ import type { Progress } from '@linkspan/contract/push/progress.ts';
 import { MOST_OF_A_REASON } from '@linkspan/contract/push/session.ts';
 import { PUSH_BASE, PUSH_VERSION, SESSION_HEADER } from '@linkspan/contract/push/version.ts';
 import { Binary, deserialize, Double, Int32, serialize } from 'bson';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import {
   DigestCursorLostError,
@@ -34,8 +34,6 @@ interface Seen {
 
 /** What the next requests for a path get; when none is left, the ordinary answer. */
 type Misbehaviour = (response: ServerResponse) => void;
-
-vi.setConfig({ testTimeout: 30_000 });
 
 const HOST = { hostId: 'a'.repeat(24), hostSecret: 'b'.repeat(64) };
 const MIGRATION = 'c'.repeat(24);

@@ -11,7 +11,10 @@ import {
 } from '@linkspan/testkit/processes.ts';
 import { afterAll, expect, test, vi } from 'vitest';
 
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 });
+
+/** Each look starts a process. */
+const patiently = { timeout: 90_000 };
 
 const directory = mkdtempSync(join(tmpdir(), 'linkspan-cli-restore-'));
 const dataDir = join(directory, 'data');
@@ -64,7 +67,7 @@ test('C8: a server is backed up while it runs and restored; its agent waits for 
     directory,
     keep: true,
   });
-  await expect.poll(state, { timeout: 20_000 }).toBe('LINKED');
+  await expect.poll(state, patiently).toBe('LINKED');
   expect(await linkspan(`store backup --data-dir ${dataDir} --to ${backup}`)).toContain(
     `Backed up to ${backup}, by the server that runs.`,
   );
@@ -78,8 +81,8 @@ test('C8: a server is backed up while it runs and restored; its agent waits for 
   await server.restart();
   expect(await state()).toBe('SUSPENDED');
   await expect
-    .poll(() => agent.log(), { timeout: 30_000 })
+    .poll(() => agent.log(), patiently)
     .toContain('an organization owner has to confirm the link first');
   expect(await linkspan('lm link confirm --force')).toMatch(/^Link confirmed\. State: /);
-  await expect.poll(state, { timeout: 30_000 }).toBe('LINKED');
+  await expect.poll(state, patiently).toBe('LINKED');
 });

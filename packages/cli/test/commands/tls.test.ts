@@ -81,5 +81,5 @@ test.skipIf(!hasOpenssl)(
       await delay(200);
     }
   },
-  60_000,
+  180_000,
 );

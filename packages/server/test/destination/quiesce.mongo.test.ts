@@ -44,7 +44,7 @@ test('nothing lands after it returns, though the writer was killed in mid-insert
       isNeeded,
       onPending: (reason) => pending.push(reason),
     },
-    AbortSignal.timeout(50_000),
+    AbortSignal.timeout(150_000),
   );
   const landed = await count();
   await mongo.client().db('q').collection('c').insertOne({ after: true });

@@ -112,7 +112,7 @@ test('C2, C8: after a restore nothing is proven while a session lands that nobod
     const row = await liveMigrations.find(tx, migrationId);
     if (row !== undefined) await restoredMigrations.recordUnknownSessions(tx, [row]);
   });
-  expect(await push.gateway.settleMigration(migrationId, AbortSignal.timeout(60_000))).toBeNull();
+  expect(await push.gateway.settleMigration(migrationId, AbortSignal.timeout(150_000))).toBeNull();
   const then = await landed();
   expect(then).toBe(DOCUMENTS);
   expect(await pushSessions.listOpen(push.store.db, { migration_id: migrationId })).toEqual([]);
