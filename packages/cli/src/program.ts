@@ -54,6 +54,7 @@ import { addServiceAccountsDelete } from './commands/serviceAccounts/delete.ts';
 import { addServiceAccountsDescribe } from './commands/serviceAccounts/describe.ts';
 import { addServiceAccountsList } from './commands/serviceAccounts/list.ts';
 import { addStoreBackup } from './commands/store/backup.ts';
+import { addStoreClusterGone } from './commands/store/clusterGone.ts';
 import { addStoreCopy } from './commands/store/copy.ts';
 import { addStoreMigrate } from './commands/store/migrate.ts';
 import { addStoreRestore } from './commands/store/restore.ts';
@@ -102,6 +103,7 @@ export function makeProgram(): Command {
     addStoreBackup,
     addStoreRestore,
     addStoreRestored,
+    addStoreClusterGone,
   ]);
   noun(
     program,
