@@ -8,7 +8,7 @@ import {
 import { DESTINATION_CLUSTER, type StartOptions } from '@linkspan/testkit/linkedPair.ts';
 import { hasPostgreSQL, NO_POSTGRESQL } from '@linkspan/testkit/postgresql.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { expectNothingAfter, inMidCopy, loadRows } from './rows.ts';
+import { expectNothingAfter, inMidCopy, loadRows, MANY_ROWS } from './rows.ts';
 
 const QUIET_MS = 1000;
 const ASKED_AT_MOST = 5;
@@ -33,7 +33,7 @@ describe.skipIf(!hasPostgreSQL())(
     const latencies: string[] = [];
     beforeAll(async () => {
       all = await startLinkedNodes();
-      await loadRows(all);
+      await loadRows(all, MANY_ROWS);
     });
     afterAll(async () => {
       await all?.[Symbol.asyncDispose]();
@@ -49,7 +49,7 @@ describe.skipIf(!hasPostgreSQL())(
       await all.destination.client().db('app').dropDatabase();
       await using agent = await all.link();
       const id = await all.start({ dropDestinationData: true, ...throttled });
-      await inMidCopy(all, 1000);
+      await inMidCopy(all, 1000, MANY_ROWS);
       const { holder, other } = await all.holderOf(id);
       const remove = () => other.api.delete<{ detail?: string }>(linkTokens(), { version: FIRST });
       try {

@@ -1,20 +1,11 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { type LinkedPair, startLinkedPair } from '@linkspan/testkit/linkedPair.ts';
 import { expect, it } from 'vitest';
-import { expectNothingAfter, STEADILY } from './rows.ts';
-
-const ROWS = 30_000;
+import { expectNothingAfter, inMidCopy, loadRows, ROWS, STEADILY } from './rows.ts';
 
 async function startCopy(pair: LinkedPair): Promise<string> {
-  const rows = pair.source.client().db('app').collection('rows');
-  for (let first = 0; first < ROWS; first += 3000) {
-    await rows.insertMany(
-      Array.from({ length: 3000 }, (_, index) => ({ _id: (first + index) as never, text: 'row' })),
-    );
-  }
+  await loadRows(pair);
   const id = await pair.start(STEADILY);
-  const copied = pair.destination.client().db('app').collection('rows');
-  while ((await copied.estimatedDocumentCount()) < 2000) await delay(10);
+  await inMidCopy(pair, 2000);
   return id;
 }
 

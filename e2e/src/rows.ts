@@ -2,8 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { MongoDB } from '@linkspan/testkit/mongodb.ts';
 import { expect } from 'vitest';
 
-/** So many documents that a copy takes seconds: long enough for something to happen in the middle. */
-export const ROWS = 20_000;
+/** So many documents that a copy at {@link STEADILY} takes seconds: long enough for something in the middle. */
+export const ROWS = 8000;
+
+/** The same of a copy at full speed. */
+export const MANY_ROWS = 20_000;
 
 /** Of whatever a test has started. */
 export interface BothSides {
@@ -15,14 +18,14 @@ export interface BothSides {
  * A start after which there are seconds for something to happen in the middle, however fast the destination is
  * and however long a busy machine keeps a test from looking. Lifted where a test waits for the rest.
  */
-export const STEADILY = { throttle: { documentsPerSecond: 2000 } } as const;
+export const STEADILY = { throttle: { documentsPerSecond: 1000 } } as const;
 
 const PADDING = 'x'.repeat(500);
 
 /** Fills `app.rows` at the source. */
-export async function loadRows(pair: BothSides): Promise<void> {
+export async function loadRows(pair: BothSides, count = ROWS): Promise<void> {
   const rows = pair.source.client().db('app').collection<{ _id: number; padding: string }>('rows');
-  for (let first = 0; first < ROWS; first += 2000) {
+  for (let first = 0; first < count; first += 2000) {
     const batch = Array.from({ length: 2000 }, (_, index) => ({
       _id: first + index,
       padding: PADDING,
@@ -32,12 +35,12 @@ export async function loadRows(pair: BothSides): Promise<void> {
 }
 
 /** Waits until some of the copy is at the destination and some is not. */
-export async function inMidCopy(pair: BothSides, atLeast: number): Promise<void> {
+export async function inMidCopy(pair: BothSides, atLeast: number, of = ROWS): Promise<void> {
   const rows = pair.destination.client().db('app').collection('rows');
   for (;;) {
     const count = await rows.estimatedDocumentCount();
     if (count >= atLeast) {
-      expect(count, 'the copy was over before anything could happen').toBeLessThan(ROWS);
+      expect(count, 'the copy was over before anything could happen').toBeLessThan(of);
       return;
     }
     await delay(10);
