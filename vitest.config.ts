@@ -19,8 +19,9 @@ const onBothStores = [
  */
 export default defineConfig({
   test: {
-    // Vitest leaves a core out by itself, which is half of two; most of the time tests wait.
-    maxWorkers: Math.max(2, availableParallelism()),
+    // Vitest leaves a core out by itself, which is half of two. Tests wait for leases, silences, commands that
+    // are held back and processes that start, more than for processors.
+    maxWorkers: Math.max(3, Math.ceil(1.5 * availableParallelism())),
     expect: { poll: { timeout: 30_000 } },
     // Vitest's five seconds are little for a busy machine, even where nothing is waited for.
     testTimeout: 60_000,
@@ -77,8 +78,6 @@ export default defineConfig({
           hookTimeout: 120_000,
           // After the others: these look at how long the whole system takes to notice things.
           sequence: { groupOrder: 1 },
-          // What they wait for are leases, silences and pauses, more than processors.
-          maxWorkers: Math.max(3, Math.ceil(1.5 * availableParallelism())),
         },
       },
     ],
