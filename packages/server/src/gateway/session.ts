@@ -29,6 +29,11 @@ const LEASE_OVER = new PushError(
   'The server node could not renew its lease of the push session: open a new one.',
 );
 
+const UNRECORDED = new PushError(
+  'SESSION_UNKNOWN',
+  'The store did not answer when it was told what the live migration has made: open a new push session.',
+);
+
 export interface SessionIdentity {
   readonly id: string;
   readonly migrationId: string;
@@ -221,7 +226,10 @@ export class PushSession {
     return [...this.#owned.values()];
   }
 
-  /** What the migration created, in the store first (rules C2, D11). */
+  /**
+   * What the migration created, in the store first (rules C2, D11). Only the newest session changes what the
+   * store has of it.
+   */
   get owned(): OwnedNamespaces {
     const { store } = this.#parts;
     const row = ({ db, coll }: Namespace) => ({
@@ -236,15 +244,28 @@ export class PushSession {
       add: async ({ db, coll, wasThere }) => {
         this.check();
         const recorded = { ...row({ db, coll }), was_there: wasThere ? 1 : 0 };
-        await migrationNamespaces.add(store.db, recorded);
+        if (!(await this.#record(migrationNamespaces.add(store.db, recorded, this.epoch)))) {
+          this.refuse(FENCED);
+          throw FENCED;
+        }
         this.#owned.set(namespaceKey({ db, coll }), { db, coll, wasThere });
       },
       remove: async (namespace) => {
-        await migrationNamespaces.remove(store.db, row(namespace));
+        await this.#record(migrationNamespaces.remove(store.db, row(namespace), this.epoch));
         this.#owned.delete(namespaceKey(namespace));
         this.#series.delete(namespaceKey(namespace));
       },
     };
+  }
+
+  /** What was not answered may come at any time: only a newer session is safe from it. */
+  async #record<T>(statement: Promise<T>): Promise<T> {
+    try {
+      return await statement;
+    } catch (error) {
+      this.refuse(UNRECORDED);
+      throw error;
+    }
   }
 
   async #write<T>(send: () => Promise<T>): Promise<T> {

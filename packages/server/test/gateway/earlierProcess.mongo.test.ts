@@ -88,12 +88,8 @@ test('a session opens only when what a killed server left under way has landed (
   const migrationId = await push.makeMigration(host, { epoch: 1, status: 'WORKING' });
   const connectionName = 'linkspan-test-earlier';
   const id = await leftSession(migrationId, await targetCluster(), connectionName);
-  await migrationNamespaces.add(push.store.db, {
-    migration_id: migrationId,
-    db: 'q',
-    coll: 'c',
-    was_there: 0,
-  });
+  const row = { migration_id: migrationId, db: 'q', coll: 'c', was_there: 0 };
+  await migrationNamespaces.add(push.store.db, row, 1);
 
   await leaveUnderWay(connectionName);
 

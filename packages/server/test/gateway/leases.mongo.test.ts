@@ -6,9 +6,11 @@ import { expect, test } from 'vitest';
 
 import { newId } from '../../src/domain/ids.ts';
 import { timestamp } from '../../src/domain/time.ts';
+import { PushSession } from '../../src/gateway/session.ts';
 import { StructureRecord } from '../../src/gateway/structureRecord.ts';
 import * as clusters from '../../src/store/clusters.ts';
 import * as liveMigrations from '../../src/store/liveMigrations.ts';
+import * as migrationNamespaces from '../../src/store/migrationNamespaces.ts';
 import * as pushSessions from '../../src/store/pushSessions.ts';
 import { host, push, withHost } from './push.ts';
 
@@ -124,20 +126,26 @@ test('I3: an opening that the node ends itself, since it stops, is worth trying 
   expect((await host.open(migrationId)).status).toBe(200);
 });
 
-/** Of a session, with a store that can carry out a statement and lose the answer. */
-async function structureRecord() {
-  const migrationId = await push.makeMigration(host);
-  const { sessionId } = (await host.session(migrationId)).opened;
-  const { db, dialect } = push.store;
+/** The store, which can carry out a statement and lose the answer. */
+function losing() {
   let isLosing = false;
-  const losing = db.withPlugin({
+  const db = push.store.db.withPlugin({
     transformQuery: ({ node }) => node,
     async transformResult({ result }: PluginTransformResultArgs) {
       if (isLosing) throw new Error('the answer was lost');
       return result;
     },
   });
-  const record = new StructureRecord({ db: losing, dialect }, sessionId);
+  return { db, lose: (isLost: boolean) => void (isLosing = isLost) };
+}
+
+/** Of a session, with such a store. */
+async function structureRecord() {
+  const migrationId = await push.makeMigration(host);
+  const { sessionId } = (await host.session(migrationId)).opened;
+  const { db, dialect } = push.store;
+  const { db: losingDb, lose } = losing();
+  const record = new StructureRecord({ db: losingDb, dialect }, sessionId);
   const kept = async () => (await pushSessions.find(db, sessionId))?.structure_under_way;
   return {
     sessionId,
@@ -151,7 +159,7 @@ async function structureRecord() {
         },
         () => true,
       ),
-    lose: (isLost: boolean) => void (isLosing = isLost),
+    lose,
   };
 }
 
@@ -181,6 +189,69 @@ test('C14: nothing that changes structure is sent once the lease has ended in th
     .execute();
   await expect(send()).rejects.toMatchObject({ code: 'SESSION_UNKNOWN' });
   expect(await kept()).toBe(0);
+});
+
+/** A session that its node holds on to, whatever becomes of it, on a store that can lose an answer. */
+async function heldOnTo() {
+  const migrationId = await push.makeMigration(host, { epoch: 1, status: 'WORKING' });
+  const { sealer, dialect } = push.store;
+  const { db, lose } = losing();
+  const session = new PushSession({
+    identity: {
+      id: newId(),
+      migrationId,
+      linkId: push.linkId,
+      hostId: host.hostId,
+      clusterId: newId(),
+      clusterName: 'target',
+      connectionName: 'linkspan-test-held',
+      purpose: 'push',
+    },
+    store: { ...push.store, db, dialect, sealer },
+    uri: push.mongo.uri,
+    mayConnect: () => true,
+    onPending: () => undefined,
+  });
+  session.epoch = 1;
+  session.leasedUntil = Infinity;
+  const recorded = async () => {
+    const rows = await migrationNamespaces.list(push.store.db, migrationId);
+    return rows.map(({ coll, was_there: wasThere }) => ({ coll, wasThere }));
+  };
+  return { migrationId, session, recorded, lose };
+}
+
+test('I5, D11: a session that a newer one has replaced changes nothing of what is the migration’s', async () => {
+  const { migrationId, session, recorded } = await heldOnTo();
+  const { owned } = session;
+  await owned.add({ db: 'app', coll: 'c', wasThere: false });
+  await liveMigrations.nextEpoch(push.store.db, migrationId);
+  // As if it had been on its way since before the newer session made the collection again.
+  await owned.remove({ db: 'app', coll: 'c' });
+  expect(await recorded()).toEqual([{ coll: 'c', wasThere: 0 }]);
+  for (const coll of ['c', 'd']) {
+    const added = owned.add({ db: 'app', coll, wasThere: true });
+    await expect(added).rejects.toMatchObject({ code: 'SESSION_FENCED' });
+  }
+  expect(session.isRefusing).toBe(true);
+  expect(await recorded()).toEqual([{ coll: 'c', wasThere: 0 }]);
+  await session.settle(AbortSignal.timeout(10_000));
+});
+
+test('D11: a session records nothing more once the store did not say what it has recorded', async () => {
+  for (const change of ['add', 'remove'] as const) {
+    const { session, recorded, lose } = await heldOnTo();
+    const { owned } = session;
+    const namespace = { db: 'app', coll: 'c', wasThere: false };
+    await owned.add(namespace);
+    lose(true);
+    await expect(owned[change](namespace)).rejects.toThrow('answer was lost');
+    lose(false);
+    // What was lost may come after whatever is recorded from here on.
+    await expect(owned.add(namespace), change).rejects.toMatchObject({ code: 'SESSION_UNKNOWN' });
+    expect(await recorded()).toHaveLength(change === 'add' ? 1 : 0);
+    await session.settle(AbortSignal.timeout(10_000));
+  }
 });
 
 test('a request that says that another node handed it on is refused unless one did', async () => {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { eventually } from '@linkspan/testkit/eventually.ts';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -334,16 +335,45 @@ export function registerStoreTests(kind: string, open: () => Promise<Store>): vo
       });
     });
 
+    test('I5: what is recorded of a namespace waits for an opening under way, and is late after it', async () => {
+      const id = await insertMigration();
+      const row = { migration_id: id, db: 'a', coll: 'b', was_there: 1 };
+      await migrationNamespaces.add(store.db, row, 0);
+      const raised = Promise.withResolvers<void>();
+      const go = Promise.withResolvers<void>();
+      const opening = store.transaction(async (tx) => {
+        await liveMigrations.nextEpoch(tx, id, hostId);
+        raised.resolve();
+        await go.promise;
+      });
+      await raised.promise;
+      const late = [
+        migrationNamespaces.remove(store.db, row, 0),
+        migrationNamespaces.add(store.db, { ...row, was_there: 0 }, 0),
+      ];
+      await delay(200);
+      go.resolve();
+      await opening;
+      await Promise.all(late);
+      expect(await migrationNamespaces.list(store.db, id)).toEqual([row]);
+    });
+
     test('namespaces are recorded once, sessions settle once', async () => {
       const id = await insertMigration();
       const { db } = store;
       const row = { migration_id: id, db: 'a', coll: 'b', was_there: 1 };
-      await migrationNamespaces.add(db, row);
-      await migrationNamespaces.add(db, row);
+      expect(await migrationNamespaces.add(db, row, 0)).toBe(true);
+      expect(await migrationNamespaces.add(db, row, 0)).toBe(true);
       expect(await migrationNamespaces.list(db, id)).toEqual([row]);
-      await migrationNamespaces.add(db, { ...row, was_there: 0 });
+      await migrationNamespaces.add(db, { ...row, was_there: 0 }, 0);
       expect(await migrationNamespaces.list(db, id)).toEqual([{ ...row, was_there: 0 }]);
-      await migrationNamespaces.remove(db, row);
+      await liveMigrations.nextEpoch(db, id, hostId);
+      // I5: what comes late for an earlier session changes nothing.
+      expect(await migrationNamespaces.add(db, row, 0)).toBe(false);
+      expect(await migrationNamespaces.add(db, { ...row, coll: 'late' }, 0)).toBe(false);
+      await migrationNamespaces.remove(db, row, 0);
+      expect(await migrationNamespaces.list(db, id)).toEqual([{ ...row, was_there: 0 }]);
+      await migrationNamespaces.remove(db, row, 1);
       expect(await migrationNamespaces.has(db, row)).toBe(false);
       const sessionId = newId();
       await pushSessions.insert(db, {

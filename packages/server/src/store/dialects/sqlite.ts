@@ -1,8 +1,10 @@
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import {
   type KyselyPlugin,
+  OperationNodeTransformer,
+  type QueryId,
   SelectModifierNode,
-  SelectQueryNode,
+  type SelectQueryNode,
   type SqliteDatabase,
   type SqliteStatement,
   sql,
@@ -17,14 +19,24 @@ const SQLITE_CONSTRAINT = 19;
 const SYNCHRONOUS = ['OFF', 'NORMAL', 'FULL', 'EXTRA'];
 
 /** There is one connection, so whatever a row lock keeps out has to wait already. */
-const withoutRowLocks: KyselyPlugin = {
-  transformQuery({ node }) {
-    if (!SelectQueryNode.is(node) || node.endModifiers === undefined) return node;
-    const endModifiers = node.endModifiers.filter(
+class WithoutRowLocks extends OperationNodeTransformer {
+  protected override transformSelectQuery(
+    node: SelectQueryNode,
+    queryId?: QueryId,
+  ): SelectQueryNode {
+    const { endModifiers, ...query } = super.transformSelectQuery(node, queryId);
+    if (endModifiers === undefined) return query;
+    const left = endModifiers.filter(
       (modifier) => SelectModifierNode.is(modifier) && modifier.modifier === 'Distinct',
     );
-    return { ...node, endModifiers };
-  },
+    return { ...query, endModifiers: left };
+  }
+}
+
+const transformer = new WithoutRowLocks();
+
+const withoutRowLocks: KyselyPlugin = {
+  transformQuery: ({ node, queryId }) => transformer.transformNode(node, queryId),
   transformResult: async ({ result }) => result,
 };
 
