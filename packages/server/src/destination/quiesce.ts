@@ -22,7 +22,7 @@ export interface QuiesceOptions {
   /** What the `appName` of the connections begins with that must be gone. */
   readonly connectionName: string;
   readonly mayConnect: AddressCheck;
-  /** Where the migration may have an index build under way: builds outlive their connection. */
+  /** Where the session may have an index build under way: builds outlive their connection. */
   readonly namespaces: readonly Namespace[];
   /** False once somebody else has proven it: asked before each attempt, and again before anything is changed. */
   readonly isNeeded: () => Promise<boolean>;
@@ -44,7 +44,8 @@ export interface QuiesceOptions {
  * connection string or discovery named is asked, and the shards through the first.
  *
  * A build of an index goes on without a connection, also after the primary that began it stepped down: it is
- * aborted, over connections that are named so, so that an abort whose answer was lost is waited for, too.
+ * aborted, over connections that are named so, so that an abort whose answer was lost is waited for, too. A
+ * build that somebody else who is connected asks for is left alone: what is built then is wanted.
  *
  * @throws the signal's reason, when it aborts before that is proven
  */
@@ -103,9 +104,16 @@ async function askServer(
     return 'the server does not show its connections: the user needs the privilege inprog (role clusterMonitor)';
   }
   const sharded = (await client.db('admin').command({ hello: 1 }))['msg'] === 'isdbgrid';
-  const all = sharded ? [...listed, ...(await listOnShards(client))] : listed;
+  const onShards = sharded ? await listOnShards(client) : [];
+  const all = [...listed, ...onShards];
   const standing = all.filter((operation) => isNamed(operation, options.connectionName));
-  const builds = all.flatMap((operation) => buildOf(operation, options.namespaces) ?? []);
+  const others = [
+    ...listed.filter((operation) => isOfAnother(operation, options.connectionName)),
+    // A shard may list a mongos that does not say for whom it asks.
+    ...onShards.filter((operation) => isOfAnother(operation, options.connectionName, 'named')),
+  ];
+  const theirs = new Set(buildsOf(others, options.namespaces).map(describe));
+  const builds = buildsOf(all, options.namespaces).filter((build) => !theirs.has(describe(build)));
   if (builds.length > 0) {
     await using named = open(options.connectionName);
     // Nobody else proves anything while it is listed, so what is needed then is needed until it is closed.
@@ -174,6 +182,18 @@ function nameOf(operation: Document): unknown {
   return operation['appName'] ?? operation['clientMetadata']?.application?.name;
 }
 
+/**
+ * True for an operation of somebody else who is connected. Of a session that has died only the thread is left,
+ * which has no client, and what is the session's has its name.
+ * @param which `named`: only of a client that says its name
+ */
+function isOfAnother(operation: Document, connectionName: string, which?: 'named'): boolean {
+  const name = nameOf(operation);
+  if (typeof name === 'string') return !name.startsWith(connectionName);
+  const { client, client_s: behindMongos, clientMetadata } = operation;
+  return which !== 'named' && (client ?? behindMongos ?? clientMetadata) !== undefined;
+}
+
 /** A build of indexes that is under way. */
 export interface Build extends Namespace {
   /** Names of all of its indexes. */
@@ -198,6 +218,15 @@ export function buildOf(operation: Document, namespaces: readonly Namespace[]): 
   if (found === undefined) return null;
   const names = ((indexes ?? []) as Document[]).map(({ name }) => String(name));
   return { db: found.db, coll: found.coll, names };
+}
+
+function buildsOf(operations: readonly Document[], namespaces: readonly Namespace[]): Build[] {
+  return operations.flatMap((operation) => buildOf(operation, namespaces) ?? []);
+}
+
+/** The same for the command of a client and for the thread that carries it out. */
+function describe({ db, coll, names }: Build): string {
+  return JSON.stringify([db, coll, ...names.toSorted()]);
 }
 
 /**

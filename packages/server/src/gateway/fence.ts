@@ -1,5 +1,9 @@
+import type { Namespace } from '@linkspan/contract/push/namespaces.ts';
+
 import { proveGone } from '../destination/proof.ts';
 import * as clusters from '../store/clusters.ts';
+import type { Executor } from '../store/executor.ts';
+import * as liveMigrations from '../store/liveMigrations.ts';
 import * as migrationNamespaces from '../store/migrationNamespaces.ts';
 import * as pushSessions from '../store/pushSessions.ts';
 import * as subLeases from '../store/subLeases.ts';
@@ -151,7 +155,7 @@ async function proveLeft(
       {
         uri: () => clusters.currentUri(store.db, store.sealer, clusterId),
         connectionName: row.connection_name,
-        namespaces: await migrationNamespaces.list(store.db, migrationId),
+        namespaces: await namespacesOf(store.db, migrationId),
         mayConnect,
         isNeeded: () => pushSessions.isOpen(store.db, row.id),
         onPending: (reason) => {
@@ -165,6 +169,12 @@ async function proveLeft(
     );
   }
   await pushSessions.settle(store.db, row.id);
+}
+
+/** Where an index build of the migration may be under way. Once it is COMPLETE all that it builds is there. */
+async function namespacesOf(ex: Executor, migrationId: string): Promise<readonly Namespace[]> {
+  const migration = await liveMigrations.find(ex, migrationId);
+  return migration?.status === 'COMPLETE' ? [] : migrationNamespaces.list(ex, migrationId);
 }
 
 /**

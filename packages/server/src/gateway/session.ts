@@ -174,7 +174,8 @@ export class PushSession {
       {
         uri: () => clusters.currentUri(store.db, store.sealer, clusterId),
         connectionName,
-        namespaces: [...this.#owned.values()],
+        // What others build there is theirs.
+        namespaces: this.destination.hasUnansweredStructure ? [...this.#owned.values()] : [],
         mayConnect,
         isNeeded: () => pushSessions.isOpen(store.db, id),
         onPending,

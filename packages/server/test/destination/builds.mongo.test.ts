@@ -261,85 +261,115 @@ test('C2: a build that goes on by itself is found by its thread, also of a time 
   expect(buildOf({ type: 'idleCursor', ns: 'b.c' }, [namespace])).toBeNull();
 });
 
-test('C2: it is aborted over connections of the name that must be gone', async () => {
-  const dropped: Document[] = [];
-  const pending: string[] = [];
-  let looks = 0;
+/**
+ * A server that lists those operations beside the connection that was opened to be listed.
+ * @param at given how often it was asked before
+ */
+function listing(
+  at: (looks: number) => readonly Document[],
+  opened: (name: string) => void = () => undefined,
+): Answers {
   let witness = '';
-  const names: string[] = [];
-  await using at = await answering({
+  let looks = 0;
+  return {
     ismaster: ({ client }) => {
       const name = String(client?.application?.name ?? '');
-      names.push(name);
+      opened(name);
       if (name.startsWith('linkspan-witness-')) witness = name;
       return null;
     },
     aggregate: () => {
+      const firstBatch = [{ appName: witness }, ...at(looks)];
       looks += 1;
-      const standing = looks === 2 ? [{ appName: NAME }] : [];
-      const firstBatch = [{ appName: witness }, ...standing, ...(looks === 1 ? [thread('c')] : [])];
       return { cursor: { id: 0n, ns: 'admin.$cmd.aggregate', firstBatch } };
     },
+  };
+}
+
+/** Proves that nothing of the session of that name is under way. @returns why it was not proven at first */
+async function prove(uri: string, isNeeded: () => boolean = () => true): Promise<string[]> {
+  const pending: string[] = [];
+  await quiesce(
+    {
+      uri: async () => uri,
+      connectionName: NAME,
+      namespaces: [namespace],
+      mayConnect: () => true,
+      isNeeded: async () => isNeeded(),
+      onPending: (reason) => pending.push(reason),
+    },
+    AbortSignal.timeout(20_000),
+  );
+  return pending;
+}
+
+test('C2: it is aborted over connections of the name that must be gone', async () => {
+  const dropped: Document[] = [];
+  const names: string[] = [];
+  const looks = [[thread('c')], [{ appName: NAME }]];
+  await using at = await answering({
+    ...listing(
+      (look) => looks[look] ?? [],
+      (name) => names.push(name),
+    ),
     dropIndexes: (command) => {
       dropped.push(command);
       return dropped.length === 1 ? 'cut' : {};
     },
   });
-  await quiesce(
-    {
-      uri: async () => at.uri,
-      connectionName: NAME,
-      namespaces: [namespace],
-      mayConnect: () => true,
-      isNeeded: async () => true,
-      onPending: (reason) => pending.push(reason),
-    },
-    AbortSignal.timeout(20_000),
-  );
+  expect(await prove(at.uri)).toEqual([
+    'an index build is being aborted',
+    '1 connections are still open at the server',
+  ]);
   expect(dropped[0]).toMatchObject({
     dropIndexes: 'c',
     index: ['a_1', 'b_1'],
     writeConcern: { w: 'majority', j: true },
   });
   expect(names).toContain(NAME);
-  expect(pending).toEqual([
-    'an index build is being aborted',
-    '1 connections are still open at the server',
-  ]);
 });
 
 test('C2: once another node has proven it no build is aborted any more', async () => {
   const dropped: Document[] = [];
-  let witness = '';
   await using at = await answering({
-    ismaster: ({ client }) => {
-      const name = String(client?.application?.name ?? '');
-      if (name.startsWith('linkspan-witness-')) witness = name;
-      return null;
-    },
-    aggregate: () => ({
-      cursor: {
-        id: 0n,
-        ns: 'admin.$cmd.aggregate',
-        firstBatch: [{ appName: witness }, thread('c')],
-      },
-    }),
+    ...listing(() => [thread('c')]),
     dropIndexes: (command) => {
       dropped.push(command);
       return {};
     },
   });
   const needed = [true, false];
-  await quiesce(
-    {
-      uri: async () => at.uri,
-      connectionName: NAME,
-      namespaces: [namespace],
-      mayConnect: () => true,
-      isNeeded: async () => needed.shift() ?? false,
-    },
-    AbortSignal.timeout(20_000),
-  );
+  await prove(at.uri, () => needed.shift() ?? false);
   expect(needed).toEqual([]);
   expect(dropped).toEqual([]);
+});
+
+test('C2: a build that somebody else who is connected asks for is left alone', async () => {
+  const dropped: unknown[] = [];
+  const asked: Document = { ...thread('c'), desc: 'conn7', client: '10.0.0.1:4711' };
+  const { indexes } = asked['command'];
+  const ours = { ...thread('c'), command: { createIndexes: 'c', indexes: [A] } };
+  const looks = [
+    // Some drivers say no name.
+    [thread('c'), asked],
+    [thread('c'), { ...asked, appName: 'mongosh' }],
+    [
+      { ...thread('system.buckets.c'), command: { createIndexes: 'system.buckets.c', indexes } },
+      { ...asked, appName: 'mongosh' },
+      ours,
+    ],
+    [thread('c'), { ...asked, appName: `${NAME}-1` }],
+  ];
+  for (const operations of looks) {
+    await using at = await answering({
+      ...listing((look) => (look === 0 ? operations : [])),
+      dropIndexes: ({ index }) => {
+        dropped.push(index);
+        return {};
+      },
+    });
+    await prove(at.uri);
+  }
+  expect(dropped.slice(0, 1), 'only what is not theirs').toEqual(['a_1']);
+  expect(dropped.slice(1), 'of the session itself').toContainEqual(['a_1', 'b_1']);
 });

@@ -2,12 +2,16 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
+import { startAnsweringProxy } from '@linkspan/testkit/answeringProxy.ts';
+import { portOf } from '@linkspan/testkit/linkedPair.ts';
 import { failCommands, healCommands, UNAUTHORIZED } from '@linkspan/testkit/failPoints.ts';
+import type { Document } from 'mongodb';
 import { expect, test } from 'vitest';
 
 import { newConnectionName } from '../../src/domain/connectionNames.ts';
 import { newId } from '../../src/domain/ids.ts';
 import { timestamp } from '../../src/domain/time.ts';
+import * as clusters from '../../src/store/clusters.ts';
 import * as migrationNamespaces from '../../src/store/migrationNamespaces.ts';
 import * as liveMigrations from '../../src/store/liveMigrations.ts';
 import * as pushSessions from '../../src/store/pushSessions.ts';
@@ -112,4 +116,46 @@ test('C2, C8: after a restore nothing is proven while a session lands that nobod
   const then = await landed();
   expect(then).toBe(DOCUMENTS);
   expect(await pushSessions.listOpen(push.store.db, { migration_id: migrationId })).toEqual([]);
+});
+
+test('C2: of a migration that is COMPLETE no proof aborts a build, whoever builds there by then', async () => {
+  const { db, sealer } = push.store;
+  const clusterId = await targetCluster();
+  const { uri_sealed, facts } = (await clusters.find(db, clusterId))!;
+  const dropped: Document[] = [];
+  let witness = '';
+  let looks = 0;
+  const indexes = [{ v: 2, key: { a: 1 }, name: 'a_1' }];
+  const build = { op: 'command', ns: 'q.c', command: { createIndexes: 'c', indexes } };
+  await using proxy = await startAnsweringProxy(portOf(push.mongo.uri), {
+    ismaster: ({ client }) => {
+      const name = String(client?.application?.name ?? '');
+      if (name.startsWith('linkspan-witness-')) witness = name;
+      return null;
+    },
+    aggregate: () => {
+      const firstBatch = [{ appName: witness }, ...(looks === 0 ? [build] : [])];
+      looks += 1;
+      return { cursor: { id: 0n, ns: 'admin.$cmd.aggregate', firstBatch } };
+    },
+    dropIndexes: (command) => {
+      dropped.push(command);
+      return {};
+    },
+  });
+  const uri = `mongodb://127.0.0.1:${proxy.port}/?directConnection=true`;
+  const sealed = sealer.seal(clusters.uriIdentity(clusterId), uri);
+  await clusters.setUri(db, clusterId, { uri_sealed: sealed, facts });
+  try {
+    const migrationId = await push.makeMigration(host, { epoch: 1, status: 'COMPLETE' });
+    const row = { migration_id: migrationId, db: 'q', coll: 'c', was_there: 0 };
+    await migrationNamespaces.add(db, row, 1);
+    const id = await leftSession(migrationId, clusterId, newConnectionName(migrationId));
+    expect(await push.gateway.settleMigration(migrationId, AbortSignal.timeout(20_000))).toBeNull();
+    expect((await pushSessions.find(db, id))?.state).toBe('SETTLED');
+    expect(looks).toBe(1);
+    expect(dropped).toEqual([]);
+  } finally {
+    await clusters.setUri(db, clusterId, { uri_sealed, facts });
+  }
 });

@@ -2,6 +2,7 @@ import { startAnsweringProxy } from '@linkspan/testkit/answeringProxy.ts';
 import { eventually } from '@linkspan/testkit/eventually.ts';
 import { portOf } from '@linkspan/testkit/linkedPair.ts';
 import type { PluginTransformResultArgs } from 'kysely';
+import type { Document } from 'mongodb';
 import { expect, test } from 'vitest';
 
 import { newId } from '../../src/domain/ids.ts';
@@ -192,9 +193,10 @@ test('C14: nothing that changes structure is sent once the lease has ended in th
 });
 
 /** A session that its node holds on to, whatever becomes of it, on a store that can lose an answer. */
-async function heldOnTo() {
+async function heldOnTo(uri = push.mongo.uri) {
   const migrationId = await push.makeMigration(host, { epoch: 1, status: 'WORKING' });
   const { sealer, dialect } = push.store;
+  const migration = await liveMigrations.find(push.store.db, migrationId);
   const { db, lose } = losing();
   const session = new PushSession({
     identity: {
@@ -202,13 +204,13 @@ async function heldOnTo() {
       migrationId,
       linkId: push.linkId,
       hostId: host.hostId,
-      clusterId: newId(),
+      clusterId: migration!.cluster_id,
       clusterName: 'target',
       connectionName: 'linkspan-test-held',
       purpose: 'push',
     },
     store: { ...push.store, db, dialect, sealer },
-    uri: push.mongo.uri,
+    uri,
     mayConnect: () => true,
     onPending: () => undefined,
   });
@@ -252,6 +254,59 @@ test('D11: a session records nothing more once the store did not say what it has
     expect(await recorded()).toHaveLength(change === 'add' ? 1 : 0);
     await session.settle(AbortSignal.timeout(10_000));
   }
+});
+
+test('C2: a session that left no change of structure under way aborts no build, whoever builds there', async () => {
+  const dropped: Document[] = [];
+  let witness = '';
+  let looks = 0;
+  const command = { createIndexes: 'c', indexes: [{ v: 2, key: { a: 1 }, name: 'a_1' }] };
+  await using proxy = await startAnsweringProxy(portOf(push.mongo.uri), {
+    ismaster: ({ client }) => {
+      const name = String(client?.application?.name ?? '');
+      if (name.startsWith('linkspan-witness-')) witness = name;
+      return null;
+    },
+    insert: () => 'cut',
+    aggregate: () => {
+      const build = { op: 'command', ns: 'app.c', command };
+      const firstBatch = [{ appName: witness }, ...(looks === 0 ? [build] : [])];
+      looks += 1;
+      return { cursor: { id: 0n, ns: 'admin.$cmd.aggregate', firstBatch } };
+    },
+    dropIndexes: (drop) => {
+      dropped.push(drop);
+      return {};
+    },
+  });
+  const uri = `mongodb://127.0.0.1:${proxy.port}/?directConnection=true`;
+  const { session } = await heldOnTo(uri);
+  const { db, sealer } = push.store;
+  const { clusterId } = session.identity;
+  const { uri_sealed, facts } = (await clusters.find(db, clusterId))!;
+  const sealed = sealer.seal(clusters.uriIdentity(clusterId), uri);
+  await clusters.setUri(db, clusterId, { uri_sealed: sealed, facts });
+  await session.owned.add({ db: 'app', coll: 'c', wasThere: false });
+  const insert = { insert: 'c', documents: [{ _id: 1 }] };
+  const writing = session.destination.writeDocuments('app', 'insert', insert);
+  await expect(writing).rejects.toMatchObject({ code: 'SESSION_UNKNOWN' });
+  const { id, migrationId, linkId, connectionName } = session.identity;
+  await pushSessions.insert(db, {
+    id,
+    migration_id: migrationId,
+    link_id: linkId,
+    cluster_id: clusterId,
+    epoch: 1,
+    secret_hash: Buffer.alloc(32),
+    state: 'OPEN',
+    connection_name: connectionName,
+    opened_at: timestamp(),
+  });
+  await session.settle(AbortSignal.timeout(20_000));
+  await pushSessions.settle(db, id);
+  await clusters.setUri(db, clusterId, { uri_sealed, facts });
+  expect(looks).toBe(1);
+  expect(dropped).toEqual([]);
 });
 
 test('a request that says that another node handed it on is refused unless one did', async () => {
