@@ -72,7 +72,7 @@ test('an agent that is stopped while it waits for its server ends in good order'
   };
   const before = timers();
   await run(linkToken, [], onLine, stop.signal);
-  expect(timers(), 'what keeps the process from ending').toBe(before);
+  expect(timers(), 'what keeps the process from ending').toBeLessThanOrEqual(before);
   expect(lines.join('')).toContain('linking waits for the server');
   expect(lines.join('')).not.toContain(linkToken);
 });

@@ -2,12 +2,10 @@ import { readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { runLinkspan } from '@linkspan/testkit/processes.ts';
 import type { Document } from 'mongodb';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { EngineHooks } from '../src/migration/context.ts';
 import { pair, withPair } from './support/enginePair.ts';
 import type { Run } from './support/inProcessHost.ts';
-
-vi.setConfig({ testTimeout: 180_000 });
 
 withPair();
 

@@ -9,7 +9,10 @@ import { startServer } from '../src/processes.ts';
 const directory = mkdtempSync(join(tmpdir(), 'linkspan-processes-'));
 vi.stubEnv('TMPDIR', directory);
 vi.setConfig({ testTimeout: 180_000 });
-afterAll(() => rmSync(directory, { recursive: true }));
+afterAll(() => {
+  vi.unstubAllEnvs();
+  rmSync(directory, { recursive: true });
+});
 
 test('a server runs, is measured, killed and started again, and leaves nothing', async () => {
   {

@@ -3,9 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { runLinkspan, type CommandOptions } from '@linkspan/testkit/processes.ts';
-import { afterAll, expect, test, vi } from 'vitest';
-
-vi.setConfig({ testTimeout: 60_000 });
+import { afterAll, expect, test } from 'vitest';
 
 const directory = mkdtempSync(join(tmpdir(), 'linkspan-cli-'));
 const file = join(directory, 'linkspan', 'config.yaml');

@@ -3,9 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { runLinkspan } from '@linkspan/testkit/processes.ts';
-import { afterAll, expect, test, vi } from 'vitest';
-
-vi.setConfig({ testTimeout: 60_000 });
+import { afterAll, expect, test } from 'vitest';
 
 const dataDir = mkdtempSync(join(tmpdir(), 'linkspan-cli-unlock-'));
 afterAll(() => rmSync(dataDir, { recursive: true }));

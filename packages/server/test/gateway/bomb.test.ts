@@ -3,7 +3,7 @@ import { constants, createZstdCompress, zstdCompressSync } from 'node:zlib';
 
 import { MAX_BODY_BYTES } from '@linkspan/contract/push/version.ts';
 import type { FastifyRequest } from 'fastify';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { openBody } from '../../src/gateway/body.ts';
 import { ByteBudget } from '../../src/gateway/byteBudget.ts';
@@ -11,8 +11,6 @@ import { ByteBudget } from '../../src/gateway/byteBudget.ts';
 const MIB = 1024 * 1024;
 
 // A gigabyte is compressed first, and a busy machine takes its time for that.
-vi.setConfig({ testTimeout: 60_000 });
-
 /** Zeros, so many MiB of them, compressed. */
 async function bombOf(mebibytes: number, windowLog?: number): Promise<Buffer> {
   const params = windowLog === undefined ? {} : { [constants.ZSTD_c_windowLog]: windowLog };
