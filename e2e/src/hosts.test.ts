@@ -2,14 +2,16 @@ import { rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { compareClusters } from '@linkspan/testkit/compare.ts';
 import {
-  DESTINATION_CLUSTER,
-  expectBody,
   type LinkedPair,
-  MIGRATION_HOST,
-  migrationRequest,
   startFurtherHost,
   startLinkedPair,
 } from '@linkspan/testkit/linkedPair.ts';
+import {
+  DESTINATION_CLUSTER,
+  expectBody,
+  MIGRATION_HOST,
+  migrationRequest,
+} from '@linkspan/testkit/migrationCalls.ts';
 import { expect, it } from 'vitest';
 import { Writer } from './writer.ts';
 

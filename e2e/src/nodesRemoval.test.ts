@@ -5,7 +5,7 @@ import {
   type ServerNode,
   startLinkedNodes,
 } from '@linkspan/testkit/linkedNodes.ts';
-import { DESTINATION_CLUSTER, type StartOptions } from '@linkspan/testkit/linkedPair.ts';
+import { DESTINATION_CLUSTER, type StartOptions } from '@linkspan/testkit/migrationCalls.ts';
 import { hasPostgreSQL, NO_POSTGRESQL } from '@linkspan/testkit/postgresql.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { expectNothingAfter, inMidCopy, loadRows, MANY_ROWS } from './rows.ts';

@@ -1,9 +1,6 @@
 import { api } from '@linkspan/testkit/digestClient.ts';
-import {
-  MIGRATION_HOST,
-  SOURCE_PROJECT,
-  startDestinationSide,
-} from '@linkspan/testkit/linkedPair.ts';
+import { startDestinationSide } from '@linkspan/testkit/destinationSide.ts';
+import { MIGRATION_HOST, SOURCE_PROJECT } from '@linkspan/testkit/migrationCalls.ts';
 import { expect, it } from 'vitest';
 
 import { ADMIN_KEY, SOURCE_ORG, startUnlinkedAgent } from './sourceSideAgent.ts';

@@ -1,12 +1,12 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { type DestinationSide } from '@linkspan/testkit/destinationSide.ts';
 import {
-  type DestinationSide,
   MIGRATION_HOST,
   SOURCE_DEPLOYMENT,
   SOURCE_PROJECT,
-} from '@linkspan/testkit/linkedPair.ts';
+} from '@linkspan/testkit/migrationCalls.ts';
 import { type LinkspanProcess, startAgent } from '@linkspan/testkit/processes.ts';
 
 /** The organization of the source side, and the key of the admin port. */

@@ -1,5 +1,6 @@
 import { compareClusters } from '@linkspan/testkit/compare.ts';
-import { MIGRATION_HOST, startFurtherHost, startLinkedPair } from '@linkspan/testkit/linkedPair.ts';
+import { startFurtherHost, startLinkedPair } from '@linkspan/testkit/linkedPair.ts';
+import { MIGRATION_HOST } from '@linkspan/testkit/migrationCalls.ts';
 import { expect, it } from 'vitest';
 import { Writer } from './writer.ts';
 

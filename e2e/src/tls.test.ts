@@ -3,12 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { hasOpenssl, makeAuthority } from '@linkspan/testkit/certificates.ts';
 import { compareClusters } from '@linkspan/testkit/compare.ts';
-import {
-  agentConfiguration,
-  expectBody,
-  migrationRequest,
-  startDestinationSide,
-} from '@linkspan/testkit/linkedPair.ts';
+import { startDestinationSide } from '@linkspan/testkit/destinationSide.ts';
+import { agentConfiguration } from '@linkspan/testkit/linkedPair.ts';
+import { expectBody, migrationRequest } from '@linkspan/testkit/migrationCalls.ts';
 import { type MongoDB, startMongoDB } from '@linkspan/testkit/mongodb.ts';
 import { startAgent } from '@linkspan/testkit/processes.ts';
 import { expect, it } from 'vitest';

@@ -3,11 +3,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-import {
-  MIGRATION_HOST,
-  SOURCE_PROJECT,
-  startDestinationSide,
-} from '@linkspan/testkit/linkedPair.ts';
+import { startDestinationSide } from '@linkspan/testkit/destinationSide.ts';
+import { MIGRATION_HOST, SOURCE_PROJECT } from '@linkspan/testkit/migrationCalls.ts';
 import { expect, it } from 'vitest';
 
 import { ADMIN_KEY, SOURCE_ORG, startUnlinkedAgent } from './sourceSideAgent.ts';

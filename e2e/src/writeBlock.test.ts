@@ -1,12 +1,11 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type LinkedPair, startLinkedPair } from '@linkspan/testkit/linkedPair.ts';
 import {
-  type LinkedPair,
   SOURCE_DEPLOYMENT,
   SOURCE_PROJECT,
   migrationRequest,
-  startLinkedPair,
-} from '@linkspan/testkit/linkedPair.ts';
+} from '@linkspan/testkit/migrationCalls.ts';
 import { runLinkspan } from '@linkspan/testkit/processes.ts';
 import { expect, it } from 'vitest';
 

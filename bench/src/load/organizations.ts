@@ -5,12 +5,12 @@ import type { LiveMigrationDetail } from '@linkspan/contract/api/liveMigrations.
 import type { ServiceAccountCredentials } from '@linkspan/cli/api/accessToken.ts';
 import type { ApiKeyCredentials } from '@linkspan/cli/api/digest.ts';
 import { type TestApi, api } from '@linkspan/testkit/digestClient.ts';
+import { agentConfiguration } from '@linkspan/testkit/linkedPair.ts';
 import {
-  agentConfiguration,
   DESTINATION_CLUSTER,
   expectBody,
   migrationRequest,
-} from '@linkspan/testkit/linkedPair.ts';
+} from '@linkspan/testkit/migrationCalls.ts';
 import type { AgentSpec } from './agents.ts';
 import type { Service } from './service.ts';
 

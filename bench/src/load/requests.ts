@@ -1,6 +1,6 @@
 import type { ApiRequest } from '@linkspan/cli/api/client.ts';
 import type { Random } from '@linkspan/e2e/torture/random.ts';
-import { migrationRequest } from '@linkspan/testkit/linkedPair.ts';
+import { migrationRequest } from '@linkspan/testkit/migrationCalls.ts';
 import type { LinkedTenant, Tenant } from './organizations.ts';
 
 const FIRST = '2023-01-01';

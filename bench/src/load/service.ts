@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { portOf } from '@linkspan/testkit/linkedPair.ts';
+import { portOf } from '@linkspan/testkit/destinationSide.ts';
 import { type MongoDB, startMongoDB } from '@linkspan/testkit/mongodb.ts';
 import { freePort } from '@linkspan/testkit/ports.ts';
 import { startPostgreSQL } from '@linkspan/testkit/postgresql.ts';

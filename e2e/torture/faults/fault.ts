@@ -1,4 +1,5 @@
-import type { LinkedPair, Network } from '@linkspan/testkit/linkedPair.ts';
+import type { Network } from '@linkspan/testkit/destinationSide.ts';
+import type { LinkedPair } from '@linkspan/testkit/linkedPair.ts';
 import type { TestClock } from '@linkspan/testkit/clock.ts';
 import type { LinkspanProcess } from '@linkspan/testkit/processes.ts';
 import type { SmallDisk } from '@linkspan/testkit/smallDisk.ts';

@@ -1,4 +1,4 @@
-import type { Network } from '@linkspan/testkit/linkedPair.ts';
+import type { Network } from '@linkspan/testkit/destinationSide.ts';
 import type { Fault } from './fault.ts';
 
 const LINKS: readonly { readonly name: keyof Network; readonly between: string }[] = [

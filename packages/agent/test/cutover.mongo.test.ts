@@ -5,7 +5,7 @@ import {
   portOf,
   startDestinationSide,
   throughProxy,
-} from '@linkspan/testkit/linkedPair.ts';
+} from '@linkspan/testkit/destinationSide.ts';
 import { type MongoDB, startMongoDB } from '@linkspan/testkit/mongodb.ts';
 import { type Document, Long } from 'mongodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';

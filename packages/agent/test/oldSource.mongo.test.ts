@@ -1,5 +1,5 @@
 import { startAnsweringProxy } from '@linkspan/testkit/answeringProxy.ts';
-import { portOf, throughProxy } from '@linkspan/testkit/linkedPair.ts';
+import { portOf, throughProxy } from '@linkspan/testkit/destinationSide.ts';
 import type { Document } from 'mongodb';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { EnginePair } from './support/enginePair.ts';

@@ -10,7 +10,7 @@ import { type SourceConnection, connectSource } from '../src/source/connection.t
 import { describeSource, isSameSource } from '../src/source/identity.ts';
 import { describeDeployment } from '../src/source/inventory.ts';
 import { startAnsweringProxy } from '@linkspan/testkit/answeringProxy.ts';
-import { portOf, throughProxy } from '@linkspan/testkit/linkedPair.ts';
+import { portOf, throughProxy } from '@linkspan/testkit/destinationSide.ts';
 import { listNamed, listSource } from '../src/source/listing.ts';
 import { linearizableTime, readBack, readInOrder, readRange } from '../src/source/reader.ts';
 

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LiveMigrationDetail } from '@linkspan/contract/api/liveMigrations.ts';
-import { throughProxy } from '@linkspan/testkit/linkedPair.ts';
+import { throughProxy } from '@linkspan/testkit/destinationSide.ts';
 import { startProxy } from '@linkspan/testkit/proxy.ts';
 import { beforeEach, expect, it, vi } from 'vitest';
 import type { EngineHooks, EngineOptions } from '../src/migration/context.ts';

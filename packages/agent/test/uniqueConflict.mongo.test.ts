@@ -1,4 +1,4 @@
-import { migrationRequest } from '@linkspan/testkit/linkedPair.ts';
+import { migrationRequest } from '@linkspan/testkit/migrationCalls.ts';
 import { beforeEach, expect, it } from 'vitest';
 import { once, pair, withPair } from './support/enginePair.ts';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { FINDINGS } from '@linkspan/contract/api/findings.ts';
 import type { ValidationReport } from '@linkspan/contract/push/validation.ts';
 import { startAnsweringProxy } from '@linkspan/testkit/answeringProxy.ts';
-import { portOf, throughProxy } from '@linkspan/testkit/linkedPair.ts';
+import { portOf, throughProxy } from '@linkspan/testkit/destinationSide.ts';
 import { type MongoDB, startMongoDB } from '@linkspan/testkit/mongodb.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openJournal } from '../src/journal/journal.ts';

@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import { migrationRequest } from '@linkspan/testkit/linkedPair.ts';
+import { migrationRequest } from '@linkspan/testkit/migrationCalls.ts';
 import { oddDocuments } from '@linkspan/testkit/values.ts';
 import { type Document, Double, Int32 } from 'mongodb';
 import type { Verification } from '@linkspan/contract/push/verification.ts';

@@ -5,15 +5,14 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { type TestApi, api } from './digestClient.ts';
+import { portOf, throughProxy } from './destinationSide.ts';
+import { agentConfiguration } from './linkedPair.ts';
 import {
-  agentConfiguration,
   DESTINATION_CLUSTER,
-  type DestinationSide,
   expectBody,
   migrationCalls,
-  portOf,
-  throughProxy,
-} from './linkedPair.ts';
+  type MigrationCalls,
+} from './migrationCalls.ts';
 import { type MongoDB, startMongoDB } from './mongodb.ts';
 import { freePort } from './ports.ts';
 import { startPostgreSQL } from './postgresql.ts';
@@ -43,10 +42,7 @@ export interface ServerNode {
  * Two server nodes on one PostgreSQL behind a load balancer, with a source and a destination: processes
  * all. Agents reach the nodes through the balancer, the nodes reach the destination through one proxy.
  */
-export interface LinkedNodes
-  extends
-    AsyncDisposable,
-    Pick<DestinationSide, 'start' | 'describe' | 'unthrottle' | 'until' | 'cutOver'> {
+export interface LinkedNodes extends MigrationCalls, AsyncDisposable {
   readonly source: MongoDB;
   readonly destination: MongoDB;
   readonly nodes: readonly ServerNode[];

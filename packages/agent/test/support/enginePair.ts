@@ -3,7 +3,7 @@ import {
   type DestinationSide,
   startDestinationSide,
   startNextSide,
-} from '@linkspan/testkit/linkedPair.ts';
+} from '@linkspan/testkit/destinationSide.ts';
 import { type MongoDB, type MongoDBOptions, startMongoDB } from '@linkspan/testkit/mongodb.ts';
 import type { Collection, Db, Document } from 'mongodb';
 import { afterAll, beforeAll, beforeEach, expect } from 'vitest';

@@ -3,13 +3,13 @@ import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { MigrationWork, WorkItem } from '@linkspan/contract/push/work.ts';
+import { type DestinationSide } from '@linkspan/testkit/destinationSide.ts';
 import {
-  type DestinationSide,
   expectBody,
   MIGRATION_HOST,
   SOURCE_DEPLOYMENT,
   SOURCE_PROJECT,
-} from '@linkspan/testkit/linkedPair.ts';
+} from '@linkspan/testkit/migrationCalls.ts';
 import { pino } from 'pino';
 import type { EngineHooks, EngineLog, EngineOptions } from '../../src/migration/context.ts';
 import { copyRanges } from '../../src/migration/rangeCopier.ts';

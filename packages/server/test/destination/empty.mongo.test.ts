@@ -1,6 +1,6 @@
 import type { Document } from 'mongodb';
 import { startAnsweringProxy, type Answers } from '@linkspan/testkit/answeringProxy.ts';
-import { portOf } from '@linkspan/testkit/linkedPair.ts';
+import { portOf } from '@linkspan/testkit/destinationSide.ts';
 import { startMongoDB, type MongoDB } from '@linkspan/testkit/mongodb.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 

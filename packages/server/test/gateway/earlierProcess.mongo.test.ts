@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 import { startAnsweringProxy } from '@linkspan/testkit/answeringProxy.ts';
-import { portOf } from '@linkspan/testkit/linkedPair.ts';
+import { portOf } from '@linkspan/testkit/destinationSide.ts';
 import { failCommands, healCommands, UNAUTHORIZED } from '@linkspan/testkit/failPoints.ts';
 import type { Document } from 'mongodb';
 import { expect, test } from 'vitest';

@@ -1,6 +1,6 @@
 import { startAnsweringProxy } from '@linkspan/testkit/answeringProxy.ts';
 import { eventually } from '@linkspan/testkit/eventually.ts';
-import { portOf } from '@linkspan/testkit/linkedPair.ts';
+import { portOf } from '@linkspan/testkit/destinationSide.ts';
 import type { PluginTransformResultArgs } from 'kysely';
 import type { Document } from 'mongodb';
 import { expect, test } from 'vitest';
