@@ -2,7 +2,19 @@ import type { TestSpecification } from 'vitest/node';
 import { BaseSequencer } from 'vitest/node';
 
 /** Test files that take longest, the longest first: begun last, one of them would be waited for alone. */
-const LONGEST = ['e2e/src/nodesRemoval.test.ts', 'e2e/src/hosts.test.ts'].map((file) => `/${file}`);
+const LONGEST = [
+  'nodesRemoval',
+  'faultsOfAgent',
+  'faultsAround',
+  'hosts',
+  'kill',
+  'pause',
+  'nodesTakeover',
+  'torture',
+  'writeBlock',
+  'removal',
+  'documentation',
+].map((name) => `/e2e/src/${name}.test.ts`);
 
 /** Where nothing is known of earlier runs, as on a fresh clone, Vitest goes by the size of files. */
 export class LongestFirst extends BaseSequencer {
