@@ -234,6 +234,36 @@ describe('a comparison', () => {
     expect(mostBytes).toBeLessThan(1.5 * keepAtMost * 128);
   });
 
+  it.each([
+    { kind: 'long', keyBytes: 200_000, byte: 'k', asked: true },
+    { kind: 'such that no command names them', keyBytes: 3000, byte: '\u00ff', asked: false },
+  ])(
+    'D19: suspects keys that the destination lacks and that are $kind',
+    async ({ keyBytes, byte, asked }) => {
+      const documents = Array.from({ length: 120 }, (_, n) => {
+        const text = `${String(n).padStart(6, '0')}${'k'.repeat(keyBytes)}`;
+        const document = serialize({ _id: text });
+        return Buffer.from(
+          Buffer.from(document).toString('latin1').replaceAll('k', byte),
+          'latin1',
+        );
+      });
+      const sizes: number[] = [];
+      const reads: DestinationReads = {
+        digest: async () => ({ cursor: 'walk', count: 0, equal: false, documents: [] }),
+        async keyDigests({ keys }) {
+          sizes.push(Buffer.concat(keys).length);
+          return { documents: [] };
+        },
+      };
+      const comparison = new Comparison(reads, { db: 'app', coll: 'a' }, null, 1000);
+      for await (const part of comparison.add(documents)) expect(part.suspects).toEqual([]);
+      expect(comparison.take().suspects).toHaveLength(documents.length);
+      expect(sizes.length > 0).toBe(asked);
+      for (const size of sizes) expect(size).toBeLessThan(9 * 1024 * 1024);
+    },
+  );
+
   it(
     'D19: leaves nothing behind its position where very many had to be given up',
     { timeout: 60_000 },

@@ -9,6 +9,7 @@ import {
   documentDigest,
 } from '@linkspan/contract/push/digest.ts';
 import type { Namespace } from '@linkspan/contract/push/namespaces.ts';
+import { KEY_BYTES_AT_ONCE } from '../source/reader.ts';
 
 /** The most that one request reads of the destination. */
 const READ_AT_MOST = 2000;
@@ -213,9 +214,7 @@ export class Comparison {
    */
   async *#limitMemory(): AsyncGenerator<Compared, void> {
     if (this.#source.weight <= this.#keepAtMost) return;
-    const keys = this.#source.sample().filter(isExact);
-    const { documents } = await this.#reads.keyDigests({ ...this.#namespace, keys });
-    if (documents.length === 0) {
+    if (!(await this.#hasSomeOfSource())) {
       this.#giveUp(this.#source);
       return;
     }
@@ -227,6 +226,19 @@ export class Comparison {
       if (this.#destination.weight > this.#keepAtMost) this.#giveUp(this.#destination);
       yield* this.#handOut();
     }
+  }
+
+  /** By a sample of those that it has not shown; one that no command can name tells nothing. */
+  async #hasSomeOfSource(): Promise<boolean> {
+    let room = KEY_BYTES_AT_ONCE;
+    const keys = this.#source.sample().filter((key) => {
+      if (!isExact(key) || key.length > room) return false;
+      room -= key.length;
+      return true;
+    });
+    if (keys.length === 0) return false;
+    const { documents } = await this.#reads.keyDigests({ ...this.#namespace, keys });
+    return documents.length > 0;
   }
 
   /** They would be as many as the destination has too much. */

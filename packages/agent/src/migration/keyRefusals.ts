@@ -15,7 +15,7 @@ const REFUSALS_AT_MOST = 20;
  */
 const RECONCILE_AGAIN_MS = 30_000;
 
-/** Not refused for so long, a key was not pushed, as while a side was away: that time counts for nothing. */
+/** With no answer of the destination for so long, as while a side was away, nothing was tried meanwhile. */
 const GAP_MS = 60_000;
 
 interface Refusals {
@@ -45,6 +45,9 @@ export class KeyRefusals {
   readonly #now: () => number;
   /** By incarnation and key. */
   readonly #refusals = new Map<string, Refusals>();
+  #answeredAt = -Infinity;
+  /** When the destination answered again after the last {@link GAP_MS gap}. */
+  #resumedAt = -Infinity;
 
   /** @param now milliseconds of a clock that only goes forward */
   constructor(context: RefusalsContext, now = () => performance.now()) {
@@ -59,6 +62,7 @@ export class KeyRefusals {
   stuck: string | null = null;
 
   accepted(id: number, keys: readonly DirtyKey[]): void {
+    this.#answered();
     if (this.#refusals.size === 0) return;
     for (const key of keys) this.#refusals.delete(refusalKey(id, key));
   }
@@ -76,7 +80,7 @@ export class KeyRefusals {
   ): void {
     if (destination === null) return;
     const { journal, log, options } = this.#context;
-    const now = this.#now();
+    const now = this.#answered();
     // Unique indexes of a cutover refuse what they would take in another order: they go with it.
     const stage = journal.state()?.stage ?? 'tail';
     // Not its sequence, which it has anew when it was refused.
@@ -84,7 +88,7 @@ export class KeyRefusals {
     const known = this.#refusals.get(refusalKey(id, key));
     const last = known?.markedAt === markedAt && known.stage === stage ? known : null;
     const isReconciled = last !== null && journal.incarnations.get(id)?.toReconcile !== true;
-    const isAfterGap = last !== null && now - last.refusedAt > GAP_MS;
+    const isAfterGap = last !== null && last.refusedAt < this.#resumedAt;
     const knownInVain = isAfterGap ? null : last?.inVainSince;
     const inVainSince = knownInVain ?? (isReconciled ? now : null);
     const times = (last?.times ?? 0) + 1;
@@ -101,7 +105,11 @@ export class KeyRefusals {
     if (times < REFUSALS_AT_MOST) return;
     this.stuck = what;
     const isOver = inVainSince !== null && now - inVainSince >= options.refusedMs;
-    if (isOver && isReconciled && !asks && stage === 'tail') throw new MigrationFailedError(what);
+    // Also one that is asked for by each refusal counts once it is done, and the key is refused again.
+    const wasHelped = !asks || last?.askedAt === last?.refusedAt;
+    if (isOver && isReconciled && wasHelped && stage === 'tail') {
+      throw new MigrationFailedError(what);
+    }
   }
 
   /** One of each collection that goes on being refused, in words. Forgets those that are pushed no more. */
@@ -114,6 +122,14 @@ export class KeyRefusals {
       else if (times >= REFUSALS_AT_MOST) found.set(incarnation, what);
     }
     return [...found.values()];
+  }
+
+  /** @returns the time */
+  #answered(): number {
+    const now = this.#now();
+    if (now - this.#answeredAt > GAP_MS) this.#resumedAt = now;
+    this.#answeredAt = now;
+    return now;
   }
 
   /** What is under way was listed before, and does not count for it. */

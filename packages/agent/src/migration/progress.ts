@@ -126,13 +126,9 @@ export function measureIdle(
  */
 export function afterInterruption(progress: Progress, interrupted: string | null): Progress {
   if (interrupted === null) return progress;
-  const { waitingFor, holdingBack: held } = progress;
+  const { waitingFor } = progress;
   const reasons = waitingFor === null ? [interrupted] : [interrupted, waitingFor];
-  return {
-    ...progress,
-    waitingFor: reasons.join('; ').slice(0, MOST_OF_A_REASON),
-    holdingBack: held ?? 'WAITING',
-  };
+  return { ...progress, waitingFor: reasons.join('; ').slice(0, MOST_OF_A_REASON) };
 }
 
 /**

@@ -22,7 +22,7 @@ export async function tellInterrupted(
   try {
     using journal = journalOrNothing(run.journalPath, run.migrationId);
     const progress = measureIdle({ journal, waiting: new Waiting(), ...unansweredSource(journal) });
-    await run.report(afterInterruption(progress, reason));
+    await run.report({ ...afterInterruption(progress, reason), holdingBack: 'WAITING' });
   } catch (error) {
     run.log.debug({ reason: (error as Error).message }, 'a report did not reach the server');
   }

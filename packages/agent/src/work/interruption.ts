@@ -8,6 +8,11 @@ const PAST = 2;
 const AT_LEAST_MS = 10_000;
 /** A run of days that broke off once leaves the next one in peace soon. */
 const AT_MOST_MS = 10 * 60_000;
+/**
+ * The server takes a process that tells it something for one that pushes, for some 20 seconds: one that cannot
+ * would keep a copy of it out that can.
+ */
+const TELL_AGAIN_MS = 60_000;
 /** Leaves room beside it for what the next run waits for. */
 const MOST_OF_AN_ERROR = 300;
 
@@ -26,6 +31,7 @@ export class Interruption {
   #reason: string | null = null;
   #began = 0;
   #toldForMs = 0;
+  #serverToldAt = -Infinity;
 
   /** @param now milliseconds of a clock that does not jump */
   constructor(now: () => number = () => performance.now()) {
@@ -44,14 +50,18 @@ export class Interruption {
 
   /**
    * The run has ended with that error.
-   * @returns the reason that the server is to be told; null where the status says by itself how it stands
+   * @returns the reason that the server is to be told; null where the status says by itself how it stands, or
+   *   it was told something a short while ago
    */
   ended(error: unknown): string | null {
-    const lasted = this.#now() - this.#began;
+    const now = this.#now();
+    const lasted = now - this.#began;
     this.#toldForMs = Math.min(Math.max(PAST * lasted, AT_LEAST_MS), AT_MOST_MS);
     this.#reason = isTold(error)
       ? null
       : `it was interrupted and is begun again: ${textOf(error).slice(0, MOST_OF_AN_ERROR)}`;
+    if (this.#reason === null || now - this.#serverToldAt < TELL_AGAIN_MS) return null;
+    this.#serverToldAt = now;
     return this.#reason;
   }
 }

@@ -71,6 +71,24 @@ it('D16: an hour of refusals ends the migration, and not the one that asks for a
   expect(() => refuse()).toThrow(REFUSED);
 });
 
+it.each([
+  { seconds: 35, meanwhile: 'nothing else is pushed' },
+  { seconds: 65, meanwhile: 'others are' },
+])(
+  'D16: refused every $seconds seconds while $meanwhile, a document ends the migration in the end',
+  ({ seconds }) => {
+    const others = (): void => refusals.accepted(id + 1, []);
+    expect(() => {
+      for (const end = now + 2 * HOUR_MS; now < end; now += (seconds * 1000) / 2) {
+        refuse();
+        now += (seconds * 1000) / 2;
+        if (seconds > 60) others();
+      }
+    }).toThrow(REFUSED);
+    expect(now).toBeGreaterThan(HOUR_MS);
+  },
+);
+
 it('D16: time in which nothing was pushed does not count for a refusal', () => {
   refuseFor(60_000);
   expect(refusals.warnings()).toEqual([REFUSED]);

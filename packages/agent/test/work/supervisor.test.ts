@@ -303,3 +303,15 @@ test.each([
     expect(interruption.reason).toBeNull();
   },
 );
+
+test('I5, I8: the server is told of interruptions once a minute, so that it does not take this for who pushes', () => {
+  let now = 0;
+  const interruption = new Interruption(() => now);
+  const told = [0, 10_000, 59_000, 61_000].filter((at) => {
+    now = at;
+    interruption.began();
+    return interruption.ended(new Error('no')) !== null;
+  });
+  expect(told).toEqual([0, 61_000]);
+  expect(interruption.reason).toBe(`${INTERRUPTED}no`);
+});

@@ -31,7 +31,9 @@ export function whyNotReady(row: LiveMigrationRow): string {
   if (row.paused_at !== null) return 'it is paused; resume it first';
   if (progress === null) return 'its migration host has not reported any progress yet';
   if (progress.readyForCutover) return 'its migration host has not been heard of for a minute';
-  return progress.waitingFor ?? `it is ${progress.phase}, ${progress.keysPending} changes pending`;
+  const { phase, keysPending, waitingFor } = progress;
+  const stands = `it is ${phase}, ${keysPending} changes pending`;
+  return waitingFor === null ? stands : `${stands}; it waits: ${waitingFor}`;
 }
 
 export function progressState(row: LiveMigrationRow): ProgressState {
