@@ -22,7 +22,8 @@ const CURSOR_LOST = [175, 43, 237];
  * view, and what is not there any more, is left as it is. It is one pass in the order of `_id` up to the
  * greatest there is at the beginning: somebody may write there meanwhile, and of theirs only what comes into
  * the way of the pass is deleted, too. Repeating it goes on where it ended.
- * @param spare how many more documents than twice what there was are deleted before it gives up
+ * @param spare how many more documents than twice what there was are deleted before it counts what is left; it
+ *   gives up once that does not become less
  * @returns null, or why the destination does not delete them: an old one does not in capped collections
  * @throws {DestinationUnavailableError} or the signal's reason
  */
@@ -59,6 +60,7 @@ async function passOver(
   for await (const key of read({ sort: { _id: -1 }, limit: 1, singleBatch: true })) greatest = key;
   if (greatest === null) return null;
   let allowed = 2 * (await countDocuments(destination, { db, coll })) + spare;
+  let left = Number.POSITIVE_INFINITY;
   let documents: Buffer[] = [];
   const deleteThem = async (): Promise<string | null> => {
     signal.throwIfAborted();
@@ -74,19 +76,36 @@ async function passOver(
     allowed -= documents.length;
     const failure = await deleteThem();
     if (failure !== null || isEnd) return failure;
-    if (allowed < 0) return `${where}: documents are inserted as fast as they are deleted`;
+    if (allowed >= 0) continue;
+    const before = left;
+    left = await countExactly(destination, { db, coll });
+    if (left >= before) return `${where}: documents are inserted as fast as they are deleted`;
+    allowed = left + spare;
   }
   // Somebody else has deleted the greatest.
   return documents.length === 0 ? null : deleteThem();
 }
 
 /** By the destination's own bookkeeping, which may be wrong after a crash. */
-async function countDocuments(
+async function countDocuments(destination: Destination, namespace: Namespace): Promise<number> {
+  return Number((await count(destination, namespace, { count: namespace.coll }))['n']);
+}
+
+/** One by one. */
+async function countExactly(destination: Destination, namespace: Namespace): Promise<number> {
+  const pipeline = [{ $count: 'n' }];
+  const command = { aggregate: namespace.coll, pipeline, cursor: {} };
+  const [counted] = (await count(destination, namespace, command))['cursor'].firstBatch;
+  return Number(counted?.n ?? 0);
+}
+
+async function count(
   { client, cluster }: Destination,
   { db, coll }: Namespace,
-): Promise<number> {
+  command: Document,
+): Promise<Document> {
   try {
-    return Number((await client.db(db).command({ count: coll }))['n']);
+    return await client.db(db).command(command);
   } catch (error) {
     throw destinationError(cluster, `count ${formatNamespace({ db, coll })}`, error);
   }

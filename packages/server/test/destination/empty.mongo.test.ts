@@ -36,6 +36,7 @@ class Numbers {
   get answers(): Answers {
     return {
       count: () => ({ n: this.held.size }),
+      aggregate: () => ({ cursor: { id: 0n, ns: NS, firstBatch: [{ n: this.held.size }] } }),
       find: ({ sort, limit, batchSize }) => {
         this.#position = -1;
         if (sort?._id === -1) return this.#reply('firstBatch', [Math.max(...this.held)], 0n);
@@ -100,7 +101,15 @@ test('D11: emptying gives up where documents come into its way as fast as it del
   expect(await emptied(numbers.answers, 500)).toBe(
     'e.full: documents are inserted as fast as they are deleted',
   );
-  expect(1000 + inserted - numbers.held.size).toBeLessThan(2 * 1000 + 500 + 1001);
+  // Two rounds: for the second one it has counted what the first one left.
+  expect(1000 + inserted - numbers.held.size).toBeLessThan(8 * 1000);
+});
+
+test('D11: emptying does not give up where nobody inserts and the destination has counted wrong', async () => {
+  const full = mongo.client().db('e').collection<{ _id: number }>('full');
+  await full.insertMany(Array.from({ length: 3000 }, (_, n) => ({ _id: n })));
+  expect(await emptied({ count: { n: 0 } }, 0)).toBeNull();
+  expect(await full.countDocuments()).toBe(0);
 });
 
 test('D11: emptying that lost its cursor is worth trying again', async () => {
