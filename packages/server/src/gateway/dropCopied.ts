@@ -63,7 +63,9 @@ export async function dropCopied(
   let failure: Error | null = null;
   try {
     const entered = await enter(context, session);
-    if (entered === 'OTHERS') return { unprovenCluster: cluster.name };
+    if (entered === 'OTHERS') {
+      return { unprovenCluster: cluster.name, obstacle: 'another server node is dropping there' };
+    }
     if (entered === 'NOTHING') return null;
     session.isEntered = true;
     await session.loadOwned();

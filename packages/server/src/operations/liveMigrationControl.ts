@@ -134,10 +134,17 @@ export class LiveMigrationControl {
     const flight = this.settle(id);
     if (row.link_id !== null) work.changed(row.link_id);
     if (await this.#flights.wait(flight, removalWaitMs)) return;
-    const names = await unprovenClusters(this.#context, flight, { migration_id: id });
     const { copied_data: copiedData } = await load(store.db, groupId, id);
+    const isDropping = copiedData === 'DROPPING';
+    const names = await unprovenClusters(
+      this.#context,
+      flight,
+      { migration_id: id },
+      // It may only take long.
+      isDropping ? '' : undefined,
+    );
     throw unavailable(
-      copiedData === 'DROPPING'
+      isDropping
         ? `Live migration ${id} is canceled and pushes nothing any more, but what it copied is not all dropped yet at cluster ${names}. The server keeps trying; send the request again to learn when it is done.`
         : `Live migration ${id} is canceled and pushes nothing any more, but it is not proven yet that no write is left under way at cluster ${names}. The server keeps trying; send the request again to learn when it is done.`,
       5,

@@ -6,6 +6,7 @@ import type { Flight } from './flights.ts';
 /**
  * The clusters at which sessions of a link, host or migration may have writes under way, by name and with
  * what is in the way there, to stand in a text for people.
+ * @param otherwise what is said after the name where nothing is known to be in the way
  */
 export async function unprovenClusters(
   { store, fence }: Pick<OperationContext, 'store' | 'fence'>,
@@ -14,6 +15,7 @@ export async function unprovenClusters(
     | { readonly link_id: string }
     | { readonly host_id: string }
     | { readonly migration_id: string },
+  otherwise = ', which does not answer',
 ): Promise<string> {
   const found = new Map<string, string | null>();
   if (unprovenCluster !== null) found.set(unprovenCluster, obstacle);
@@ -25,6 +27,6 @@ export async function unprovenClusters(
   }
   if (found.size === 0) found.set('(unknown)', null);
   return [...found]
-    .map(([name, why]) => (why === null ? `${name}, which does not answer` : `${name} (${why})`))
+    .map(([name, why]) => (why === null ? `${name}${otherwise}` : `${name} (${why})`))
     .join(', ');
 }

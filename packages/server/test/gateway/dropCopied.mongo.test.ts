@@ -163,7 +163,9 @@ test('C3: a drop that takes too long answers 503, and goes on in the background'
   const late = cancel(100);
   await expect(late).rejects.toMatchObject({
     status: 503,
-    message: expect.stringContaining('what it copied is not all dropped yet') as string,
+    message: expect.stringContaining(
+      'what it copied is not all dropped yet at cluster target. The server keeps trying',
+    ) as string,
   });
   await expect.poll(names).toEqual([]);
 });
@@ -194,7 +196,10 @@ test('D11: one node drops at a time: what another one has dropped may be somebod
     await pushSessions.insert(tx, row, lease);
     return taken;
   });
-  expect(await gateway.dropCopied(id, signal)).toEqual({ unprovenCluster: 'target' });
+  expect(await gateway.dropCopied(id, signal)).toEqual({
+    unprovenCluster: 'target',
+    obstacle: 'another server node is dropping there',
+  });
   expect(await names()).toEqual(before);
   expect(await liveMigrations.find(store.db, id), 'the other one is not fenced').toMatchObject({
     copied_data: 'DROPPING',
