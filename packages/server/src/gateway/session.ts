@@ -264,7 +264,7 @@ export class PushSession {
     try {
       return await statement;
     } catch (error) {
-      this.refuse(UNRECORDED);
+      if (!this.#parts.store.dialect.isOver(error)) this.refuse(UNRECORDED);
       throw error;
     }
   }

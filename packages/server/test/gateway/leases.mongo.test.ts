@@ -3,16 +3,19 @@ import { eventually } from '@linkspan/testkit/eventually.ts';
 import { portOf } from '@linkspan/testkit/destinationSide.ts';
 import type { PluginTransformResultArgs } from 'kysely';
 import type { Document } from 'mongodb';
+import pg from 'pg';
 import { expect, test } from 'vitest';
 
 import { newId } from '../../src/domain/ids.ts';
 import { timestamp } from '../../src/domain/time.ts';
-import { PushSession } from '../../src/gateway/session.ts';
+import { FENCED, PushSession } from '../../src/gateway/session.ts';
 import { StructureRecord } from '../../src/gateway/structureRecord.ts';
 import * as clusters from '../../src/store/clusters.ts';
+import { POSTGRESQL } from '../../src/store/dialects/postgres.ts';
 import * as liveMigrations from '../../src/store/liveMigrations.ts';
 import * as migrationNamespaces from '../../src/store/migrationNamespaces.ts';
 import * as pushSessions from '../../src/store/pushSessions.ts';
+import { StoreUnavailableError } from '../../src/store/store.ts';
 import { host, push, withHost } from './push.ts';
 
 withHost();
@@ -129,15 +132,19 @@ test('I3: an opening that the node ends itself, since it stops, is worth trying 
 
 /** The store, which can carry out a statement and lose the answer. */
 function losing() {
-  let isLosing = false;
+  let failure: Error | null = null;
   const db = push.store.db.withPlugin({
     transformQuery: ({ node }) => node,
     async transformResult({ result }: PluginTransformResultArgs) {
-      if (isLosing) throw new Error('the answer was lost');
+      if (failure !== null) throw failure;
       return result;
     },
   });
-  return { db, lose: (isLost: boolean) => void (isLosing = isLost) };
+  return {
+    db,
+    lose: (isLost: boolean) => void (failure = isLost ? new Error('the answer was lost') : null),
+    fail: (error: Error | null) => void (failure = error),
+  };
 }
 
 /** Of a session, with such a store. */
@@ -197,7 +204,7 @@ async function heldOnTo(uri = push.mongo.uri) {
   const migrationId = await push.makeMigration(host, { epoch: 1, status: 'WORKING' });
   const { sealer, dialect } = push.store;
   const migration = await liveMigrations.find(push.store.db, migrationId);
-  const { db, lose } = losing();
+  const { db, lose, fail } = losing();
   const session = new PushSession({
     identity: {
       id: newId(),
@@ -209,7 +216,13 @@ async function heldOnTo(uri = push.mongo.uri) {
       connectionName: 'linkspan-test-held',
       purpose: 'push',
     },
-    store: { ...push.store, db, dialect, sealer },
+    // Only of a store that is apart from the server an answer can be lost.
+    store: {
+      ...push.store,
+      db,
+      dialect: { ...dialect, isOver: (error) => POSTGRESQL.isOver(error) },
+      sealer,
+    },
     uri,
     mayConnect: () => true,
     onPending: () => undefined,
@@ -220,7 +233,7 @@ async function heldOnTo(uri = push.mongo.uri) {
     const rows = await migrationNamespaces.list(push.store.db, migrationId);
     return rows.map(({ coll, was_there: wasThere }) => ({ coll, wasThere }));
   };
-  return { migrationId, session, recorded, lose };
+  return { migrationId, session, recorded, lose, fail };
 }
 
 test('I5, D11: a session that a newer one has replaced changes nothing of what is the migration’s', async () => {
@@ -252,6 +265,23 @@ test('D11: a session records nothing more once the store did not say what it has
     // What was lost may come after whatever is recorded from here on.
     await expect(owned.add(namespace), change).rejects.toMatchObject({ code: 'SESSION_UNKNOWN' });
     expect(await recorded()).toHaveLength(change === 'add' ? 1 : 0);
+    await session.settle(AbortSignal.timeout(10_000));
+  }
+});
+
+test('D11: a session goes on after the store has said that it did not record something', async () => {
+  const namespace = { db: 'app', coll: 'c', wasThere: false };
+  for (const [code, isRefusing] of [
+    ['55P03', false],
+    ['08006', true],
+    ['57P01', true],
+  ] as const) {
+    const { session, fail } = await heldOnTo();
+    const cause = Object.assign(new pg.DatabaseError('refused', 0, 'error'), { code });
+    fail(new StoreUnavailableError('the store failed', { cause }));
+    await expect(session.owned.add(namespace)).rejects.toThrow('the store failed');
+    expect(session.isRefusing, code).toBe(isRefusing);
+    session.refuse(FENCED);
     await session.settle(AbortSignal.timeout(10_000));
   }
 });

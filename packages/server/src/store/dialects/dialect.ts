@@ -23,6 +23,8 @@ export interface StoreDialect {
   seconds(): RawBuilder<number>;
   /** How often a transaction that failed so is worth running again; 0: never. */
   retries(error: unknown): number;
+  /** Of a statement that failed so: it is over, and nothing of it is carried out later. */
+  isOver(error: unknown): boolean;
   /** Keeps others from changing the tables until the transaction ends. */
   lockSchema(db: Kysely<Schema>): Promise<void>;
   /** The names of the tables that are there. */

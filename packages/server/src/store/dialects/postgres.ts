@@ -28,6 +28,8 @@ const CONFLICT_RETRIES = 15;
 const RACES = new Set(['23503', '23505']);
 const RACE_RETRIES = 2;
 const CONSTRAINT_CLASS = '23';
+/** The connection failed, or was ended while the server was at something: nobody knows how far it came. */
+const CONNECTION_LOST = /^(08|57P0)/;
 
 /** int8, which counts and the store's integers are; none of them leaves the safe range. */
 const INT8 = 20;
@@ -46,9 +48,13 @@ export const POSTGRESQL: StoreDialect = {
     sql<string>`to_char((clock_timestamp() + make_interval(secs => ${aheadMs / 1000}::float8)) at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') collate "C"`,
   seconds: () => sql<number>`extract(epoch from clock_timestamp())::float8`,
   retries(error) {
-    const code = sqlState(error) ?? sqlState((error as { cause?: unknown } | null)?.cause) ?? '';
+    const code = answered(error) ?? '';
     if (CONFLICTS.has(code)) return CONFLICT_RETRIES;
     return RACES.has(code) ? RACE_RETRIES : 0;
+  },
+  isOver(error) {
+    const code = answered(error);
+    return code !== null && !CONNECTION_LOST.test(code);
   },
   async lockSchema(db) {
     await sql`select pg_advisory_xact_lock(${SCHEMA_LOCK})`.execute(db);
@@ -180,6 +186,11 @@ function guardClient(client: pg.PoolClient): PostgresPoolClient {
 /** What the server itself answered, if it did. */
 function sqlState(error: unknown): string | null {
   return error instanceof pg.DatabaseError ? (error.code ?? null) : null;
+}
+
+/** The same of what {@link guard} has made of it. */
+function answered(error: unknown): string | null {
+  return sqlState(error) ?? sqlState((error as { cause?: unknown } | null)?.cause);
 }
 
 /**

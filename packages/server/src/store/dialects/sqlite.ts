@@ -49,6 +49,7 @@ export const SQLITE: StoreDialect = {
     sql<string>`strftime('%Y-%m-%dT%H:%M:%fZ', 'now', ${`${aheadMs / 1000} seconds`})`,
   seconds: () => sql<number>`unixepoch('subsec')`,
   retries: () => 0,
+  isOver: () => true,
   lockSchema: async () => {},
   async tables(db) {
     const { rows } = await sql<{ name: string }>`select name from sqlite_schema
