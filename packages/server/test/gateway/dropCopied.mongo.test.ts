@@ -167,7 +167,7 @@ test('C3: a drop that takes too long answers 503, and goes on in the background'
       'what it copied is not all dropped yet at cluster target. The server keeps trying',
     ) as string,
   });
-  await expect.poll(names).toEqual([]);
+  await expect.poll(names, { timeout: 90_000 }).toEqual([]);
 });
 
 test('D11: one node drops at a time: what another one has dropped may be somebody’s again', async () => {
