@@ -67,7 +67,7 @@ export function measureProgress(
     bytesTotal: totals.bytesTotal,
     keysPending,
     documentsFlushed,
-    waitingFor: reasons.length === 0 ? null : reasons.join('; ').slice(0, MOST_OF_A_REASON),
+    waitingFor: inWords(reasons),
     warnings: warningsOf(journal, now),
     rates: window === null ? null : ratesOf(window),
     etaSeconds:
@@ -127,8 +127,15 @@ export function measureIdle(
 export function afterInterruption(progress: Progress, interrupted: string | null): Progress {
   if (interrupted === null) return progress;
   const { waitingFor } = progress;
-  const reasons = waitingFor === null ? [interrupted] : [interrupted, waitingFor];
-  return { ...progress, waitingFor: reasons.join('; ').slice(0, MOST_OF_A_REASON) };
+  return {
+    ...progress,
+    waitingFor: inWords(waitingFor === null ? [interrupted] : [interrupted, waitingFor]),
+  };
+}
+
+/** All that is waited for, as the status has it; null: nothing. */
+function inWords(reasons: readonly string[]): string | null {
+  return reasons.length === 0 ? null : reasons.join('; ').slice(0, MOST_OF_A_REASON);
 }
 
 /**

@@ -10,6 +10,7 @@ import { newId } from '../domain/ids.ts';
 import type { Unproven } from '../domain/ports.ts';
 import { timestamp } from '../domain/time.ts';
 import * as clusters from '../store/clusters.ts';
+import * as copiedData from '../store/copiedData.ts';
 import * as links from '../store/links.ts';
 import * as liveMigrations from '../store/liveMigrations.ts';
 import * as migrationEvents from '../store/migrationEvents.ts';
@@ -190,11 +191,7 @@ async function enter(
 /** Of a link that is gone: nothing may be written for it any more, so that there is nothing to wait for. */
 async function keep({ store }: GatewayContext, migration: LiveMigrationRow): Promise<void> {
   const reason = 'The link of the live migration is removed.';
-  await store.transaction(async (tx) => {
-    if (!(await liveMigrations.endDropping(tx, migration.id, 'KEPT'))) return;
-    const type = 'LIVE_MIGRATION_COPIED_DATA_KEPT';
-    await migrationEvents.record(tx, migration, type, null, { reason });
-  });
+  await store.transaction((tx) => copiedData.keep(tx, migration, null, reason));
 }
 
 async function end(

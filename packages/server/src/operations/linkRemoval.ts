@@ -1,6 +1,7 @@
 import { linkNotFound, unavailable } from '@linkspan/contract/serving/apiError.ts';
 import { timestamp } from '../domain/time.ts';
 import * as apiKeys from '../store/apiKeys.ts';
+import * as copiedData from '../store/copiedData.ts';
 import * as events from '../store/events.ts';
 import type { Executor } from '../store/executor.ts';
 import * as links from '../store/links.ts';
@@ -123,15 +124,7 @@ export class LinkRemoval {
       });
     }
     for (const migration of await liveMigrations.listDropping(tx, { link_id: link.id })) {
-      if (!(await liveMigrations.endDropping(tx, migration.id, 'KEPT'))) continue;
-      await events.record(tx, {
-        type: 'LIVE_MIGRATION_COPIED_DATA_KEPT',
-        orgId,
-        projectId: migration.project_id,
-        actor,
-        targetId: migration.id,
-        detail: { reason: REASON },
-      });
+      await copiedData.keep(tx, migration, actor, REASON);
     }
     for (const validation of await validations.listPendingOfLink(tx, link.id)) {
       const { id } = validation;

@@ -1,8 +1,8 @@
 import * as clusters from '../clusters.ts';
+import * as copiedData from '../copiedData.ts';
 import * as events from '../events.ts';
 import type { Executor } from '../executor.ts';
 import * as liveMigrations from '../liveMigrations.ts';
-import * as migrationEvents from '../migrationEvents.ts';
 import { openStore, requireStore, type StoreOptions } from '../open.ts';
 import * as projects from '../projects.ts';
 import * as pushSessions from '../pushSessions.ts';
@@ -77,10 +77,7 @@ export async function declareClusterGone(
 async function keepCopiedData(tx: Executor, { id }: ClusterRow): Promise<number> {
   let kept = 0;
   for (const migration of await liveMigrations.listDropping(tx, { cluster_id: id })) {
-    if (!(await liveMigrations.endDropping(tx, migration.id, 'KEPT'))) continue;
-    const type = 'LIVE_MIGRATION_COPIED_DATA_KEPT';
-    await migrationEvents.record(tx, migration, type, null, { reason: REASON });
-    kept += 1;
+    if (await copiedData.keep(tx, migration, null, REASON)) kept += 1;
   }
   return kept;
 }
