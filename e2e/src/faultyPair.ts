@@ -3,9 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { LiveMigrationDetail } from '@linkspan/contract/api/liveMigrations.ts';
 import { makeTestClock, type TestClock } from '@linkspan/testkit/clock.ts';
 import { compareClusters } from '@linkspan/testkit/compare.ts';
-import { type Network } from '@linkspan/testkit/destinationSide.ts';
+import type { Network } from '@linkspan/testkit/destinationSide.ts';
 import { type LinkedPair, startLinkedPair } from '@linkspan/testkit/linkedPair.ts';
-import { type MongoDB, startMongoDB } from '@linkspan/testkit/mongodb.ts';
+import type { MongoDB } from '@linkspan/testkit/mongodb.ts';
 import type { Proxy } from '@linkspan/testkit/proxy.ts';
 import { mountSmallDisk, type SmallDisk } from '@linkspan/testkit/smallDisk.ts';
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
@@ -42,25 +42,18 @@ export class FaultyPair {
 
   /** @param resources owns what is started */
   async begin(resources: AsyncDisposableStack): Promise<void> {
-    const [source, destination] = await Promise.all([
-      startMongoDB({ name: 'source' }),
-      startMongoDB({ name: 'destination' }),
-    ]);
-    resources.use(source);
-    resources.use(destination);
     const clock = resources.use(await makeTestClock());
     const disk = await mountSmallDisk(DISK_MEGABYTES);
     if (disk !== null) resources.use(disk);
     const pair = resources.use(
       await startLinkedPair({
-        source,
-        destination,
         proxied: true,
         agentEnv: clock.env,
         serverEnv: clock.env,
         ...(disk !== null && { agentStateDir: join(disk.directory, 'agent') }),
       }),
     );
+    const { source, destination } = pair;
     this.#parts = { source, destination, pair, network: pair.network as Network, clock, disk };
   }
 

@@ -1,8 +1,8 @@
 import { startAnsweringProxy } from '@linkspan/testkit/answeringProxy.ts';
 import { portOf, throughProxy } from '@linkspan/testkit/destinationSide.ts';
 import type { Document } from 'mongodb';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { EnginePair } from './support/enginePair.ts';
+import { expect, it } from 'vitest';
+import { pair, withPair } from './support/enginePair.ts';
 
 /** As MongoDB 5.0, which does not know what 6.0 can be asked for. Source: the server's IDL parser. */
 const MONGODB_5 = {
@@ -18,14 +18,7 @@ const MONGODB_5 = {
         },
 };
 
-let pair: EnginePair;
-
-beforeAll(async () => {
-  pair = await EnginePair.start();
-});
-beforeEach(() => pair.reset());
-
-afterAll(() => pair[Symbol.asyncDispose]());
+withPair();
 
 it('D4, D5: a source before 6.0 is followed, and what it does not tell of is found at the cutover', async ({
   skip,

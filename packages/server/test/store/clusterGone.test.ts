@@ -2,21 +2,18 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { loadConfig } from '../../src/config/config.ts';
-import { makeLogger } from '../../src/config/logger.ts';
 import { newId } from '../../src/domain/ids.ts';
 import { timestamp } from '../../src/domain/time.ts';
-import { createGateway } from '../../src/gateway/gateway.ts';
 import { initOrganization } from '../../src/init.ts';
-import { startServer } from '../../src/main.ts';
 import * as events from '../../src/store/events.ts';
 import * as liveMigrations from '../../src/store/liveMigrations.ts';
 import { declareClusterGone } from '../../src/store/maintenance/clusterGone.ts';
 import type { StoreOptions } from '../../src/store/open.ts';
 import * as pushSessions from '../../src/store/pushSessions.ts';
-import { type Store, StoreLockedError } from '../../src/store/store.ts';
-import { type Api, apiClient, type Credentials, textOf } from '../support/api.ts';
+import { StoreLockedError } from '../../src/store/store.ts';
+import { type Credentials, textOf } from '../support/api.ts';
 import { linkHost, makeDestination, migrationBody } from '../support/link.ts';
+import { startOnStore, type StoreServer } from '../support/storeServer.ts';
 
 let directory: string;
 let options: StoreOptions;
@@ -31,20 +28,7 @@ beforeEach(async () => {
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
-async function start(): Promise<AsyncDisposable & { readonly store: Store; readonly api: Api }> {
-  const seen: { store?: Store } = {};
-  const server = await startServer({
-    config: loadConfig({ dataDir: options.dataDirectory, port: '0', removalWaitSeconds: '1' }, {}),
-    log: makeLogger('silent'),
-    createGateway: (dependencies) => {
-      seen.store = dependencies.store;
-      return createGateway(dependencies);
-    },
-  });
-  if (seen.store === undefined) throw new Error('the gateway was not made');
-  const api = apiClient(server.url, owner);
-  return { store: seen.store, api, [Symbol.asyncDispose]: () => server.close() };
-}
+const start = (): Promise<StoreServer> => startOnStore(options, owner);
 
 test('C3: once a destination is declared gone, a cancel and a removal wait for it no longer', async () => {
   const tokens = `/api/atlas/v1.0/orgs/${orgId}/liveMigrations/linkTokens`;

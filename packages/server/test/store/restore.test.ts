@@ -13,11 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { backUpStore } from '../../src/backup.ts';
-import { loadConfig } from '../../src/config/config.ts';
-import { makeLogger } from '../../src/config/logger.ts';
-import { createGateway } from '../../src/gateway/gateway.ts';
 import { initOrganization } from '../../src/init.ts';
-import { type RunningServer, startServer } from '../../src/main.ts';
 import { newId } from '../../src/domain/ids.ts';
 import * as events from '../../src/store/events.ts';
 import * as liveMigrations from '../../src/store/liveMigrations.ts';
@@ -28,9 +24,10 @@ import { openStore, type StoreOptions } from '../../src/store/open.ts';
 import * as pushSessions from '../../src/store/pushSessions.ts';
 import type { LiveMigrationRow } from '../../src/store/schema.ts';
 import type { Store } from '../../src/store/store.ts';
-import { type Api, apiClient, type Credentials, textOf } from '../support/api.ts';
+import { type Credentials, textOf } from '../support/api.ts';
 import { TestHost } from '../gateway/push.ts';
 import { HOSTNAME, INVENTORY, makeDestination, migrationBody } from '../support/link.ts';
+import { startOnStore, type StoreServer } from '../support/storeServer.ts';
 
 let directory: string;
 let backup: string;
@@ -47,30 +44,7 @@ beforeEach(async () => {
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
-interface Running extends AsyncDisposable {
-  readonly server: RunningServer;
-  readonly store: Store;
-  readonly api: Api;
-}
-
-async function start(): Promise<Running> {
-  const seen: { store?: Store } = {};
-  const server = await startServer({
-    config: loadConfig({ dataDir: options.dataDirectory, port: '0', removalWaitSeconds: '1' }, {}),
-    log: makeLogger('silent'),
-    createGateway: (dependencies) => {
-      seen.store = dependencies.store;
-      return createGateway(dependencies);
-    },
-  });
-  if (seen.store === undefined) throw new Error('the gateway was not made');
-  return {
-    server,
-    store: seen.store,
-    api: apiClient(server.url, owner),
-    [Symbol.asyncDispose]: () => server.close(),
-  };
-}
+const start = (): Promise<StoreServer> => startOnStore(options, owner);
 
 /** The disk is lost, and the master key is kept elsewhere. */
 function loseStore(): void {
@@ -331,7 +305,7 @@ function work(host: TestHost) {
   return host.post('/work', { knownRevision: null, waitSeconds: 0 });
 }
 
-async function startMigration({ api, store }: Running): Promise<void> {
+async function startMigration({ api, store }: StoreServer): Promise<void> {
   await store.db
     .updateTable('migration_hosts')
     .set({ hostname: HOSTNAME, inventory: INVENTORY })
